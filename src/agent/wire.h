@@ -1,0 +1,135 @@
+/*
+ * The protocol between the hub and the agent, the first process of every
+ * container. Shared by both sides; knows only base/.
+ *
+ * Transport: a byte stream. Local engine: a unix socket on which the hub
+ * listens and the agent connects (and reconnects for ever). Remote engine:
+ * the container's stdin/stdout through the engine's attach.
+ *
+ * Frame: 8-byte header, then `len` payload bytes. Integers little endian.
+ *   u32 len (<= WIRE_PAYLOAD_MAX) | u8 type | u8 stream | u16 step
+ *
+ * Agent to hub, frames of types >= WIRE_RECORD_BASE are *records*: together
+ * they form one stream of bytes (headers included) with an absolute offset
+ * that starts at 0 when the agent starts. The agent keeps records until the
+ * hub acknowledges an offset (a ring of WIRE_RING_BYTES; while it is full
+ * the job's writers block). After a reconnect the hub says how far it got
+ * (WELCOME) and the agent sends the rest again: nothing is lost or doubled.
+ * An offset in ACK or WELCOME always stands at a frame boundary.
+ *
+ * Hub to agent, commands carry a sequence number (1, 2, ...). The agent
+ * carries out a number once: after a reconnect the hub may send again what
+ * it does not know to have arrived (HELLO names the last one accepted).
+ */
+#ifndef AGENT_WIRE_H
+#define AGENT_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION	 1
+#define WIRE_HEADER_LEN	 8
+#define WIRE_PAYLOAD_MAX (1024 * 1024)
+#define WIRE_RING_BYTES	 (512 * 1024)
+#define WIRE_OUT_MAX	 (64 * 1024) /* payload of one OUT record */
+#define WIRE_STEP_NONE	 0xffff
+
+enum wire_type {
+	/* agent -> hub, not records */
+	WIRE_HELLO = 1, /* u32 version, u64 boot nonce, u64 first offset held,
+			   u64 next offset, u32 last seq accepted,
+			   u16 active step or WIRE_STEP_NONE */
+	WIRE_PONG = 2,
+	/* hub -> agent, not commands */
+	WIRE_WELCOME = 16, /* u64 offset: everything before it is kept */
+	WIRE_ACK = 17,	   /* u64 offset */
+	WIRE_PING = 18,
+	/* hub -> agent, commands: payload starts with u32 seq */
+	WIRE_JOB = 32,	  /* struct wire_job, see below; once, before RUN */
+	WIRE_RUN = 33,	  /* a step, see below; header.step is its number */
+	WIRE_CANCEL = 34, /* u32 grace_ms: SIGTERM to the step's processes, after
+			     the grace SIGKILL to all but the agent; the step
+			     ends with flag WIRE_END_CANCELLED */
+	WIRE_EXIT = 35,	  /* kill everything, exit 0 */
+	/* agent -> hub, records; payload starts with i64 wall-clock ns */
+	WIRE_RECORD_BASE = 64,
+	WIRE_OUT = 64,	      /* stream 1|2; then the bytes, masked */
+	WIRE_STEP_START = 65, /* then u32 pid in the container */
+	WIRE_STEP_END = 66,   /* then struct wire_end */
+	WIRE_OUTPUTS = 67,    /* then pairs: GITHUB_OUTPUT of the step, masked */
+	WIRE_SUMMARY = 68,    /* then the text of GITHUB_STEP_SUMMARY, masked */
+	WIRE_NOTE = 69,	      /* then text: the agent warns about something */
+};
+
+/*
+ * Strings in payloads: u32 length, then bytes (no NUL inside). A list: u32
+ * count, then strings. Pairs: u32 count, then key, value strings.
+ *
+ * WIRE_JOB:  u32 seq, string user ("" = stay root; "name", "uid",
+ *   "uid:gid", "name:group": resolved with the container's own /etc/passwd
+ *   and /etc/group), pairs env (every step has them), list masks (raw secret
+ *   values: masked in OUT, OUTPUTS, SUMMARY with base/mask.h), string
+ *   workspace (created, owned by the user, default cwd), u32 flags (0).
+ * WIRE_RUN:  u32 seq, u32 kind (0: script, 1: argv), string name,
+ *   kind 0: string shell ("" = `bash -eo pipefail` when bash is present, else
+ *   `sh -e`; else a command line split at spaces, "{0}" = the script file,
+ *   appended when absent), string script; kind 1: list argv;
+ *   pairs env, string cwd ("" = workspace; relative to it), u64 timeout_ms
+ *   (0: none), u32 grace_ms between SIGTERM and SIGKILL.
+ */
+enum wire_end_flag {
+	WIRE_END_SIGNALED = 1,	/* code is the signal's number */
+	WIRE_END_TIMEOUT = 2,	/* the agent ended it: step timeout */
+	WIRE_END_CANCELLED = 4, /* the agent ended it: CANCEL */
+	WIRE_END_OOM = 8,	/* at least one process was killed for memory */
+	WIRE_END_NOT_STARTED = 16, /* could not be started; reason says why */
+};
+/* In this order, each little endian, then string reason. */
+struct wire_end {
+	uint32_t code;
+	uint32_t flags;
+	uint64_t utime_us, stime_us, maxrss_bytes;
+	uint64_t oom_kills;  /* counted during the step */
+	uint64_t mem_limit;  /* bytes, 0: unknown */
+	uint64_t mem_peak;   /* bytes, 0: unknown */
+};
+
+struct wire_header {
+	uint32_t len;
+	uint8_t type;
+	uint8_t stream;
+	uint16_t step;
+};
+void wire_header_put(uint8_t out[WIRE_HEADER_LEN], struct wire_header h);
+/* 0, or -1 when len > WIRE_PAYLOAD_MAX. */
+int wire_header_get(const uint8_t in[WIRE_HEADER_LEN], struct wire_header *ret);
+
+/* Bounded reading of a payload: every get returns 0, or -1 past the end. */
+struct wire_reader {
+	const uint8_t *p;
+	size_t left;
+};
+int wire_get_u16(struct wire_reader *r, uint16_t *ret);
+int wire_get_u32(struct wire_reader *r, uint32_t *ret);
+int wire_get_u64(struct wire_reader *r, uint64_t *ret);
+/* Borrowed from the payload, not NUL-terminated; refuses NUL inside. */
+int wire_get_str(struct wire_reader *r, const char **ret, size_t *ret_len);
+int wire_get_end(
+    struct wire_reader *r, struct wire_end *ret, const char **ret_reason,
+    size_t *ret_reason_len);
+
+struct buf;
+/* Appending; overflow is kept in buf->overflow. */
+void wire_put_u16(struct buf *b, uint16_t v);
+void wire_put_u32(struct buf *b, uint32_t v);
+void wire_put_u64(struct buf *b, uint64_t v);
+void wire_put_str(struct buf *b, const char *s); /* NULL: "" */
+void wire_put_strn(struct buf *b, const char *s, size_t len);
+/* Starts a frame at the end of b (header with len 0), returns its position;
+ * wire_frame_end fills in the length. */
+size_t wire_frame_begin(struct buf *b, uint8_t type, uint8_t stream,
+    uint16_t step);
+void wire_frame_end(struct buf *b, size_t at);
+
+#endif

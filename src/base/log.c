@@ -1,0 +1,113 @@
+/* The structured log: see log.h. */
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json_out.h"
+
+#define LOG_LINE_MAX (16 * 1024)
+
+static atomic_int min_level = LOG_INFO;
+static atomic_int out_format = LOG_LOGFMT;
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	atomic_store(&min_level, level);
+	atomic_store(&out_format, format);
+}
+
+bool log_is_debug(void)
+{
+	return atomic_load(&min_level) == LOG_DEBUG;
+}
+
+/* A logfmt value is bare when it has no character that would confuse. */
+static bool needs_quotes(const char *s)
+{
+	if (*s == '\0')
+		return true;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' ||
+		    *s == '\\' || *s == 0x7f)
+			return true;
+	return false;
+}
+
+static void put_key(struct buf *b, bool json, const char *key)
+{
+	if (json) {
+		IGNORE(buf_append_char(b, ',')); /* overflow: cut below */
+		json_escape(b, key, strlen(key));
+		IGNORE(buf_append_char(b, ':'));
+	} else {
+		IGNORE(buf_printf(b, " %s=", key));
+	}
+}
+
+static void put_str(struct buf *b, bool json, const char *key, const char *val)
+{
+	size_t len = strnlen(val, LOG_LINE_MAX / 4);
+
+	put_key(b, json, key);
+	if (json || needs_quotes(val))
+		json_escape(b, val, len);
+	else
+		IGNORE(buf_append(b, val, len));
+}
+
+static void put_field(struct buf *b, bool json, const struct log_field *f)
+{
+	if (f->str == NULL)
+		return;
+	if (f->type == LOG_F_STR) {
+		put_str(b, json, f->key, f->str);
+		return;
+	}
+	put_key(b, json, f->key);
+	if (f->type == LOG_F_INT)
+		IGNORE(buf_printf(b, "%" PRId64, f->num));
+	else
+		IGNORE(buf_printf(b, "%" PRId64 ".%03d",
+		    f->num / CLOCK_NS_PER_MS,
+		    (int)(f->num % CLOCK_NS_PER_MS / 1000)));
+}
+
+/* Outermost field first. */
+static void put_chain(struct buf *b, bool json, const struct ctx *ctx)
+{
+	if (ctx == NULL)
+		return;
+	put_chain(b, json, ctx->parent);
+	if (ctx->key != NULL && ctx->value != NULL)
+		put_str(b, json, ctx->key, ctx->value);
+}
+
+void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
+    const struct log_field *fields, size_t nfields)
+{
+	CLEANUP(buf_fini) struct buf b;
+	bool json = atomic_load(&out_format) == LOG_JSON;
+	char when[CLOCK_ISO_LEN];
+
+	if ((int)level < atomic_load(&min_level))
+		return;
+	buf_init(&b, LOG_LINE_MAX);
+	clock_iso(clock_wall_ns(), when);
+	if (json)
+		IGNORE(buf_printf(&b, "{\"time\":\"%s\",\"level\":\"%s\"", when,
+		    level_names[level]));
+	else
+		IGNORE(buf_printf(
+		    &b, "time=%s level=%s", when, level_names[level]));
+	put_str(&b, json, "msg", msg);
+	put_chain(&b, json, ctx);
+	for (size_t i = 0; i < nfields; i++)
+		put_field(&b, json, &fields[i]);
+	IGNORE(buf_append_str(&b, json ? "}\n" : "\n"));
+	IGNORE(write(2, b.data, b.len) < 0); /* nowhere else to complain */
+}

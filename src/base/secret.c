@@ -1,0 +1,41 @@
+/* Secret values: see secret.h. */
+#include "base/secret.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct secret {
+	size_t len;
+	char bytes[];
+};
+
+void secret_wipe(void *p, size_t len)
+{
+	explicit_bzero(p, len);
+}
+
+struct secret *secret_new(const char *bytes, size_t len)
+{
+	struct secret *s = mem_alloc(sizeof(*s) + len + 1);
+
+	s->len = len;
+	memcpy(s->bytes, bytes, len);
+	s->bytes[len] = '\0';
+	return s;
+}
+
+void secret_free(struct secret *s)
+{
+	if (s == NULL)
+		return;
+	secret_wipe(s->bytes, s->len);
+	mem_free(s);
+}
+
+const char *secret_expose(const struct secret *s, size_t *ret_len)
+{
+	if (ret_len != NULL)
+		*ret_len = s->len;
+	return s->bytes;
+}
