@@ -131,7 +131,7 @@ void json_strn(struct json *j, const char *s, size_t len)
 void json_str(struct json *j, const char *s)
 {
 	if (s == NULL)
-		json_null(j);
+		json_none(j);
 	else
 		json_strn(j, s, strlen(s));
 }
@@ -145,7 +145,7 @@ void json_int(struct json *j, int64_t v)
 void json_num(struct json *j, double v)
 {
 	if (!isfinite(v)) {
-		json_null(j);
+		json_none(j);
 		return;
 	}
 	separate(j);
@@ -158,7 +158,7 @@ void json_bool(struct json *j, bool v)
 	IGNORE(buf_append_str(j->out, v ? "true" : "false"));
 }
 
-void json_null(struct json *j)
+void json_none(struct json *j)
 {
 	separate(j);
 	put(j->out, "null", 4);
@@ -169,7 +169,7 @@ void json_time(struct json *j, int64_t wall_ns)
 	char when[CLOCK_ISO_LEN];
 
 	if (wall_ns == 0)
-		json_null(j);
+		json_none(j);
 	else
 		json_str(j, clock_iso(wall_ns, when));
 }
@@ -177,7 +177,7 @@ void json_time(struct json *j, int64_t wall_ns)
 void json_raw(struct json *j, const char *text)
 {
 	if (text == NULL || *text == '\0') {
-		json_null(j);
+		json_none(j);
 		return;
 	}
 	separate(j);
@@ -223,7 +223,7 @@ void json_kbool(struct json *j, const char *key, bool v)
 void json_knull(struct json *j, const char *key)
 {
 	json_key(j, key);
-	json_null(j);
+	json_none(j);
 }
 
 void json_ktime(struct json *j, const char *key, int64_t wall_ns)

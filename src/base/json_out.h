@@ -36,7 +36,7 @@ void json_strn(struct json *j, const char *s, size_t len);
 void json_int(struct json *j, int64_t v);
 void json_num(struct json *j, double v); /* finite; else null */
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+void json_none(struct json *j); /* null; jansson owns the name json_null */
 void json_time(struct json *j, int64_t wall_ns); /* 0: null; else ISO */
 /* Already JSON: copied as it is. NULL or "": null. */
 void json_raw(struct json *j, const char *json_text);

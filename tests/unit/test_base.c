@@ -42,7 +42,7 @@ static void json_writer_nests_and_escapes(void **state)
 	json_kstr(&j, "a", "q\"\\\n\x01 \xc3\xa9 \xff");
 	json_karr(&j, "l");
 	json_int(&j, -1);
-	json_null(&j);
+	json_none(&j);
 	json_end(&j);
 	json_kbool(&j, "t", true);
 	json_end(&j);
