@@ -86,6 +86,7 @@ class Hub:
         self.args = args or []
         self.env = self._environment(image, env or {})
         self.process: subprocess.Popen | None = None
+        self._may_owe = False  # died without the chance to clean up
 
     def _environment(self, image: str, overrides: dict[str, str]) -> dict[str, str]:
         # Only what every program needs comes from outside: a variable of
@@ -101,6 +102,7 @@ class Hub:
             "RUNNER_PULL_POLICY": "never",
             "DOCKER_HOST": self.engine.host,
             "RUNNERHUB_POOL_SIZE": "0",
+            "RUNNERHUB_SHUTDOWN_MODE": "drain",
             "LOG_LEVEL": "debug",
         })
         env.update(overrides)
@@ -139,6 +141,7 @@ class Hub:
         self.process.kill()
         self.process.wait()
         self.process = None
+        self._may_owe = True
 
     def terminate(self, timeout: float = 120) -> int:
         """SIGTERM and its end; the exit code."""
@@ -146,6 +149,7 @@ class Hub:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout)
         self.process = None
+        self._may_owe = self.env["RUNNERHUB_SHUTDOWN_MODE"] != "drain"
         return code
 
     def restart(self, env: dict[str, str] | None = None) -> "Hub":
@@ -281,10 +285,8 @@ class Hub:
 
     def close(self, check: bool = True) -> None:
         """Stops the hub, removes what it left, and says what that was."""
-        code = 0
         try:
-            if self.process is not None:
-                code = self._stop()
+            code = self._stop_and_clean()
             reports = list(self._sanitizer_reports())
             left = self._remove_leftovers()
             tail = self.log_tail()
@@ -304,14 +306,22 @@ class Hub:
                     self.post(f"/api/jobs/{job['id']}/cancel")
                     self.wait_end(job["id"])
         except (OSError, AssertionError):
-            pass  # it cannot answer any more: the checks below will tell
+            pass  # it cannot answer any more: the checks of close will tell
         try:
             return self.terminate()
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+            self.kill9()
             return -signal.SIGKILL
+
+    def _stop_and_clean(self) -> int:
+        """A hub that was killed, or hands over, leaves its sandboxes to the
+        next one by design: that next one is started here and drains."""
+        code = self._stop() if self.process is not None else 0
+        if self._may_owe:
+            self.env.update(RUNNERHUB_SHUTDOWN_MODE="drain", RUNNERHUB_FAULT="",
+                            RUNNERHUB_POOL_SIZE="0")
+            code = self.start()._stop() or code
+        return code
 
     def __enter__(self) -> "Hub":
         return self
