@@ -22,5 +22,13 @@ int fs_write_all(int fd, const void *data, size_t len, struct err *err)
 /* Closes when >= 0, keeps errno. CLEANUP(fd_close) int fd = -1; */
 void fd_close(int fd);
 DEFINE_CLEANUP(int, fd_close);
+/* Takes a descriptor out of its guard. */
+static inline int fd_steal(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
 
 #endif

@@ -1,0 +1,567 @@
+/*
+ * The queue in memory and the choice of what runs next: see schedule.h. One
+ * mutex guards all of it and is never held over I/O. Called by handlers
+ * (add, remove, explain), carriers (take, release) and the engine's watcher
+ * (gates).
+ */
+#include "jobs/schedule.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+enum { OLDEST_EVERY = 8 };
+
+struct repo {
+	struct map_node by_name;
+	char *name;
+	struct heap jobs, sessions; /* what waits, by priority and age */
+	unsigned running, waiting;
+	uint64_t served;          /* the pick that served it last */
+	struct repo *next, *prev; /* all that wait or run */
+};
+
+struct entry {
+	struct schedule_job job;
+	struct map_node by_id;
+	struct heap_node in_heap; /* of its repo, or of the delayed */
+	bool delayed;
+	struct repo *repo;
+	struct entry *older, *newer; /* all that wait, by age */
+};
+
+struct schedule {
+	struct schedule_config config;
+	struct mtx mtx;
+	struct cond changed;
+	struct map entries, repos;
+	struct repo *first_repo;
+	struct heap delayed;
+	struct entry *oldest, *newest;
+	int64_t waiting;
+	unsigned running, idle_sessions, gates;
+	int64_t memory_used;
+	uint64_t picks;
+	bool stopped;
+};
+
+/* -- order ---------------------------------------------------------------- */
+
+static struct entry *entry_of(const struct heap_node *node)
+{
+	return CONTAINER_OF(node, struct entry, in_heap);
+}
+
+static bool earlier(const struct entry *a, const struct entry *b)
+{
+	if (a->job.since != b->job.since)
+		return a->job.since < b->job.since;
+	return memcmp(&a->job.id, &b->job.id, sizeof(a->job.id)) < 0;
+}
+
+static bool more_urgent(const struct heap_node *x, const struct heap_node *y)
+{
+	const struct entry *a = entry_of(x), *b = entry_of(y);
+
+	if (a->job.priority != b->job.priority)
+		return a->job.priority > b->job.priority;
+	return earlier(a, b);
+}
+
+static bool due_sooner(const struct heap_node *x, const struct heap_node *y)
+{
+	return entry_of(x)->job.not_before < entry_of(y)->job.not_before;
+}
+
+/* -- repositories ------------------------------------------------------------
+ */
+
+static bool repo_is(const struct map_node *node, const void *name)
+{
+	return strcmp(CONTAINER_OF(node, struct repo, by_name)->name, name) ==
+	       0;
+}
+
+static struct repo *repo_get_locked(struct schedule *s, const char *name)
+{
+	uint64_t hash = map_hash(name, strlen(name));
+	struct map_node *node = map_find(&s->repos, hash, repo_is, name);
+	struct repo *r;
+
+	if (node != NULL)
+		return CONTAINER_OF(node, struct repo, by_name);
+	r = mem_zalloc(sizeof(*r));
+	r->name = mem_strdup(name);
+	heap_init(&r->jobs, more_urgent);
+	heap_init(&r->sessions, more_urgent);
+	map_insert(&s->repos, &r->by_name, hash);
+	r->next = s->first_repo;
+	if (r->next != NULL)
+		r->next->prev = r;
+	s->first_repo = r;
+	return r;
+}
+
+static void repo_drop_if_idle_locked(struct schedule *s, struct repo *r)
+{
+	if (r->running > 0 || r->waiting > 0)
+		return;
+	map_remove(&s->repos, &r->by_name);
+	if (r->prev != NULL)
+		r->prev->next = r->next;
+	else
+		s->first_repo = r->next;
+	if (r->next != NULL)
+		r->next->prev = r->prev;
+	heap_fini(&r->jobs);
+	heap_fini(&r->sessions);
+	mem_free(r->name);
+	mem_free(r);
+}
+
+static struct heap *heap_of(struct schedule *s, const struct entry *e)
+{
+	if (e->delayed)
+		return &s->delayed;
+	return e->job.session ? &e->repo->sessions : &e->repo->jobs;
+}
+
+/* -- entries ------------------------------------------------------------------
+ */
+
+static bool entry_is(const struct map_node *node, const void *id)
+{
+	return memcmp(&CONTAINER_OF(node, struct entry, by_id)->job.id, id,
+		   sizeof(job_id)) == 0;
+}
+
+static struct entry *entry_find_locked(const struct schedule *s, job_id id)
+{
+	struct map_node *node =
+	    map_find(&s->entries, map_hash(&id, sizeof(id)), entry_is, &id);
+
+	return node != NULL ? CONTAINER_OF(node, struct entry, by_id) : NULL;
+}
+
+/* Mostly the newest: the walk is short. */
+static void link_by_age_locked(struct schedule *s, struct entry *e)
+{
+	struct entry *at = s->newest;
+
+	while (at != NULL && earlier(e, at))
+		at = at->older;
+	e->older = at;
+	e->newer = at != NULL ? at->newer : s->oldest;
+	*(e->older != NULL ? &e->older->newer : &s->oldest) = e;
+	*(e->newer != NULL ? &e->newer->older : &s->newest) = e;
+}
+
+static void entry_unlink_locked(struct schedule *s, struct entry *e)
+{
+	heap_remove(heap_of(s, e), &e->in_heap);
+	map_remove(&s->entries, &e->by_id);
+	*(e->older != NULL ? &e->older->newer : &s->oldest) = e->newer;
+	*(e->newer != NULL ? &e->newer->older : &s->newest) = e->older;
+	e->repo->waiting--;
+	s->waiting--;
+}
+
+/* Jobs whose retry is due join those that may run. */
+static void wake_due_locked(struct schedule *s)
+{
+	int64_t now = clock_wall_ns();
+	struct heap_node *top;
+	struct entry *e;
+
+	while ((top = heap_top(&s->delayed)) != NULL) {
+		e = entry_of(top);
+		if (e->job.not_before > now)
+			return;
+		heap_remove(&s->delayed, top);
+		e->delayed = false;
+		heap_push(heap_of(s, e), &e->in_heap);
+	}
+}
+
+/* -- the choice
+ * ---------------------------------------------------------------- */
+
+static bool may_start_session(const struct schedule *s)
+{
+	return s->idle_sessions < s->config.sessions_idle_max;
+}
+
+/* The most urgent of one repository that is allowed to start. */
+static struct entry *repo_best(const struct schedule *s, const struct repo *r)
+{
+	struct heap_node *job = heap_top(&r->jobs);
+	struct heap_node *session =
+	    may_start_session(s) ? heap_top(&r->sessions) : NULL;
+
+	if (job == NULL || session == NULL)
+		job = job != NULL ? job : session;
+	else if (more_urgent(session, job))
+		job = session;
+	return job != NULL ? entry_of(job) : NULL;
+}
+
+/* Fairness among equals: see schedule.h. */
+static bool goes_before(const struct entry *a, const struct entry *b)
+{
+	if (a->job.priority != b->job.priority)
+		return a->job.priority > b->job.priority;
+	if (a->repo != b->repo && a->repo->running != b->repo->running)
+		return a->repo->running < b->repo->running;
+	if (a->repo != b->repo && a->repo->served != b->repo->served)
+		return a->repo->served < b->repo->served;
+	return earlier(a, b);
+}
+
+static struct entry *oldest_eligible(const struct schedule *s)
+{
+	struct entry *e = s->oldest;
+
+	while (e != NULL &&
+	       (e->delayed || (e->job.session && !may_start_session(s))))
+		e = e->newer;
+	return e;
+}
+
+static struct entry *choose_locked(struct schedule *s)
+{
+	struct entry *best = NULL, *e;
+
+	wake_due_locked(s);
+	if ((s->picks + 1) % OLDEST_EVERY == 0)
+		return oldest_eligible(s);
+	for (const struct repo *r = s->first_repo; r != NULL; r = r->next) {
+		e = repo_best(s, r);
+		if (e != NULL && (best == NULL || goes_before(e, best)))
+			best = e;
+	}
+	return best;
+}
+
+static bool fits(const struct schedule *s, const struct schedule_job *job)
+{
+	/* Alone on the host every job fits: a request above the budget was
+	 * refused at delegation, the budget may have shrunk since. */
+	return s->running == 0 || s->config.memory_bytes == 0 ||
+	       s->memory_used + job->memory_bytes <= s->config.memory_bytes;
+}
+
+static void hold_locked(struct schedule *s, const struct schedule_job *job,
+    struct repo *repo, struct schedule_grant *ret)
+{
+	*ret = (struct schedule_grant){
+	    .job = *job, .repo = repo, .idle_session = job->session};
+	repo->running++;
+	repo->served = ++s->picks;
+	s->running++;
+	s->memory_used += job->memory_bytes;
+	s->idle_sessions += job->session;
+}
+
+static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
+{
+	struct entry *e;
+
+	if (s->gates != 0 || s->running >= s->config.slots)
+		return false;
+	e = choose_locked(s);
+	if (e == NULL || !fits(s, &e->job))
+		return false;
+	entry_unlink_locked(s, e);
+	hold_locked(s, &e->job, e->repo, ret);
+	mem_free(e);
+	return true;
+}
+
+/* When the next delayed job is due, on the monotonic clock. */
+static int64_t next_due_locked(const struct schedule *s)
+{
+	struct heap_node *top = heap_top(&s->delayed);
+	int64_t ms;
+
+	if (top == NULL)
+		return CLOCK_NO_DEADLINE;
+	ms =
+	    (entry_of(top)->job.not_before - clock_wall_ns()) / CLOCK_NS_PER_MS;
+	return clock_deadline_ms(ms > 0 ? ms + 1 : 1);
+}
+
+bool schedule_take(struct schedule *s, struct schedule_grant *ret)
+{
+	bool taken = false;
+
+	mtx_lock(&s->mtx);
+	while (!s->stopped && !(taken = try_take_locked(s, ret)))
+		IGNORE(
+		    cond_wait_until(&s->changed, &s->mtx, next_due_locked(s)));
+	mtx_unlock(&s->mtx);
+	return taken;
+}
+
+void schedule_occupy(struct schedule *s, const struct schedule_job *job,
+    const char *repository, struct schedule_grant *ret)
+{
+	mtx_lock(&s->mtx);
+	hold_locked(s, job, repo_get_locked(s, repository), ret);
+	mtx_unlock(&s->mtx);
+}
+
+static void driven_locked(struct schedule *s, struct schedule_grant *g)
+{
+	if (g->idle_session)
+		s->idle_sessions--;
+	g->idle_session = false;
+}
+
+void schedule_driven(struct schedule *s, struct schedule_grant *g)
+{
+	mtx_lock(&s->mtx);
+	driven_locked(s, g);
+	cond_broadcast(&s->changed);
+	mtx_unlock(&s->mtx);
+}
+
+void schedule_release(struct schedule *s, struct schedule_grant *g)
+{
+	struct repo *r = g->repo;
+
+	mtx_lock(&s->mtx);
+	driven_locked(s, g);
+	s->running--;
+	s->memory_used -= g->job.memory_bytes;
+	r->running--;
+	repo_drop_if_idle_locked(s, r);
+	g->repo = NULL;
+	cond_broadcast(&s->changed);
+	mtx_unlock(&s->mtx);
+}
+
+/* -- the queue
+ * -------------------------------------------------------------------- */
+
+int schedule_open(
+    struct schedule **ret, const struct schedule_config *c, struct err *err)
+{
+	struct schedule *s = mem_zalloc(sizeof(*s));
+
+	(void)err;
+	s->config = *c;
+	mtx_init(&s->mtx, "schedule");
+	cond_init(&s->changed);
+	heap_init(&s->delayed, due_sooner);
+	*ret = s;
+	return 0;
+}
+
+void schedule_close(struct schedule *s)
+{
+	struct entry *e;
+	struct repo *r;
+
+	if (s == NULL)
+		return;
+	while ((e = s->oldest) != NULL) {
+		r = e->repo;
+		entry_unlink_locked(s, e);
+		mem_free(e);
+		repo_drop_if_idle_locked(s, r);
+	}
+	ASSERT(s->first_repo == NULL); /* every grant was released */
+	map_fini(&s->entries);
+	map_fini(&s->repos);
+	heap_fini(&s->delayed);
+	cond_fini(&s->changed);
+	mtx_fini(&s->mtx);
+	mem_free(s);
+}
+
+void schedule_set_memory(struct schedule *s, int64_t memory_bytes)
+{
+	mtx_lock(&s->mtx);
+	s->config.memory_bytes = memory_bytes;
+	cond_broadcast(&s->changed);
+	mtx_unlock(&s->mtx);
+}
+
+bool schedule_has_room(struct schedule *s)
+{
+	bool room;
+
+	mtx_lock(&s->mtx);
+	room = s->waiting < s->config.queue_max;
+	mtx_unlock(&s->mtx);
+	return room;
+}
+
+int schedule_add(struct schedule *s, const struct schedule_job *job,
+    const char *repository, struct err *err)
+{
+	struct entry *e;
+	int r = 0;
+
+	mtx_lock(&s->mtx);
+	if (entry_find_locked(s, job->id) != NULL) {
+		r = err_set(err, ERR_CONFLICT, NULL, "already queued");
+	} else {
+		e = mem_zalloc(sizeof(*e));
+		e->job = *job;
+		e->repo = repo_get_locked(s, repository);
+		e->delayed = job->not_before > clock_wall_ns();
+		heap_push(heap_of(s, e), &e->in_heap);
+		map_insert(&s->entries, &e->by_id,
+		    map_hash(&job->id, sizeof(job->id)));
+		link_by_age_locked(s, e);
+		e->repo->waiting++;
+		s->waiting++;
+		cond_signal(&s->changed);
+	}
+	mtx_unlock(&s->mtx);
+	return r;
+}
+
+bool schedule_remove(struct schedule *s, job_id id)
+{
+	struct entry *e;
+	struct repo *r;
+
+	mtx_lock(&s->mtx);
+	e = entry_find_locked(s, id);
+	if (e != NULL) {
+		r = e->repo;
+		entry_unlink_locked(s, e);
+		repo_drop_if_idle_locked(s, r);
+		mem_free(e);
+		cond_broadcast(&s->changed);
+	}
+	mtx_unlock(&s->mtx);
+	return e != NULL;
+}
+
+void schedule_close_gate(struct schedule *s, enum schedule_gate gate)
+{
+	mtx_lock(&s->mtx);
+	s->gates |= gate;
+	mtx_unlock(&s->mtx);
+}
+
+void schedule_open_gate(struct schedule *s, enum schedule_gate gate)
+{
+	mtx_lock(&s->mtx);
+	s->gates &= ~(unsigned)gate;
+	cond_broadcast(&s->changed);
+	mtx_unlock(&s->mtx);
+}
+
+void schedule_stop(struct schedule *s)
+{
+	mtx_lock(&s->mtx);
+	s->stopped = true;
+	cond_broadcast(&s->changed);
+	mtx_unlock(&s->mtx);
+}
+
+/* -- why does it wait
+ * ---------------------------------------------------------------- */
+
+static const struct {
+	enum schedule_gate gate;
+	const char *code, *words;
+} gate_words[] = {
+    {GATE_ENGINE_DOWN, "engine_down",
+	"the container engine does not answer; jobs start again when it does "
+	"(runnerhub doctor tells more)"},
+    {GATE_DISK_FULL, "disk_full",
+	"the disk of the state directory is below its reserve "
+	"(disk.reserve); free some space"},
+    {GATE_STORE, "store_failing", "the state database cannot be written"},
+    {GATE_DRAINING, "draining", "the hub is shutting down"},
+    {GATE_STARTING, "hub_starting", "the hub is starting"},
+};
+
+static int64_t ahead_locked(const struct schedule *s, const struct entry *me)
+{
+	int64_t n = 0;
+
+	for (const struct entry *e = s->oldest; e != NULL; e = e->newer)
+		n += e != me && !e->delayed &&
+		     (e->job.priority > me->job.priority ||
+			 (e->job.priority == me->job.priority &&
+			     earlier(e, me)));
+	return n;
+}
+
+static void explain_locked(struct schedule *s, const struct entry *e,
+    char code[32], char *words, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_LEN(gate_words); i++)
+		if ((s->gates & gate_words[i].gate) != 0) {
+			snprintf(code, 32, "%s", gate_words[i].code);
+			snprintf(words, size, "%s", gate_words[i].words);
+			return;
+		}
+	if (e->delayed) {
+		snprintf(code, 32, "retry");
+		snprintf(words, size, "waits %lld s before the next attempt",
+		    (long long)((e->job.not_before - clock_wall_ns()) /
+				CLOCK_NS_PER_S));
+	} else if (s->running >= s->config.slots) {
+		snprintf(code, 32, "capacity");
+		snprintf(words, size,
+		    "%u of %u slots are in use; about %lld jobs are ahead",
+		    s->running, s->config.slots, (long long)ahead_locked(s, e));
+	} else if (e->job.session && !may_start_session(s)) {
+		snprintf(code, 32, "session_limit");
+		snprintf(words, size,
+		    "%u sessions that nobody drives yet hold their share of "
+		    "the capacity",
+		    s->idle_sessions);
+	} else if (!fits(s, &e->job)) {
+		snprintf(code, 32, "memory");
+		snprintf(words, size,
+		    "it needs %lld MiB; %lld of %lld MiB are reserved by "
+		    "running jobs",
+		    (long long)(e->job.memory_bytes >> 20),
+		    (long long)(s->memory_used >> 20),
+		    (long long)(s->config.memory_bytes >> 20));
+	} else {
+		snprintf(code, 32, "next");
+		snprintf(words, size, "it starts in a moment; %lld jobs ahead",
+		    (long long)ahead_locked(s, e));
+	}
+}
+
+bool schedule_explain(
+    struct schedule *s, job_id id, char code[32], char *words, size_t size)
+{
+	const struct entry *e;
+
+	mtx_lock(&s->mtx);
+	e = entry_find_locked(s, id);
+	if (e != NULL)
+		explain_locked(s, e, code, words, size);
+	mtx_unlock(&s->mtx);
+	return e != NULL;
+}
+
+void schedule_stats(struct schedule *s, struct schedule_stats *ret)
+{
+	mtx_lock(&s->mtx);
+	*ret = (struct schedule_stats){.slots = s->config.slots,
+	    .running = s->running,
+	    .idle_sessions = s->idle_sessions,
+	    .waiting = s->waiting,
+	    .memory_total = s->config.memory_bytes,
+	    .memory_used = s->memory_used,
+	    .oldest_since = s->oldest != NULL ? s->oldest->job.since : 0,
+	    .gates = s->gates};
+	mtx_unlock(&s->mtx);
+}

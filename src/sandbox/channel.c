@@ -1,0 +1,554 @@
+/*
+ * The hub's end of the agent's channel: see channel.h. Owned by one thread
+ * at a time; all descriptors are non-blocking.
+ */
+#include "sandbox/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "engine/frames.h"
+
+enum {
+	READ_BYTES = 128 * 1024,
+	IN_MAX = WIRE_PAYLOAD_MAX + WIRE_HEADER_LEN + READ_BYTES,
+	OUT_MAX = 32 * 1024 * 1024,
+	BATCH = 128,
+	ACK_EVERY = WIRE_RING_BYTES / 8,
+	REDIAL_MS = 200,
+};
+
+struct command {
+	uint32_t seq;
+	struct buf frame;
+	struct command *next;
+};
+
+struct channel {
+	int listen_fd; /* -1: dialled */
+	int fd;        /* -1: not connected */
+	int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err);
+	void *dial_arg;
+	int64_t redial_ns; /* not before this */
+	bool framed;
+	struct frames frames;
+	int expect_pid;
+	uint64_t nonce;
+	bool ready;
+	uint64_t off, acked;
+	uint32_t next_seq, agent_seq;
+	struct buf in, out;
+	struct command *commands, **commands_end;
+};
+
+static struct channel *channel_new(void)
+{
+	struct channel *ch = mem_zalloc(sizeof(*ch));
+
+	ch->listen_fd = -1;
+	ch->fd = -1;
+	ch->next_seq = 1;
+	ch->commands_end = &ch->commands;
+	buf_init(&ch->in, IN_MAX);
+	buf_init(&ch->out, OUT_MAX);
+	return ch;
+}
+
+/* Through the directory's descriptor: a state directory may lie deeper than
+ * a socket address can say. */
+static int bind_in(const char *path, int fd, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	CLEANUP(fd_close) int dir = -1;
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+
+	ASSERT(slash != NULL);
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, errno, "open %s", parent);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%.60s",
+	    dir, slash + 1);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(err, errno, "bind %s", path);
+	return 0;
+}
+
+int channel_listen(struct channel **ret, const char *path, struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+	struct channel *ch;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(err, errno, "create the agent's socket");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "remove old socket %s", path);
+	TRY(bind_in(path, fd, err));
+	if (chmod(path, 0666) < 0)
+		return err_sys(err, errno, "chmod %s", path);
+	if (listen(fd, 8) < 0)
+		return err_sys(err, errno, "listen on %s", path);
+	ch = channel_new();
+	ch->listen_fd = fd_steal(&fd);
+	*ret = ch;
+	return 0;
+}
+
+int channel_dial(struct channel **ret,
+    int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err),
+    void *arg, bool framed, struct err *err)
+{
+	struct channel *ch = channel_new();
+
+	(void)err;
+	ch->dial = dial;
+	ch->dial_arg = arg;
+	ch->framed = framed;
+	*ret = ch;
+	return 0;
+}
+
+static void command_free(struct command *c)
+{
+	if (c->frame.data != NULL)
+		secret_wipe(c->frame.data, c->frame.cap);
+	buf_fini(&c->frame);
+	mem_free(c);
+}
+
+static void wipe_out(struct channel *ch)
+{
+	if (ch->out.data != NULL)
+		secret_wipe(ch->out.data, ch->out.cap);
+	buf_fini(&ch->out);
+}
+
+static void disconnect(struct channel *ch)
+{
+	fd_close(ch->fd);
+	ch->fd = -1;
+	ch->ready = false;
+	ch->redial_ns = clock_deadline_ms(REDIAL_MS);
+	buf_fini(&ch->in);
+	wipe_out(ch);
+	frames_init(&ch->frames, FRAMES_PAYLOAD_MAX);
+}
+
+void channel_free(struct channel *ch)
+{
+	if (ch == NULL)
+		return;
+	disconnect(ch);
+	fd_close(ch->listen_fd);
+	channel_confirm(ch, UINT32_MAX);
+	mem_free(ch);
+}
+
+void channel_expect(struct channel *ch, int pid, uint64_t nonce)
+{
+	ch->expect_pid = pid;
+	ch->nonce = nonce;
+}
+
+int channel_peer_pid(const struct channel *ch)
+{
+	return ch->expect_pid;
+}
+
+uint64_t channel_nonce(const struct channel *ch)
+{
+	return ch->nonce;
+}
+
+bool channel_is_ready(const struct channel *ch)
+{
+	return ch->ready;
+}
+
+void channel_set_offset(struct channel *ch, uint64_t off)
+{
+	ch->off = off;
+	ch->acked = off;
+}
+
+uint64_t channel_offset(const struct channel *ch)
+{
+	return ch->off;
+}
+
+uint32_t channel_last_seq(const struct channel *ch)
+{
+	return ch->agent_seq;
+}
+
+void channel_set_seq(struct channel *ch, uint32_t seq)
+{
+	ch->next_seq = seq + 1;
+}
+
+void channel_confirm(struct channel *ch, uint32_t seq)
+{
+	struct command *c;
+
+	while ((c = ch->commands) != NULL && c->seq <= seq) {
+		ch->commands = c->next;
+		command_free(c);
+	}
+	if (ch->commands == NULL)
+		ch->commands_end = &ch->commands;
+}
+
+/* -- connecting ------------------------------------------------------------ */
+
+/* A process of the container other than its first one gets nowhere. */
+static bool peer_is_agent(struct channel *ch, int fd)
+{
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return false;
+	if (cred.pid == 0)
+		return true; /* another pid namespace: the nonce decides */
+	if (ch->expect_pid == 0)
+		ch->expect_pid = cred.pid;
+	return cred.pid == ch->expect_pid;
+}
+
+static void accept_agent(struct channel *ch)
+{
+	int fd;
+
+	for (;;) {
+		fd = accept4(
+		    ch->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		if (!peer_is_agent(ch, fd)) {
+			fd_close(fd);
+			continue;
+		}
+		disconnect(ch);
+		ch->fd = fd;
+	}
+}
+
+static int try_dial(struct channel *ch, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf early;
+	int fd = -1;
+
+	if (clock_mono_ns() < ch->redial_ns)
+		return 0;
+	ch->redial_ns = clock_deadline_ms(REDIAL_MS);
+	buf_init(&early, READ_BYTES);
+	TRY(ch->dial(ch->dial_arg, &fd, &early, err));
+	disconnect(ch);
+	ch->fd = fd;
+	return buf_append(&ch->in, early.data, early.len);
+}
+
+/* -- writing ----------------------------------------------------------------
+ */
+
+static void flush_out(struct channel *ch)
+{
+	ssize_t n;
+
+	while (ch->fd >= 0 && ch->out.len > 0) {
+		n = write(ch->fd, ch->out.data, ch->out.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0) {
+			disconnect(ch); /* the agent connects again */
+			return;
+		}
+		buf_consume(&ch->out, (size_t)n);
+	}
+	if (ch->out.len == 0)
+		wipe_out(ch);
+}
+
+static void put_offset_frame(struct channel *ch, enum wire_type type)
+{
+	size_t at = wire_frame_begin(&ch->out, (uint8_t)type, 0, 0);
+
+	wire_put_u64(&ch->out, ch->off);
+	wire_frame_end(&ch->out, at);
+	ch->acked = ch->off;
+}
+
+uint32_t channel_send(struct channel *ch, enum wire_type type, uint16_t step,
+    const struct buf *payload)
+{
+	struct command *c = mem_zalloc(sizeof(*c));
+	size_t at;
+
+	c->seq = ch->next_seq++;
+	buf_init(&c->frame, WIRE_PAYLOAD_MAX + WIRE_HEADER_LEN);
+	at = wire_frame_begin(&c->frame, (uint8_t)type, 0, step);
+	wire_put_u32(&c->frame, c->seq);
+	if (payload != NULL)
+		IGNORE(buf_append(&c->frame, payload->data, payload->len));
+	ASSERT(!c->frame.overflow); /* callers bound what they send */
+	wire_frame_end(&c->frame, at);
+	*ch->commands_end = c;
+	ch->commands_end = &c->next;
+	if (ch->ready) {
+		IGNORE(buf_append(&ch->out, c->frame.data, c->frame.len));
+		flush_out(ch);
+	}
+	return c->seq;
+}
+
+/* -- reading ----------------------------------------------------------------
+ */
+
+static int on_hello(struct channel *ch, struct wire_reader *r, struct err *err)
+{
+	uint32_t version, seq;
+	uint64_t nonce, first, next;
+	uint16_t step;
+
+	if (wire_get_u32(r, &version) < 0 || wire_get_u64(r, &nonce) < 0 ||
+	    wire_get_u64(r, &first) < 0 || wire_get_u64(r, &next) < 0 ||
+	    wire_get_u32(r, &seq) < 0 || wire_get_u16(r, &step) < 0)
+		return err_set(err, ERR_INVALID, "agent_protocol",
+		    "the agent's greeting is too short");
+	if (version != WIRE_VERSION)
+		return err_set(err, ERR_INVALID, "agent_version",
+		    "the agent speaks version %u, this hub %d", version,
+		    WIRE_VERSION);
+	nonce &= INT64_MAX; /* as it is written down */
+	if (ch->nonce != 0 && nonce != ch->nonce)
+		return err_set(err, ERR_INVALID, "agent_impostor",
+		    "another process answered in place of the agent");
+	if (ch->off < first || ch->off > next)
+		return err_set(err, ERR_INVALID, "agent_gap",
+		    "the agent holds output %llu..%llu, the hub has %llu",
+		    (unsigned long long)first, (unsigned long long)next,
+		    (unsigned long long)ch->off);
+	ch->nonce = nonce;
+	ch->agent_seq = seq;
+	ch->ready = true;
+	put_offset_frame(ch, WIRE_WELCOME);
+	for (const struct command *c = ch->commands; c != NULL; c = c->next)
+		if (c->seq > seq)
+			IGNORE(
+			    buf_append(&ch->out, c->frame.data, c->frame.len));
+	flush_out(ch);
+	return 0;
+}
+
+/* What has been handed over is kept: tell the agent now and then. */
+static void acknowledge(struct channel *ch, bool now)
+{
+	if (ch->ready && ch->off > ch->acked &&
+	    (now || ch->off - ch->acked >= ACK_EVERY))
+		put_offset_frame(ch, WIRE_ACK);
+	flush_out(ch);
+}
+
+struct batch {
+	struct channel_record recs[BATCH];
+	size_t n;
+	size_t bytes; /* of ch->in that they take */
+	bool urgent;  /* holds a mark: acknowledge at once */
+};
+
+static int record_from(const struct channel *ch, const struct batch *b,
+    struct wire_header h, const uint8_t *payload, struct channel_record *ret,
+    struct err *err)
+{
+	struct wire_reader r = {payload, h.len};
+	uint64_t time_ns;
+
+	if (wire_get_u64(&r, &time_ns) < 0)
+		return err_set(err, ERR_INVALID, "agent_protocol",
+		    "a record of the agent is too short");
+	*ret = (struct channel_record){.h = h,
+	    .time_ns = (int64_t)time_ns,
+	    .data = r.p,
+	    .len = r.left,
+	    .end_off = (b->n > 0 ? b->recs[b->n - 1].end_off : ch->off) +
+		       WIRE_HEADER_LEN + h.len};
+	return 0;
+}
+
+/* Collects whole records at the front of `in`. A frame that is no record
+ * ends the batch: it is handled alone, when it stands first. */
+static int collect(struct channel *ch, struct batch *b, struct err *err)
+{
+	const uint8_t *in = (const uint8_t *)ch->in.data;
+	struct wire_header h;
+
+	b->n = b->bytes = 0;
+	b->urgent = false;
+	while (b->n < BATCH && ch->in.len - b->bytes >= WIRE_HEADER_LEN) {
+		if (wire_header_get(in + b->bytes, &h) < 0)
+			return err_set(err, ERR_INVALID, "agent_protocol",
+			    "the agent sent a frame that is too long");
+		if (ch->in.len - b->bytes < WIRE_HEADER_LEN + h.len ||
+		    h.type < WIRE_RECORD_BASE)
+			break;
+		if (!ch->ready)
+			return err_set(err, ERR_INVALID, "agent_protocol",
+			    "the agent sent a record before its greeting");
+		TRY(record_from(ch, b, h, in + b->bytes + WIRE_HEADER_LEN,
+		    &b->recs[b->n], err));
+		b->urgent |= h.type != WIRE_OUT;
+		b->n++;
+		b->bytes += WIRE_HEADER_LEN + h.len;
+	}
+	return 0;
+}
+
+/* 1: a frame was handled, 0: none is whole. */
+static int handle_plain(struct channel *ch, struct err *err)
+{
+	const uint8_t *in = (const uint8_t *)ch->in.data;
+	struct wire_reader r;
+	struct wire_header h;
+
+	if (ch->in.len < WIRE_HEADER_LEN)
+		return 0;
+	if (wire_header_get(in, &h) < 0)
+		return err_set(err, ERR_INVALID, "agent_protocol",
+		    "the agent sent a frame that is too long");
+	if (ch->in.len < WIRE_HEADER_LEN + h.len || h.type >= WIRE_RECORD_BASE)
+		return 0;
+	r = (struct wire_reader){in + WIRE_HEADER_LEN, h.len};
+	if (h.type == WIRE_HELLO)
+		TRY(on_hello(ch, &r, err));
+	if (ch->in.len >= WIRE_HEADER_LEN + h.len)
+		buf_consume(&ch->in, WIRE_HEADER_LEN + h.len);
+	return 1;
+}
+
+static int deliver(
+    struct channel *ch, channel_take take, void *arg, struct err *err)
+{
+	struct batch b;
+	int r;
+
+	for (;;) {
+		r = handle_plain(ch, err);
+		if (r < 0)
+			return -1;
+		if (r > 0)
+			continue;
+		TRY(collect(ch, &b, err));
+		if (b.n == 0)
+			return 0;
+		TRY(take(arg, b.recs, b.n, err));
+		ch->off = b.recs[b.n - 1].end_off;
+		buf_consume(&ch->in, b.bytes);
+		acknowledge(ch, b.urgent);
+	}
+}
+
+/* The agent speaks on stdout; on stderr the engine makes its noise. */
+static int take_framed(
+    struct channel *ch, const char *data, size_t len, struct err *err)
+{
+	struct frames_piece piece;
+	int r;
+
+	while ((r = frames_next(&ch->frames, &data, &len, &piece, err)) > 0)
+		if (piece.stream == FRAMES_STDOUT &&
+		    buf_append(&ch->in, piece.data, piece.len) < 0)
+			return err_set(err, ERR_INVALID, "agent_protocol",
+			    "the agent sent more than it may");
+	return r;
+}
+
+/* 1: read something, 0: nothing now or the connection ended. */
+static int read_some(struct channel *ch, struct err *err)
+{
+	char chunk[READ_BYTES / 4];
+	char *room = chunk;
+	size_t size = sizeof(chunk);
+	ssize_t n;
+
+	if (ch->in.len >= IN_MAX - READ_BYTES)
+		return 0; /* held back: what is there must be taken first */
+	if (!ch->framed) {
+		size = READ_BYTES;
+		room = buf_reserve(&ch->in, size);
+	}
+	ASSERT(room != NULL);
+	n = read(ch->fd, room, size);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		disconnect(ch);
+		return 0;
+	}
+	if (!ch->framed)
+		buf_commit(&ch->in, (size_t)n);
+	else
+		TRY(take_framed(ch, chunk, (size_t)n, err));
+	return 1;
+}
+
+int channel_pump(
+    struct channel *ch, channel_take take, void *arg, struct err *err)
+{
+	int r;
+
+	if (ch->listen_fd >= 0)
+		accept_agent(ch);
+	else if (ch->fd < 0)
+		TRY(try_dial(ch, err));
+	flush_out(ch);
+	do {
+		r = deliver(ch, take, arg, err);
+		if (r == 0 && ch->fd >= 0)
+			r = read_some(ch, err);
+		if (r < 0 && err->kind == ERR_INVALID)
+			disconnect(ch);
+	} while (r > 0);
+	if (r == 0 && ch->in.len == 0)
+		buf_fini(&ch->in); /* idle channels hold no buffer */
+	return r;
+}
+
+int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
+{
+	struct pollfd p[3] = {{.fd = ch->fd, .events = POLLIN},
+	    {.fd = ch->listen_fd, .events = POLLIN},
+	    {.fd = wake_fd, .events = POLLIN}};
+	uint64_t drained;
+	int n, ret = 0;
+
+	if (ch->out.len > 0)
+		p[0].events |= POLLOUT;
+	if (ch->fd < 0 && ch->dial != NULL && ch->redial_ns < deadline_ns)
+		deadline_ns = ch->redial_ns;
+	do {
+		n = poll(p, 3, clock_poll_ms(deadline_ns));
+	} while (n < 0 && errno == EINTR);
+	if (p[0].revents != 0 || p[1].revents != 0)
+		ret |= CHANNEL_IO;
+	if (p[2].revents != 0) {
+		IGNORE(read(wake_fd, &drained, sizeof(drained)) < 0);
+		ret |= CHANNEL_WOKEN;
+	}
+	return ret != 0 ? ret : CHANNEL_TIMEOUT;
+}

@@ -1,0 +1,63 @@
+/* What the files of sandbox/ share among themselves. */
+#ifndef SANDBOX_SANDBOX_INTERNAL_H
+#define SANDBOX_SANDBOX_INTERNAL_H
+
+#include <limits.h>
+
+#include "base/thread.h"
+#include "sandbox/network.h"
+#include "sandbox/sandbox.h"
+
+struct sandboxes {
+	struct sandboxes_config config;
+	struct network *network;
+	char agent_path[PATH_MAX];
+	char generation[20]; /* of this hub process, a label */
+	struct mtx mtx;
+	struct cond slot_free;
+	struct sandbox *live;         /* guarded by mtx */
+	struct sandboxes_stats stats; /* guarded by mtx */
+};
+
+bool sandboxes_is_live(struct sandboxes *s, const char *sandbox_id);
+
+/* -- files.c: the host side of a sandbox --------------------------------------
+ */
+/* Makes <state>/sandboxes and the agent's binary. */
+int sandbox_files_open(const char *state_dir, char *ret_agent_path, size_t size,
+    struct err *err) MUST_CHECK;
+int sandbox_files_make(
+    struct sandboxes *s, const struct sandbox *sb, struct err *err) MUST_CHECK;
+/* Address and nonce, so that the next hub can take over. */
+int sandbox_files_save_meta(
+    struct sandboxes *s, const struct sandbox *sb, struct err *err) MUST_CHECK;
+int sandbox_files_load_meta(struct sandboxes *s, struct sandbox *sb,
+    uint64_t *ret_nonce, struct err *err) MUST_CHECK;
+void sandbox_files_remove(struct sandboxes *s, const char *sandbox_id);
+/* Removes directories whose sandbox neither lives nor has a container. */
+void sandbox_files_sweep(
+    struct sandboxes *s, const struct engine_container_list *l);
+/* "<state>/sandboxes/<id>/<name>" */
+const char *sandbox_files_path(const struct sandboxes *s, const char *id,
+    const char *name, char out[PATH_MAX]);
+int sandbox_open_channel(
+    struct sandboxes *s, struct sandbox *sb, struct err *err) MUST_CHECK;
+
+/* -- plan.c: the body of the create call
+ * ---------------------------------------- */
+enum { PLAN_BINDS = 8, PLAN_LABELS = 10 };
+struct container_plan {
+	struct engine_container_spec spec;
+	char name[64];
+	char hostname[32];
+	char bind_text[PLAN_BINDS][PATH_MAX + 64];
+	const char *binds[PLAN_BINDS];
+	struct engine_pair labels[PLAN_LABELS];
+	const char *entrypoint[2], *cmd[2];
+};
+/* Pointers in the plan point into it, into s, spec and sb: use at once. */
+void container_plan_make(struct container_plan *p, const struct sandboxes *s,
+    const struct sandbox_spec *spec, const struct sandbox *sb,
+    enum network_kind kind, const char *network_name);
+
+#endif
