@@ -1,0 +1,318 @@
+/*
+ * nf_tables requests as bytes: see nft_batch.h. Called by hostnet_guard.c.
+ * Integers in attributes are in network byte order; what a register holds is
+ * as the packet or the kernel has it (marks and bit sets: host order).
+ */
+#include "sandbox/nft_batch.h"
+
+#include <arpa/inet.h>
+#include <linux/ip.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+
+#define BATCH_MAX 65536
+
+/* The kernel's bit for a connection state in `ct state`. */
+#define CT_STATE_BIT(state) (1u << ((state) + 1))
+
+/* -- the transaction ------------------------------------------------------ */
+static void msg_begin(struct nft_batch *b, uint16_t type, uint16_t flags,
+    const struct nfgenmsg *head)
+{
+	nl_msg_init(&b->msg, type, NLM_F_REQUEST | flags);
+	nl_msg_put(&b->msg, head, sizeof(*head));
+	nl_msg_set_seq(&b->msg, ++b->seq);
+}
+
+static void msg_end(struct nft_batch *b)
+{
+	if (b->msg.overflow ||
+	    buf_append(&b->bytes, b->msg.bytes, b->msg.len) < 0)
+		b->overflow = true;
+}
+
+static void fence(struct nft_batch *b, uint16_t type)
+{
+	const struct nfgenmsg head = {.nfgen_family = AF_UNSPEC,
+	    .version = NFNETLINK_V0,
+	    .res_id = htons(NFNL_SUBSYS_NFTABLES)};
+
+	msg_begin(b, type, 0, &head);
+	msg_end(b);
+}
+
+static void request_begin(struct nft_batch *b, uint16_t what, uint16_t flags)
+{
+	const struct nfgenmsg head = {
+	    .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+
+	msg_begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what),
+	    NLM_F_ACK | flags, &head);
+}
+
+void nft_batch_init(struct nft_batch *b, const char *table)
+{
+	*b = (struct nft_batch){.table = table};
+	buf_init(&b->bytes, BATCH_MAX);
+	fence(b, NFNL_MSG_BATCH_BEGIN);
+}
+
+void nft_batch_fini(struct nft_batch *b)
+{
+	buf_fini(&b->bytes);
+}
+
+/*
+ * The answers come after the commit, one for each request and in their
+ * order, so the last request's is that of the whole. A refusal of the
+ * commit itself bears the number of the first fence.
+ */
+int nft_batch_commit(struct nft_batch *b, struct err *err)
+{
+	CLEANUP(nl_close) struct nl_sock s = {.fd = -1};
+	uint32_t last = b->seq;
+
+	fence(b, NFNL_MSG_BATCH_END);
+	if (b->overflow)
+		return err_set(err, ERR_INTERNAL, NULL,
+		    "the rules of table %s do not fit a transaction", b->table);
+	TRY(nl_open(&s, NETLINK_NETFILTER, err));
+	return nl_call_batch(&s, b->bytes.data, b->bytes.len, 1, last, err);
+}
+
+/* -- tables and chains ---------------------------------------------------- */
+void nft_table_add(struct nft_batch *b)
+{
+	request_begin(b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	nl_attr_str(&b->msg, NFTA_TABLE_NAME, b->table);
+	msg_end(b);
+}
+
+void nft_table_delete(struct nft_batch *b)
+{
+	request_begin(b, NFT_MSG_DELTABLE, 0);
+	nl_attr_str(&b->msg, NFTA_TABLE_NAME, b->table);
+	msg_end(b);
+}
+
+void nft_chain_add(
+    struct nft_batch *b, const char *chain, unsigned hook, int priority)
+{
+	size_t nest;
+
+	request_begin(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	nl_attr_str(&b->msg, NFTA_CHAIN_TABLE, b->table);
+	nl_attr_str(&b->msg, NFTA_CHAIN_NAME, chain);
+	nl_attr_str(&b->msg, NFTA_CHAIN_TYPE, "filter");
+	nest = nl_nest_begin(&b->msg, NFTA_CHAIN_HOOK);
+	nl_attr_be32(&b->msg, NFTA_HOOK_HOOKNUM, hook);
+	nl_attr_be32(&b->msg, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	nl_nest_end(&b->msg, nest);
+	nl_attr_be32(&b->msg, NFTA_CHAIN_POLICY, NF_ACCEPT);
+	msg_end(b);
+}
+
+/* -- rules ---------------------------------------------------------------- */
+void nft_rule_begin(struct nft_batch *b, const char *chain)
+{
+	request_begin(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	nl_attr_str(&b->msg, NFTA_RULE_TABLE, b->table);
+	nl_attr_str(&b->msg, NFTA_RULE_CHAIN, chain);
+	b->rule = nl_nest_begin(&b->msg, NFTA_RULE_EXPRESSIONS);
+}
+
+void nft_rule_end(struct nft_batch *b)
+{
+	nl_nest_end(&b->msg, b->rule);
+	msg_end(b);
+}
+
+struct expr {
+	size_t element, data;
+};
+
+static struct expr expr_begin(struct nft_batch *b, const char *name)
+{
+	struct expr e;
+
+	e.element = nl_nest_begin(&b->msg, NFTA_LIST_ELEM);
+	nl_attr_str(&b->msg, NFTA_EXPR_NAME, name);
+	e.data = nl_nest_begin(&b->msg, NFTA_EXPR_DATA);
+	return e;
+}
+
+static void expr_end(struct nft_batch *b, struct expr e)
+{
+	nl_nest_end(&b->msg, e.data);
+	nl_nest_end(&b->msg, e.element);
+}
+
+static void put_value(
+    struct nft_batch *b, uint16_t type, const void *value, size_t len)
+{
+	size_t nest = nl_nest_begin(&b->msg, type);
+
+	nl_attr_put(&b->msg, NFTA_DATA_VALUE, value, len);
+	nl_nest_end(&b->msg, nest);
+}
+
+/* Each match loads register 1, perhaps masks it, and compares it. */
+static void load_meta(struct nft_batch *b, uint32_t key)
+{
+	struct expr e = expr_begin(b, "meta");
+
+	nl_attr_be32(&b->msg, NFTA_META_KEY, key);
+	nl_attr_be32(&b->msg, NFTA_META_DREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void load_ct(struct nft_batch *b, uint32_t key)
+{
+	struct expr e = expr_begin(b, "ct");
+
+	nl_attr_be32(&b->msg, NFTA_CT_KEY, key);
+	nl_attr_be32(&b->msg, NFTA_CT_DREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void load_payload(
+    struct nft_batch *b, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct expr e = expr_begin(b, "payload");
+
+	nl_attr_be32(&b->msg, NFTA_PAYLOAD_DREG, NFT_REG_1);
+	nl_attr_be32(&b->msg, NFTA_PAYLOAD_BASE, base);
+	nl_attr_be32(&b->msg, NFTA_PAYLOAD_OFFSET, offset);
+	nl_attr_be32(&b->msg, NFTA_PAYLOAD_LEN, len);
+	expr_end(b, e);
+}
+
+/* The four bytes in the register, and mask. */
+static void mask32(struct nft_batch *b, uint32_t mask)
+{
+	const uint32_t zero = 0;
+	struct expr e = expr_begin(b, "bitwise");
+
+	nl_attr_be32(&b->msg, NFTA_BITWISE_SREG, NFT_REG_1);
+	nl_attr_be32(&b->msg, NFTA_BITWISE_DREG, NFT_REG_1);
+	nl_attr_be32(&b->msg, NFTA_BITWISE_LEN, sizeof(mask));
+	put_value(b, NFTA_BITWISE_MASK, &mask, sizeof(mask));
+	put_value(b, NFTA_BITWISE_XOR, &zero, sizeof(zero));
+	expr_end(b, e);
+}
+
+static void compare(
+    struct nft_batch *b, bool equal, const void *value, size_t len)
+{
+	struct expr e = expr_begin(b, "cmp");
+
+	nl_attr_be32(&b->msg, NFTA_CMP_SREG, NFT_REG_1);
+	nl_attr_be32(&b->msg, NFTA_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
+	put_value(b, NFTA_CMP_DATA, value, len);
+	expr_end(b, e);
+}
+
+void nft_match_interface(
+    struct nft_batch *b, enum nft_way way, bool equal, const char *name)
+{
+	char padded[IFNAMSIZ] = {0};
+
+	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
+	load_meta(b, way == NFT_IN ? NFT_META_IIFNAME : NFT_META_OIFNAME);
+	compare(b, equal, padded, sizeof(padded));
+}
+
+static void match_ct_bits(struct nft_batch *b, uint32_t key, uint32_t bits)
+{
+	const uint32_t none = 0;
+
+	load_ct(b, key);
+	mask32(b, bits);
+	compare(b, false, &none, sizeof(none));
+}
+
+void nft_match_replies(struct nft_batch *b)
+{
+	match_ct_bits(b, NFT_CT_STATE,
+	    CT_STATE_BIT(IP_CT_ESTABLISHED) | CT_STATE_BIT(IP_CT_RELATED));
+}
+
+void nft_match_redirected(struct nft_batch *b)
+{
+	match_ct_bits(b, NFT_CT_STATUS, IPS_DST_NAT);
+}
+
+void nft_match_family(struct nft_batch *b, uint8_t nfproto)
+{
+	load_meta(b, NFT_META_NFPROTO);
+	compare(b, true, &nfproto, sizeof(nfproto));
+}
+
+/* Ports lie at the same place in TCP and UDP. */
+void nft_match_port(struct nft_batch *b, uint8_t protocol, uint16_t port)
+{
+	const uint16_t wire = htons(port);
+
+	load_meta(b, NFT_META_L4PROTO);
+	compare(b, true, &protocol, sizeof(protocol));
+	load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(wire));
+	compare(b, true, &wire, sizeof(wire));
+}
+
+void nft_match_destination(
+    struct nft_batch *b, uint32_t address, unsigned prefix)
+{
+	const uint32_t mask = prefix == 0 ? 0 : UINT32_MAX << (32 - prefix);
+	const uint32_t net = htonl(address & mask);
+
+	nft_match_family(b, NFPROTO_IPV4);
+	load_payload(b, NFT_PAYLOAD_NETWORK_HEADER,
+	    offsetof(struct iphdr, daddr), sizeof(net));
+	mask32(b, htonl(mask));
+	compare(b, true, &net, sizeof(net));
+}
+
+/* -- what happens --------------------------------------------------------- */
+void nft_count(struct nft_batch *b)
+{
+	expr_end(b, expr_begin(b, "counter"));
+}
+
+static void verdict(struct nft_batch *b, uint32_t code)
+{
+	struct expr e = expr_begin(b, "immediate");
+	size_t data, inner;
+
+	nl_attr_be32(&b->msg, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+	data = nl_nest_begin(&b->msg, NFTA_IMMEDIATE_DATA);
+	inner = nl_nest_begin(&b->msg, NFTA_DATA_VERDICT);
+	nl_attr_be32(&b->msg, NFTA_VERDICT_CODE, code);
+	nl_nest_end(&b->msg, inner);
+	nl_nest_end(&b->msg, data);
+	expr_end(b, e);
+}
+
+void nft_accept(struct nft_batch *b)
+{
+	verdict(b, NF_ACCEPT);
+}
+
+void nft_drop(struct nft_batch *b)
+{
+	verdict(b, NF_DROP);
+}
+
+void nft_reject(struct nft_batch *b)
+{
+	struct expr e = expr_begin(b, "reject");
+
+	nl_attr_be32(&b->msg, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
+	nl_attr_u8(
+	    &b->msg, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_PORT_UNREACH);
+	expr_end(b, e);
+}
