@@ -17,7 +17,7 @@
 
 struct secret;
 
-struct route_rule { /* labels -> image */
+struct route_rule {    /* labels -> image */
 	char **labels; /* NULL-terminated: all must be among the job's */
 	char *image;
 };
@@ -32,80 +32,85 @@ struct pool_rule {
 
 struct options {
 	/* server */
-	char *listen;	  /* RUNNERHUB_LISTEN 127.0.0.1 */
-	int64_t port;	  /* PORT 3000 */
+	char *listen;           /* RUNNERHUB_LISTEN 127.0.0.1 */
+	int64_t port;           /* PORT 3000 */
 	struct secret *api_key; /* RUNNERHUB_API_KEY, NULL: none */
-	char *state_dir;  /* RUNNERHUB_STATE_DIR: /var/lib/runnerhub for root, else
-			     $XDG_STATE_HOME/runnerhub or ~/.local/state/runnerhub */
+	char *state_dir;   /* RUNNERHUB_STATE_DIR: /var/lib/runnerhub for root,
+			      else   $XDG_STATE_HOME/runnerhub or
+			      ~/.local/state/runnerhub */
 	char *config_file; /* RUNNERHUB_CONFIG, NULL: none */
-	char *env;	   /* RUNNERHUB_ENV / NODE_ENV: development|production */
+	char *env; /* RUNNERHUB_ENV / NODE_ENV: development|test|production */
 	char *cors_origin; /* CORS_ORIGIN, NULL */
 	int64_t workers;   /* http.workers: handler threads, 8 */
 	int64_t drain_ms;  /* shutdown.drain: 30 s */
-	char *shutdown_mode; /* shutdown.mode: handover|drain, default handover */
+	char *
+	    shutdown_mode; /* shutdown.mode: handover|drain, default handover */
 	/* log of the hub itself */
 	char *log_level;  /* LOG_LEVEL info|debug|warn|error */
 	char *log_format; /* LOG_FORMAT json|logfmt, default logfmt */
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */
 	/* secrets */
 	struct secret *encryption_key; /* ENCRYPTION_KEY */
+	struct secret *jwt_secret;     /* JWT_SECRET: only checked so far */
 	/* engine */
 	char *engine_host; /* DOCKER_HOST, DOCKER_SOCKET_PROXY wins; default
 			      unix:///var/run/docker.sock */
 	char *pull_policy; /* RUNNER_PULL_POLICY if-missing|always|never */
 	int64_t pull_timeout_ms;  /* engine.pullTimeout 10 min */
 	int64_t start_timeout_ms; /* engine.startTimeout 60 s */
-	int64_t starts_parallel; /* engine.parallelStarts, 0: 2 x cores */
+	int64_t starts_parallel;  /* engine.parallelStarts, 0: 2 x cores */
 	/* jobs */
-	char *image; /* RUNNER_IMAGE */
+	char *image;               /* RUNNER_IMAGE */
 	struct route_rule *routes; /* routes: list of {labels, image} */
 	size_t nroutes;
-	int64_t capacity;	/* RUNNERHUB_CAPACITY, 0: max(2, cores) */
+	int64_t capacity;       /* RUNNERHUB_CAPACITY, 0: max(2, cores) */
 	int64_t memory_percent; /* scheduler.memoryPercent 80 */
 	int64_t job_timeout_ms; /* RUNNER_JOB_TIMEOUT 3600000 */
-	int64_t grace_ms;	/* jobs.grace 10 s: SIGTERM to SIGKILL */
-	double cpu_limit;	/* RUNNER_CPU_LIMIT 2, at most the host's */
-	int64_t memory_mb;	/* RUNNER_MEMORY_MB 4096 */
-	int64_t pids_limit;	/* RUNNER_PIDS_LIMIT 512 */
-	int64_t retry_max;	/* jobs.retries 5: infrastructure failures */
-	int64_t retry_base_ms;	/* jobs.retryBackoff 1 s, doubles, capped 60 s */
-	int64_t queue_max;	/* jobs.queueMax 100000 waiting: then 503 */
+	int64_t grace_ms;       /* jobs.grace 10 s: SIGTERM to SIGKILL */
+	double cpu_limit;       /* RUNNER_CPU_LIMIT 2, at most the host's */
+	int64_t memory_mb;      /* RUNNER_MEMORY_MB 4096 */
+	int64_t pids_limit;     /* RUNNER_PIDS_LIMIT 512 */
+	int64_t retry_max;      /* jobs.retries 5: infrastructure failures */
+	int64_t retry_base_ms; /* jobs.retryBackoff 1 s, doubles, capped 60 s */
+	int64_t queue_max;     /* jobs.queueMax 100000 waiting: then 503 */
 	int64_t lease_first_ms; /* sessions.firstLease 60 s */
-	int64_t lease_ms;	/* sessions.lease 60 s */
+	int64_t lease_ms;       /* sessions.lease 60 s */
 	/* network */
-	char *network_mode;	/* network.mode: isolated|none|<network name> */
+	char *network_mode; /* network.mode: isolated|none|<network name> */
 	char *network_mechanism; /* network.mechanism: auto|veth|engine */
-	char *network_subnet;	/* network.subnet 10.213.0.0/16 */
-	char *network_dns;	/* network.dns csv, NULL: the host's */
-	char *host_services;	/* network.hostServices deny|warn */
-	int64_t network_mtu;	/* network.mtu 0 */
+	char *network_subnet;    /* network.subnet 10.213.0.0/16 */
+	char *network_dns;       /* network.dns csv, NULL: the host's */
+	char *host_services;     /* network.hostServices deny|warn */
+	int64_t network_mtu;     /* network.mtu 0 */
 	/* warm pool */
 	struct pool_rule *pools; /* pool: list of {image, size, schedule} */
 	size_t npools;
 	int64_t pool_size; /* RUNNERHUB_POOL_SIZE: of the default image, 2 */
 	/* spool */
-	int64_t log_max_bytes;	 /* logs.maxPerJob 256m */
-	int64_t log_total_bytes; /* logs.maxTotal 10g */
-	int64_t log_age_ms;	 /* logs.maxAge 30d */
-	int64_t job_age_ms;	 /* jobs.maxAge 90d: rows of ended jobs */
+	int64_t log_max_bytes;      /* logs.maxPerJob 256m */
+	int64_t log_total_bytes;    /* logs.maxTotal 10g */
+	int64_t log_age_ms;         /* logs.maxAge 30d */
+	int64_t job_age_ms;         /* jobs.maxAge 90d: rows of ended jobs */
 	int64_t disk_reserve_bytes; /* disk.reserve 256m: refuse below */
 	/* clients of the hub */
-	char *url; /* RUNNERHUB_URL http://127.0.0.1:3000 */
+	char *url; /* RUNNERHUB_URL, default from listen and port; no '/' at
+		      the end */
 	struct secret *token; /* RUNNERHUB_TOKEN or _FILE */
 	/* limits (API_RATE_LIMIT ...): see options.c; used by api/ */
-	int64_t rate_limit;	 /* API_RATE_LIMIT 100 */
+	int64_t rate_limit;     /* API_RATE_LIMIT 100 */
 	int64_t rate_window_ms; /* API_RATE_WINDOW 900000 ms */
 };
 
 struct config; /* options and where each came from */
 
 /*
- * argv: the flags of the subcommand ("--port=3001", "--port 3001"); parsed
- * ones are removed from *argc/argv, everything else stays in order; "--"
- * ends flags. One error, one line: key, value, accepted, suggestion.
+ * argv: the flags of the subcommand ("--port=3001", "--port 3001") from
+ * argv[1] on, NULL at argv[*argc]; parsed ones are removed from *argc/argv,
+ * everything else stays in order; "--" ends flags and stays. argc NULL: no
+ * flags. One error, one line: where, key, value, accepted, suggestion.
  */
-int config_load(struct config **ret, int *argc, char **argv,
-    struct err *err) MUST_CHECK;
+int config_load(
+    struct config **ret, int *argc, char **argv, struct err *err) MUST_CHECK;
 void config_free(struct config *c);
 const struct options *config_options(const struct config *c);
 
@@ -114,9 +119,28 @@ void config_print(const struct config *c, bool json, struct buf *out);
 /* Keys whose feature does not exist yet and that somebody set: cb each. */
 void config_unused(const struct config *c,
     void (*cb)(void *arg, const char *key, const char *source), void *arg);
+/* Doubts about what was read (a mistyped RUNNERHUB_* name, a secret in a
+ * file that others may read): one line each. */
+void config_warnings(
+    const struct config *c, void (*cb)(void *arg, const char *line), void *arg);
+/* May a hub start with these? Refuses an address other than loopback
+ * without an API key, and in production keys that are short or guessable. */
+int config_check_serve(const struct options *o, struct err *err) MUST_CHECK;
+
+/* The flags, for completion, the man page and "did you mean". Strings are
+ * valid within the callback only. */
+struct config_flag {
+	const char *name; /* "port", "api-key-file" */
+	const char *doc;
+	bool takes_value, is_path, unused;
+	const char *const *choices; /* NULL-terminated, or NULL */
+};
+void config_flag_each(
+    void (*cb)(void *arg, const struct config_flag *flag), void *arg);
+
 /* Generated texts. */
-void config_help(struct buf *out);	  /* flags part of serve --help */
+void config_help(struct buf *out);        /* flags part of serve --help */
 void config_env_example(struct buf *out); /* .env.example */
-void config_markdown(struct buf *out);	  /* docs/CONFIGURATION.md */
+void config_markdown(struct buf *out);    /* docs/CONFIGURATION.md */
 
 #endif

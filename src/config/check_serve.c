@@ -1,0 +1,75 @@
+/*
+ * What a hub must not start with: an open door to other hosts, and in
+ * production keys that somebody could guess. Called once by `serve`.
+ */
+#include <string.h>
+
+#include "base/secret.h"
+#include "config/checks.h"
+#include "config/config.h"
+
+#define PRODUCTION_KEY_MIN 32
+
+/* Words that people leave in place of a key. */
+static const char *const guessable[] = {"changeme", "change-me", "change_me",
+    "secret", "password", "default", "example", "your-", "your_", "insecure",
+    "runnerhub", "replace", "12345678", "test"};
+
+/* One such word, or few different characters, make most of it. */
+static bool is_guessable(const char *text, size_t len)
+{
+	bool seen[256] = {false};
+	size_t different = 0, words = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		different += !seen[(unsigned char)text[i]];
+		seen[(unsigned char)text[i]] = true;
+	}
+	if (different < 8)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(guessable); i++) {
+		size_t n = strlen(guessable[i]);
+
+		for (const char *p = text; (p = strcasestr(p, guessable[i]));
+		     p += n)
+			words += n;
+	}
+	return words * 3 >= len;
+}
+
+static int check_key(
+    const struct secret *key, const char *name, struct err *err)
+{
+	const char *text;
+	size_t len;
+
+	if (key == NULL)
+		return 0;
+	text = secret_expose(key, &len);
+	if (len < PRODUCTION_KEY_MIN)
+		return err_set(err, ERR_INVALID, "weak_key",
+		    "%s has %zu characters; RUNNERHUB_ENV=production takes %d "
+		    "and more: set one from `openssl rand -hex 32`",
+		    name, len, PRODUCTION_KEY_MIN);
+	if (is_guessable(text, len))
+		return err_set(err, ERR_INVALID, "weak_key",
+		    "%s looks like a placeholder; RUNNERHUB_ENV=production "
+		    "refuses it: set one from `openssl rand -hex 32`",
+		    name);
+	return 0;
+}
+
+int config_check_serve(const struct options *o, struct err *err)
+{
+	if (o->api_key == NULL && !check_is_loopback(o->listen))
+		return err_set(err, ERR_INVALID, "open_listen",
+		    "listening on %s without an API key would let every host "
+		    "run jobs here: set RUNNERHUB_API_KEY, or "
+		    "RUNNERHUB_LISTEN=127.0.0.1",
+		    o->listen);
+	if (strcmp(o->env, "production") != 0)
+		return 0;
+	TRY(check_key(o->api_key, "RUNNERHUB_API_KEY", err));
+	TRY(check_key(o->encryption_key, "ENCRYPTION_KEY", err));
+	return check_key(o->jwt_secret, "JWT_SECRET", err);
+}

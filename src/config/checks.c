@@ -1,0 +1,155 @@
+/* Checks of single values, named by the option table. Pure functions. */
+#include "config/checks.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/utf8.h"
+
+#define TEXT_MAX 4096
+
+bool check_text(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > TEXT_MAX || !utf8_valid(text, len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9');
+}
+
+/* 1 to max characters, the first alphanumeric, the others also of `more`. */
+static bool is_word(const char *text, const char *more, size_t max)
+{
+	if (!is_alnum(*text) || strlen(text) > max)
+		return false;
+	for (; *text != '\0'; text++)
+		if (!is_alnum(*text) && strchr(more, *text) == NULL)
+			return false;
+	return true;
+}
+
+bool check_name(const char *text)
+{
+	return is_word(text, "_.-", 128);
+}
+
+bool check_image(const char *text)
+{
+	return is_word(text, "_.-/:@", 255);
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr a;
+
+	return inet_pton(AF_INET, text, &a) == 1 ||
+	       inet_pton(AF_INET6, text, &a) == 1;
+}
+
+bool check_listen(const char *text)
+{
+	return strcmp(text, "localhost") == 0 || is_address(text);
+}
+
+bool check_is_loopback(const char *address)
+{
+	struct in6_addr a6;
+	struct in_addr a4;
+
+	if (strcmp(address, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, address, &a4) == 1)
+		return ntohl(a4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, address, &a6) == 1 &&
+	       IN6_IS_ADDR_LOOPBACK(&a6);
+}
+
+bool check_addresses(const char *text)
+{
+	char one[INET6_ADDRSTRLEN];
+	size_t n;
+
+	for (;; text += n + 1) {
+		n = strcspn(text, ",");
+		if (n == 0 || n >= sizeof(one))
+			return false;
+		memcpy(one, text, n);
+		one[n] = '\0';
+		if (!is_address(one))
+			return false;
+		if (text[n] == '\0')
+			return true;
+	}
+}
+
+bool check_subnet(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char address[INET_ADDRSTRLEN];
+	struct in_addr a;
+	int64_t prefix;
+
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(address) ||
+	    parse_int(slash + 1, 8, 28, &prefix) < 0)
+		return false;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (inet_pton(AF_INET, address, &a) != 1)
+		return false;
+	return (ntohl(a.s_addr) & (UINT32_MAX >> prefix)) == 0;
+}
+
+static bool is_host_port(const char *text)
+{
+	return *text != '\0' && *text != ':' && *text != '/' &&
+	       strpbrk(text, " \"<>\\^`{|}@") == NULL && check_text(text);
+}
+
+static const char *after(const char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
+}
+
+bool check_url(const char *text)
+{
+	const char *rest = after(text, "http://");
+
+	return rest != NULL && is_host_port(rest);
+}
+
+bool check_origin(const char *text)
+{
+	const char *rest = after(text, "https://");
+
+	if (strcmp(text, "*") == 0)
+		return true;
+	if (rest == NULL)
+		rest = after(text, "http://");
+	return rest != NULL && is_host_port(rest) && strchr(rest, '/') == NULL;
+}
+
+bool check_engine(const char *text)
+{
+	const char *rest = after(text, "unix://");
+
+	if (rest == NULL && *text == '/')
+		rest = text;
+	if (rest != NULL)
+		return *rest == '/' && check_text(rest);
+	rest = after(text, "tcp://");
+	if (rest == NULL)
+		rest = after(text, "http://");
+	return rest != NULL && is_host_port(rest);
+}

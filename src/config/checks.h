@@ -1,0 +1,18 @@
+/* The checks that rows of the option table name: true when text will do. */
+#ifndef CONFIG_CHECKS_H
+#define CONFIG_CHECKS_H
+
+#include <stdbool.h>
+
+bool check_text(const char *text);      /* no control bytes, valid UTF-8 */
+bool check_name(const char *text);      /* [A-Za-z0-9][A-Za-z0-9_.-]{0,127} */
+bool check_image(const char *text);     /* an image reference's characters */
+bool check_listen(const char *text);    /* IP address or "localhost" */
+bool check_addresses(const char *text); /* IP addresses, comma separated */
+bool check_subnet(const char *text);    /* IPv4 network, prefix 8 to 28 */
+bool check_url(const char *text);       /* http://host[:port][/prefix] */
+bool check_origin(const char *text);    /* http(s)://host[:port] or "*" */
+bool check_engine(const char *text);    /* as DOCKER_HOST, or a socket path */
+bool check_is_loopback(const char *address);
+
+#endif

@@ -1,0 +1,345 @@
+/*
+ * ~ The option table. Read it as the list of everything that can be set;
+ * load.c fills struct options from it, print.c and generate.c make --help,
+ * `runnerhub config`, .env.example and docs/CONFIGURATION.md of it.
+ * Constant data, any thread.
+ */
+#include "config/options.h"
+
+#include <string.h>
+
+#include "config/checks.h"
+
+/* The offset of a field, refused by the compiler when its C type is not the
+ * one that the option's type writes. */
+#define FIELD(name, ctype)                                                     \
+	(offsetof(struct options, name) +                                      \
+	    0 * sizeof(                                                        \
+		    char[__builtin_types_compatible_p(                         \
+			     __typeof__(((struct options *)0)->name), ctype)   \
+			     ? 1                                               \
+			     : -1]))
+
+#define STRING(name)   .type = OPTION_STRING, .offset = FIELD(name, char *)
+#define INT(name)      .type = OPTION_INT, .offset = FIELD(name, int64_t)
+#define NUM(name)      .type = OPTION_NUM, .offset = FIELD(name, double)
+#define BOOL(name)     .type = OPTION_BOOL, .offset = FIELD(name, bool)
+#define SIZE(name)     .type = OPTION_SIZE, .offset = FIELD(name, int64_t)
+#define DURATION(name) .type = OPTION_DURATION, .offset = FIELD(name, int64_t)
+#define CHOICE(name)   .type = OPTION_CHOICE, .offset = FIELD(name, char *)
+#define SECRET(name)                                                           \
+	.type = OPTION_SECRET, .offset = FIELD(name, struct secret *),         \
+	.max = SECRET_BYTES_MAX
+#define ROUTES(name)                                                           \
+	.type = OPTION_ROUTES, .offset = FIELD(name, struct route_rule *)
+#define POOLS(name)                                                            \
+	.type = OPTION_POOLS, .offset = FIELD(name, struct pool_rule *)
+#define LATER(t) .type = (t), .offset = OPTION_NO_FIELD, .unused = true
+
+#define SECRET_BYTES_MAX 4096
+#define MS               INT64_C(1)
+#define S                INT64_C(1000)
+#define MINUTE           (60 * S)
+#define HOUR             (60 * MINUTE)
+#define DAY              (24 * HOUR)
+#define MIB              (INT64_C(1) << 20)
+#define TIB              (INT64_C(1) << 40)
+
+const struct option option_table[] = {
+    /* -- server ------------------------------------------------------- */
+    {"config", {"RUNNERHUB_CONFIG"}, "config", SECTION_SERVER,
+	STRING(config_file), .check = check_text,
+	.accepts = "the path of a YAML file",
+	.doc = "YAML file with any of these options"},
+    {"environment", {"RUNNERHUB_ENV", "NODE_ENV"}, "env", SECTION_SERVER,
+	CHOICE(env), .def = "development",
+	.choices = {"development", "test", "production"},
+	.doc = "production turns the strict rules for keys on"},
+    {"stateDir", {"RUNNERHUB_STATE_DIR"}, "state-dir", SECTION_SERVER,
+	STRING(state_dir), .check = check_text,
+	.accepts = "the path of a directory",
+	.def_note = "/var/lib/runnerhub for root, else "
+		    "$XDG_STATE_HOME/runnerhub or "
+		    "~/.local/state/runnerhub",
+	.doc = "where the store, the job logs and sockets live"},
+    {"http.listen", {"RUNNERHUB_LISTEN"}, "listen", SECTION_SERVER,
+	STRING(listen), .def = "127.0.0.1", .check = check_listen,
+	.accepts = "an IP address (127.0.0.1, ::1, 0.0.0.0) or localhost",
+	.doc = "address to bind; any but loopback needs an API key"},
+    {"http.port", {"PORT"}, "port", SECTION_SERVER, INT(port), .def = "3000",
+	.min = 0, .max = 65535, .doc = "port to listen on, 0: any free one"},
+    {"http.workers", {"RUNNERHUB_HTTP_WORKERS"}, "http-workers", SECTION_SERVER,
+	INT(workers), .def = "8", .min = 1, .max = 256,
+	.doc = "threads that handle requests"},
+    {"shutdown.mode", {"RUNNERHUB_SHUTDOWN_MODE"}, "shutdown-mode",
+	SECTION_SERVER, CHOICE(shutdown_mode), .def = "handover",
+	.choices = {"handover", "drain"},
+	.doc = "on SIGTERM: leave running jobs to the next start, or "
+	       "wait for them"},
+    {"shutdown.drain", {"RUNNERHUB_DRAIN_TIMEOUT"}, "drain-timeout",
+	SECTION_SERVER, DURATION(drain_ms), .def = "30s", .unit_ms = S,
+	.min = 0, .max = DAY,
+	.doc = "the longest that SIGTERM waits for requests and, when "
+	       "draining, jobs"},
+
+    /* -- access ------------------------------------------------------- */
+    {"auth.apiKey", {"RUNNERHUB_API_KEY"}, "api-key", SECTION_ACCESS,
+	SECRET(api_key), .min = 8,
+	.doc = "bearer token that clients must send; none: open on "
+	       "loopback only"},
+    {"auth.encryptionKey", {"ENCRYPTION_KEY"}, "encryption-key", SECTION_ACCESS,
+	SECRET(encryption_key), .min = 16,
+	.def_note = "a key generated into the state directory",
+	.doc = "seals job secrets at rest"},
+    {"auth.jwtSecret", {"JWT_SECRET"}, "jwt-secret", SECTION_ACCESS,
+	SECRET(jwt_secret), .unused = true, .min = 1,
+	.doc = "signs the tokens of signed-in users"},
+    {"http.corsOrigin", {"CORS_ORIGIN"}, "cors-origin", SECTION_ACCESS,
+	STRING(cors_origin), .check = check_origin,
+	.accepts = "an origin such as https://ci.example.com, or *",
+	.doc = "origin whose pages may call the API"},
+    {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
+	INT(rate_limit), .def = "100", .min = 0, .max = 100000000,
+	.doc = "writes per window and principal (reads: 100 times as "
+	       "many), 0: no limit; off in open mode"},
+    {"http.rateWindow", {"API_RATE_WINDOW"}, "rate-window", SECTION_ACCESS,
+	DURATION(rate_window_ms), .def = "900000", .unit_ms = MS, .min = S,
+	.max = DAY, .doc = "the window of the rate limit"},
+
+    /* -- log of the hub ------------------------------------------------ */
+    {"log.level", {"LOG_LEVEL"}, "log-level", SECTION_LOG, CHOICE(log_level),
+	.def = "info", .choices = {"debug", "info", "warn", "error"},
+	.doc = "least severity that the hub logs"},
+    {"log.format", {"LOG_FORMAT"}, "log-format", SECTION_LOG,
+	CHOICE(log_format), .def = "logfmt", .choices = {"logfmt", "json"},
+	.doc = "form of a log line"},
+
+    /* -- engine -------------------------------------------------------- */
+    {"engine.host", {"DOCKER_SOCKET_PROXY", "DOCKER_HOST"}, "engine",
+	SECTION_ENGINE, STRING(engine_host),
+	.def = "unix:///var/run/docker.sock", .check = check_engine,
+	.accepts = "unix:///path, tcp://host:port, http://host:port or a "
+		   "bare socket path",
+	.doc = "the container engine's API"},
+    {"engine.pullPolicy", {"RUNNER_PULL_POLICY"}, "pull-policy", SECTION_ENGINE,
+	CHOICE(pull_policy), .def = "if-missing",
+	.choices = {"if-missing", "always", "never"},
+	.doc = "when to pull an image"},
+    {"engine.pullTimeout", {"RUNNERHUB_PULL_TIMEOUT"}, "pull-timeout",
+	SECTION_ENGINE, DURATION(pull_timeout_ms), .def = "10m", .unit_ms = S,
+	.min = S, .max = DAY, .doc = "longest image pull"},
+    {"engine.startTimeout", {"RUNNERHUB_START_TIMEOUT"}, "start-timeout",
+	SECTION_ENGINE, DURATION(start_timeout_ms), .def = "60s", .unit_ms = S,
+	.min = S, .max = HOUR,
+	.doc = "longest container start, until its agent answers"},
+    {"engine.parallelStarts", {"RUNNERHUB_PARALLEL_STARTS"}, "parallel-starts",
+	SECTION_ENGINE, INT(starts_parallel), .def = "0", .min = 0, .max = 256,
+	.doc = "container starts at one time, 0: two per core"},
+
+    /* -- jobs ----------------------------------------------------------- */
+    {"jobs.image", {"RUNNER_IMAGE"}, "image", SECTION_JOBS, STRING(image),
+	.def = "ghcr.io/actions/actions-runner:latest", .check = check_image,
+	.accepts = "an image reference",
+	.doc = "image of a job that names none and no route matches"},
+    {"routes", {NULL}, NULL, SECTION_JOBS, ROUTES(routes),
+	.doc = "list of {labels: [..], image}: the first whose labels "
+	       "are all among the job's gives the image"},
+    {"jobs.timeout", {"RUNNER_JOB_TIMEOUT"}, "job-timeout", SECTION_JOBS,
+	DURATION(job_timeout_ms), .def = "3600000", .unit_ms = MS, .min = S,
+	.max = 30 * DAY,
+	.doc = "longest run of a job that sets no limit of its own"},
+    {"jobs.grace", {"RUNNERHUB_JOB_GRACE"}, "job-grace", SECTION_JOBS,
+	DURATION(grace_ms), .def = "10s", .unit_ms = S, .min = 0, .max = HOUR,
+	.doc = "from the polite signal to the kill, on cancel and timeout"},
+    {"jobs.cpus", {"RUNNER_CPU_LIMIT"}, "cpus", SECTION_JOBS, NUM(cpu_limit),
+	.def = "2", .num_min = 0.01, .num_max = 1024,
+	.doc = "CPUs of a job (at most the host's)"},
+    {"jobs.memoryMb", {"RUNNER_MEMORY_MB"}, "memory-mb", SECTION_JOBS,
+	INT(memory_mb), .def = "4096", .min = 16, .max = 16777216,
+	.doc = "memory of a job in MiB, swap included"},
+    {"jobs.pids", {"RUNNER_PIDS_LIMIT"}, "pids", SECTION_JOBS, INT(pids_limit),
+	.def = "512", .min = 16, .max = 1000000,
+	.doc = "processes and threads of a job"},
+    {"jobs.stepDebug", {"ACTIONS_STEP_DEBUG"}, "step-debug", SECTION_JOBS,
+	BOOL(step_debug), .def = "false",
+	.doc = "passed to jobs as ACTIONS_STEP_DEBUG and RUNNER_DEBUG"},
+    {"jobs.retries", {"RUNNERHUB_JOB_RETRIES"}, "job-retries", SECTION_JOBS,
+	INT(retry_max), .def = "5", .min = 0, .max = 100,
+	.doc = "retries after infrastructure failures, before any step "
+	       "began"},
+    {"jobs.retryBackoff", {"RUNNERHUB_RETRY_BACKOFF"}, "retry-backoff",
+	SECTION_JOBS, DURATION(retry_base_ms), .def = "1s", .unit_ms = S,
+	.min = 10, .max = MINUTE,
+	.doc = "wait before the first retry; doubles, at most 60s"},
+    {"sessions.firstLease", {"RUNNERHUB_SESSION_FIRST_LEASE"},
+	"session-first-lease", SECTION_JOBS, DURATION(lease_first_ms),
+	.def = "60s", .unit_ms = S, .min = S, .max = DAY,
+	.doc = "a session ends when no proxy drives it for this long at "
+	       "first"},
+    {"sessions.lease", {"RUNNERHUB_SESSION_LEASE"}, "session-lease",
+	SECTION_JOBS, DURATION(lease_ms), .def = "60s", .unit_ms = S, .min = S,
+	.max = DAY, .doc = "how long each call of the proxy renews a session"},
+
+    /* -- scheduler ------------------------------------------------------ */
+    {"scheduler.capacity", {"RUNNERHUB_CAPACITY"}, "capacity",
+	SECTION_SCHEDULER, INT(capacity), .def = "0", .min = 0, .max = 10000,
+	.doc = "jobs at one time, 0: the cores, at least 2"},
+    {"scheduler.memoryPercent", {"RUNNERHUB_MEMORY_PERCENT"}, "memory-percent",
+	SECTION_SCHEDULER, INT(memory_percent), .def = "80", .min = 1,
+	.max = 100,
+	.doc = "share of the host's memory that jobs may be promised"},
+    {"jobs.queueMax", {"RUNNERHUB_QUEUE_MAX"}, "queue-max", SECTION_SCHEDULER,
+	INT(queue_max), .def = "100000", .min = 1, .max = 10000000,
+	.doc = "waiting jobs; more are refused with 503"},
+
+    /* -- warm pool ------------------------------------------------------ */
+    {"poolSize", {"RUNNERHUB_POOL_SIZE"}, "pool-size", SECTION_POOL,
+	INT(pool_size), .def = "2", .min = 0, .max = 1000,
+	.doc = "warm sandboxes of the default image"},
+    {"pool", {NULL}, NULL, SECTION_POOL, POOLS(pools),
+	.doc = "list of {image, size, hours: \"08:00-18:00\", days: "
+	       "mon-fri}: warm sandboxes of other images, or by time"},
+
+    /* -- network -------------------------------------------------------- */
+    {"network.mode", {"RUNNERHUB_NETWORK"}, "network", SECTION_NETWORK,
+	STRING(network_mode), .def = "isolated", .check = check_name,
+	.accepts = "isolated, none or the name of an engine network",
+	.doc = "network of a job"},
+    {"network.mechanism", {"RUNNERHUB_NETWORK_MECHANISM"}, "network-mechanism",
+	SECTION_NETWORK, CHOICE(network_mechanism), .def = "auto",
+	.choices = {"auto", "veth", "engine"},
+	.doc = "how isolation is made: our own links (needs root), or "
+	       "the engine's networks"},
+    {"network.subnet", {"RUNNERHUB_SUBNET"}, "subnet", SECTION_NETWORK,
+	STRING(network_subnet), .def = "10.213.0.0/16", .check = check_subnet,
+	.accepts = "an IPv4 network such as 10.213.0.0/16, prefix 8 to 28",
+	.doc = "range that job networks are taken from"},
+    {"network.dns", {"RUNNERHUB_DNS"}, "dns", SECTION_NETWORK,
+	STRING(network_dns), .check = check_addresses,
+	.accepts = "IP addresses, separated by commas",
+	.def_note = "the host's resolvers", .doc = "resolvers of a job"},
+    {"network.hostServices", {"RUNNERHUB_HOST_SERVICES"}, "host-services",
+	SECTION_NETWORK, CHOICE(host_services), .def = "deny",
+	.choices = {"deny", "warn"},
+	.doc = "may jobs reach services of this host"},
+    {"network.mtu", {"RUNNERHUB_MTU"}, "mtu", SECTION_NETWORK, INT(network_mtu),
+	.def = "0", .min = 0, .max = 65535,
+	.doc = "MTU of job networks, 0: the default route's"},
+
+    /* -- job logs, disk --------------------------------------------------- */
+    {"logs.maxPerJob", {"RUNNERHUB_LOG_MAX_PER_JOB"}, "log-max-per-job",
+	SECTION_RETENTION, SIZE(log_max_bytes), .def = "256m", .min = 4096,
+	.max = TIB, .doc = "a job's log beyond this is cut, with a mark"},
+    {"logs.maxTotal", {"RUNNERHUB_LOG_MAX_TOTAL"}, "log-max-total",
+	SECTION_RETENTION, SIZE(log_total_bytes), .def = "10g", .min = MIB,
+	.max = 1024 * TIB,
+	.doc = "beyond this the oldest logs of ended jobs go"},
+    {"logs.maxAge", {"RUNNERHUB_LOG_MAX_AGE"}, "log-max-age", SECTION_RETENTION,
+	DURATION(log_age_ms), .def = "30d", .unit_ms = DAY, .min = MINUTE,
+	.max = 36500 * DAY, .doc = "how long the logs of ended jobs are kept"},
+    {"jobs.maxAge", {"RUNNERHUB_JOB_MAX_AGE"}, "job-max-age", SECTION_RETENTION,
+	DURATION(job_age_ms), .def = "90d", .unit_ms = DAY, .min = MINUTE,
+	.max = 36500 * DAY, .doc = "how long ended jobs stay in the store"},
+    {"disk.reserve", {"RUNNERHUB_DISK_RESERVE"}, "disk-reserve",
+	SECTION_RETENTION, SIZE(disk_reserve_bytes), .def = "256m", .min = 0,
+	.max = TIB, .doc = "free space below which new jobs are refused"},
+
+    /* -- clients ---------------------------------------------------------- */
+    {"client.url", {"RUNNERHUB_URL"}, "url", SECTION_CLIENT, STRING(url),
+	.check = check_url, .accepts = "http://host[:port]",
+	.def_note = "http://127.0.0.1 and the port above",
+	.doc = "the hub that the command line talks to"},
+    {"client.token", {"RUNNERHUB_TOKEN"}, "token", SECTION_CLIENT,
+	SECRET(token), .min = 1, .def_note = "auth.apiKey, when set here",
+	.doc = "what the command line proves itself with"},
+
+    /* -- known names, features to come ----------------------------------- */
+    {"database.url", {"DATABASE_URL"}, "database-url", SECTION_LATER,
+	LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
+	.doc = "PostgreSQL instead of the embedded store"},
+    {"redis.url", {"REDIS_URL"}, "redis-url", SECTION_LATER,
+	LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
+	.doc = "Redis for events between hubs"},
+    {"github.token", {"GITHUB_TOKEN"}, "github-token", SECTION_LATER,
+	LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
+	.doc = "access to GitHub"},
+    {"github.org", {"GITHUB_ORG"}, "github-org", SECTION_LATER,
+	LATER(OPTION_STRING), .check = check_text, .accepts = "a name",
+	.doc = "organisation whose runners the hub manages"},
+    {"github.repositories", {"GITHUB_REPOSITORIES"}, "github-repositories",
+	SECTION_LATER, LATER(OPTION_STRING), .check = check_text,
+	.accepts = "owner/repo names, separated by commas",
+	.doc = "repositories whose runners the hub manages"},
+    {"github.webhookSecret", {"GITHUB_WEBHOOK_SECRET"}, "github-webhook-secret",
+	SECTION_LATER, LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
+	.doc = "proves that a webhook is GitHub's"},
+    {"vault.addr", {"VAULT_ADDR"}, "vault-addr", SECTION_LATER,
+	LATER(OPTION_STRING), .check = check_text, .accepts = "a URL",
+	.doc = "Vault to take secrets from"},
+    {"vault.token", {"VAULT_TOKEN"}, "vault-token", SECTION_LATER,
+	LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
+	.doc = "access to Vault"},
+    {"runners.poolMin", {"RUNNER_POOL_MIN"}, "runner-pool-min", SECTION_LATER,
+	LATER(OPTION_INT), .def = "1", .min = 0, .max = 10000,
+	.doc = "runners of a repository's pool, at least"},
+    {"runners.poolMax", {"RUNNER_POOL_MAX"}, "runner-pool-max", SECTION_LATER,
+	LATER(OPTION_INT), .def = "10", .min = 0, .max = 10000,
+	.doc = "runners of a repository's pool, at most"},
+    {"runners.scaleIncrement", {"RUNNER_SCALE_INCREMENT"},
+	"runner-scale-increment", SECTION_LATER, LATER(OPTION_INT), .def = "5",
+	.min = 1, .max = 10000, .doc = "runners added at one time"},
+    {"runners.scaleThreshold", {"RUNNER_SCALE_THRESHOLD"},
+	"runner-scale-threshold", SECTION_LATER, LATER(OPTION_NUM),
+	.def = "0.8", .num_min = 0, .num_max = 1,
+	.doc = "share of busy runners at which a pool grows"},
+    {"runners.idleTimeout", {"RUNNER_IDLE_TIMEOUT"}, "runner-idle-timeout",
+	SECTION_LATER, LATER(OPTION_DURATION), .def = "300", .unit_ms = S,
+	.min = S, .max = 365 * DAY, .doc = "an idle runner goes after this"},
+    {"network.prefix", {"RUNNER_NETWORK_PREFIX"}, "network-prefix",
+	SECTION_LATER, LATER(OPTION_STRING), .def = "runner-net",
+	.check = check_name, .accepts = "letters, digits, '.', '_', '-'",
+	.doc = "beginning of the names of runner networks"},
+    {"log.dir", {"LOG_DIR"}, "log-dir", SECTION_LATER, LATER(OPTION_STRING),
+	.check = check_text, .accepts = "the path of a directory",
+	.doc = "files for the hub's own log (it goes to stderr)"},
+};
+const size_t option_count = ARRAY_LEN(option_table);
+
+static const char *const section_titles[SECTION_COUNT] = {
+    [SECTION_SERVER] = "Server",
+    [SECTION_ACCESS] = "Access",
+    [SECTION_LOG] = "Log of the hub",
+    [SECTION_ENGINE] = "Container engine",
+    [SECTION_JOBS] = "Jobs",
+    [SECTION_SCHEDULER] = "Scheduler",
+    [SECTION_POOL] = "Warm pool",
+    [SECTION_NETWORK] = "Network of jobs",
+    [SECTION_RETENTION] = "Job logs and retention",
+    [SECTION_CLIENT] = "Command line as client",
+    [SECTION_LATER] = "Known, not used yet",
+};
+
+const char *option_section_title(enum option_section s)
+{
+	ASSERT(s < SECTION_COUNT);
+	return section_titles[s];
+}
+
+const struct option *option_by_key(const char *key)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if (strcmp(option_table[i].key, key) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+const struct option *option_by_flag(const char *flag, size_t len)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		const char *f = option_table[i].flag;
+
+		if (f != NULL && strlen(f) == len && memcmp(f, flag, len) == 0)
+			return &option_table[i];
+	}
+	return NULL;
+}
