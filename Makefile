@@ -33,8 +33,8 @@ ENV_fuzz       = CC=clang
 all: deps release ## build/runnerhub, optimised
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | \
-		expand -t 26
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | \
+		expand -t 48
 
 deps:
 	@scripts/setup --check build
