@@ -24,9 +24,10 @@
 struct engine;
 
 /* Does not connect yet. host: as DOCKER_HOST, or a bare socket path. */
-int engine_open(struct engine **ret, const char *host, struct err *err)
-    MUST_CHECK;
+int engine_open(
+    struct engine **ret, const char *host, struct err *err) MUST_CHECK;
 void engine_close(struct engine *e);
+DEFINE_CLEANUP(struct engine *, engine_close);
 /* "unix:///run/docker.sock" */
 const char *engine_host(const struct engine *e);
 bool engine_is_local(const struct engine *e); /* unix socket */
@@ -37,8 +38,8 @@ struct engine_info {
 	char api_version[16]; /* negotiated, "1.41" */
 	char id[128];
 	char root_dir[256];
-	char os_arch[64]; /* "linux/amd64" */
-	char runtime[64]; /* default runtime */
+	char os_arch[64];   /* "linux/amd64" */
+	char runtime[64];   /* default runtime */
 	int cgroup_version; /* 1 or 2 */
 	int cpus;
 	int64_t memory_bytes;
@@ -50,8 +51,8 @@ struct engine_info {
 int engine_info(struct engine *e, const struct ctx *ctx,
     struct engine_info *ret, struct err *err) MUST_CHECK;
 /* One cheap round trip. */
-int engine_ping(struct engine *e, const struct ctx *ctx, struct err *err)
-    MUST_CHECK;
+int engine_ping(
+    struct engine *e, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
 /* -- containers ----------------------------------------------------------- */
 struct engine_pair {
@@ -69,15 +70,15 @@ struct engine_container_spec {
 	const char *hostname;
 	const char *const *env; /* "K=V" */
 	const struct engine_pair *labels;
-	const char *const *binds; /* "src:dst:ro" */
+	const char *const *binds;             /* "src:dst:ro" */
 	const char *const *volumes_anonymous; /* container paths */
 	const struct engine_pair *tmpfs;      /* path, options */
 	const char *const *dns;
 	const char *const *extra_hosts;
 	const char *network_mode; /* "none", "bridge", name, "container:id" */
-	bool network_disabled;	  /* Config.NetworkDisabled: loopback only, and
+	bool network_disabled;    /* Config.NetworkDisabled: loopback only, and
 				     starts in half the time */
-	int64_t memory_bytes; /* also the swap limit; 0: none */
+	int64_t memory_bytes;     /* also the swap limit; 0: none */
 	int64_t nano_cpus;
 	int64_t pids;
 	const char *const *cap_drop;
@@ -108,7 +109,8 @@ struct engine_container {
 	char id[ENGINE_ID_LEN];
 	char name[128];
 	char image[256];
-	char state[24]; /* created running paused restarting removing exited dead */
+	char state[24]; /* created running paused restarting removing exited
+			   dead */
 	int pid;
 	int exit_code;
 	bool oom_killed;
@@ -117,7 +119,7 @@ struct engine_container {
 	char started_at[40];
 	struct engine_label {
 		char *key, *value;
-	} *labels;
+	} * labels;
 	size_t nlabels;
 };
 void engine_container_fini(struct engine_container *c);
@@ -151,8 +153,7 @@ int engine_container_put_archive(struct engine *e, const struct ctx *ctx,
 /* Duplex stream: write = stdin; reads are the engine's 8-byte-framed
  * stdout/stderr stream. early: bytes already read. */
 int engine_container_attach(struct engine *e, const struct ctx *ctx,
-    const char *id, int *ret_fd, struct buf *early, struct err *err)
-    MUST_CHECK;
+    const char *id, int *ret_fd, struct buf *early, struct err *err) MUST_CHECK;
 /* Runs argv in a running container and collects its output (bounded by out);
  * for doctor and debugging, never per step. */
 int engine_container_exec(struct engine *e, const struct ctx *ctx,
@@ -178,19 +179,20 @@ int engine_image_inspect(struct engine *e, const struct ctx *ctx,
 /* Blocks until the pull ends. progress (may be NULL): one line of text per
  * status change. auth: base64url X-Registry-Auth or NULL. */
 int engine_image_pull(struct engine *e, const struct ctx *ctx, const char *ref,
-    const char *auth, void (*progress)(void *arg, const char *line),
-    void *arg, struct err *err) MUST_CHECK;
+    const char *auth, void (*progress)(void *arg, const char *line), void *arg,
+    struct err *err) MUST_CHECK;
 /* docker import: a root file system tar (streamed) becomes image ref. */
 int engine_image_import(struct engine *e, const struct ctx *ctx,
-    const char *ref, const void *tar, size_t len,
-    const char *const *changes, struct err *err) MUST_CHECK;
+    const char *ref, const void *tar, size_t len, const char *const *changes,
+    struct err *err) MUST_CHECK;
 
-/* -- networks and volumes --------------------------------------------------- */
+/* -- networks and volumes ---------------------------------------------------
+ */
 struct engine_network_spec {
 	const char *name;
 	const char *bridge_name; /* com.docker.network.bridge.name, <= 15 */
-	const char *subnet;	 /* "10.213.0.0/20" */
-	const char *ip_range;	 /* NULL: whole subnet */
+	const char *subnet;      /* "10.213.0.0/20" */
+	const char *ip_range;    /* NULL: whole subnet */
 	const char *gateway;
 	bool internal;
 	bool icc; /* containers may talk to each other */
@@ -214,6 +216,10 @@ struct engine_network {
 	size_t nlabels;
 };
 void engine_network_fini(struct engine_network *n);
+static inline void engine_network_fini_guard(struct engine_network *n)
+{
+	engine_network_fini(n);
+}
 int engine_network_inspect(struct engine *e, const struct ctx *ctx,
     const char *name, struct engine_network *ret, struct err *err) MUST_CHECK;
 struct engine_network_list {
@@ -221,23 +227,29 @@ struct engine_network_list {
 	size_t n;
 };
 void engine_network_list_free(struct engine_network_list *l);
+static inline void engine_network_list_free_guard(struct engine_network_list *l)
+{
+	engine_network_list_free(l);
+}
 int engine_network_list(struct engine *e, const struct ctx *ctx,
     const char *const *labels, struct engine_network_list *ret,
     struct err *err) MUST_CHECK;
 
 int engine_volume_create(struct engine *e, const struct ctx *ctx,
-    const char *name, const struct engine_pair *labels, struct err *err)
-    MUST_CHECK;
+    const char *name, const struct engine_pair *labels,
+    struct err *err) MUST_CHECK;
 int engine_volume_remove(struct engine *e, const struct ctx *ctx,
     const char *name, struct err *err) MUST_CHECK;
 
-/* -- events ------------------------------------------------------------------ */
+/* -- events ------------------------------------------------------------------
+ */
 struct engine_event {
 	char action[32]; /* die, oom, start, destroy, ... ("health_status") */
 	char id[ENGINE_ID_LEN];
 	int64_t time_ns;
 	int exit_code; /* die; else -1 */
-	/* value of a label of the container, NULL: none; valid in the callback */
+	/* value of a label of the container, NULL: none; valid in the callback
+	 */
 	const char *(*label)(const struct engine_event *ev, const char *key);
 	const void *attributes; /* internal */
 };
