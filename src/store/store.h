@@ -8,6 +8,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,6 +20,7 @@ struct store_config {
 	const char *key_path;	 /* generated (0600) when encryption_key is
 				    NULL: "<state dir>/encryption.key" */
 	const char *encryption_key; /* any text of >= 16 bytes, or NULL */
+	size_t queue_max; /* inserts that may wait; 0: 16384 */
 };
 
 /* Opens or creates, migrates (refusing a newer schema), starts the writer. */

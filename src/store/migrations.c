@@ -1,0 +1,162 @@
+/*
+ * The schema's history: an append-only array, one transaction each. Never
+ * edit a released entry; tests keep a database of every released schema.
+ * Called once by store_open, on its thread.
+ *
+ * Table and column names of jobs and runners are a public contract (people
+ * query them): times there are ISO 8601 text, finer moments have columns
+ * of their own (*_ns: nanoseconds since 1970).
+ */
+#include "store/store_internal.h"
+
+/* What a full table costs: lists run on (status, id, repository) and
+ * (repository, id); the open jobs have an index that ended ones are not in,
+ * so starting and scheduling cost the same beside a million ended jobs. */
+static const char SCHEMA_1[] =
+    "CREATE TABLE jobs ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " github_job_id BIGINT,"
+    " repository TEXT NOT NULL,"
+    " workflow_name TEXT,"
+    " job_name TEXT NOT NULL,"
+    " run_id TEXT NOT NULL,"
+    " attempt INTEGER NOT NULL,"
+    " status TEXT NOT NULL,"
+    " runner_id TEXT,"
+    " runner_name TEXT,"
+    " container_id TEXT,"
+    " sandbox_id TEXT,"
+    " image TEXT,"
+    " labels TEXT NOT NULL,"
+    " metadata TEXT NOT NULL,"
+    " is_session SMALLINT NOT NULL,"
+    " has_secrets SMALLINT NOT NULL,"
+    " priority INTEGER NOT NULL,"
+    " spec_hash BIGINT NOT NULL,"
+    " tries INTEGER NOT NULL DEFAULT 0,"
+    " not_before_ns BIGINT,"
+    " lease_until_ns BIGINT,"
+    " cancel_requested SMALLINT NOT NULL DEFAULT 0,"
+    " first_step_begun SMALLINT NOT NULL DEFAULT 0,"
+    " exit_code INTEGER,"
+    " reason_code TEXT,"
+    " reason TEXT,"
+    " created_at TEXT NOT NULL,"
+    " started_at TEXT,"
+    " completed_at TEXT,"
+    " updated_at TEXT NOT NULL,"
+    " phase_queued_ns BIGINT,"
+    " phase_assigned_ns BIGINT,"
+    " phase_created_ns BIGINT,"
+    " phase_started_ns BIGINT,"
+    " phase_first_output_ns BIGINT,"
+    " phase_ended_ns BIGINT,"
+    " phase_removed_ns BIGINT,"
+    " result TEXT,"
+    " spec TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX jobs_by_key"
+    " ON jobs (repository, run_id, job_name, attempt);"
+    "CREATE INDEX jobs_by_repository ON jobs (repository, id);"
+    "CREATE INDEX jobs_by_status ON jobs (status, id, repository);"
+    "CREATE INDEX jobs_open ON jobs (id)"
+    " WHERE status IN ('pending','queued','assigned','running');"
+
+    "CREATE TABLE job_secrets ("
+    " job_id TEXT NOT NULL PRIMARY KEY,"
+    " sealed BLOB NOT NULL);"
+
+    "CREATE TABLE job_events ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " job_id TEXT NOT NULL,"
+    " repository TEXT NOT NULL,"
+    " at_ns BIGINT NOT NULL,"
+    " type TEXT NOT NULL,"
+    " from_status TEXT,"
+    " to_status TEXT,"
+    " reason_code TEXT,"
+    " reason TEXT,"
+    " data TEXT);"
+    "CREATE INDEX job_events_by_job ON job_events (job_id);"
+
+    "CREATE TABLE runners ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " type TEXT NOT NULL,"
+    " status TEXT NOT NULL,"
+    " container_id TEXT,"
+    " labels TEXT NOT NULL,"
+    " repository TEXT,"
+    " github_runner_id BIGINT,"
+    " last_heartbeat TEXT,"
+    " created_at TEXT NOT NULL,"
+    " updated_at TEXT NOT NULL);"
+
+    "CREATE TABLE counters ("
+    " name TEXT NOT NULL PRIMARY KEY,"
+    " value BIGINT NOT NULL);"
+    "CREATE TABLE store_keys ("
+    " name TEXT NOT NULL PRIMARY KEY,"
+    " sealed BLOB NOT NULL);";
+
+static const char *const migrations[] = {
+    SCHEMA_1,
+};
+#define NEWEST ((int)ARRAY_LEN(migrations))
+
+static const char CREATE_VERSION[] =
+    "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)";
+static const char READ_VERSION[] = "SELECT version FROM schema_version";
+
+static int read_version(struct db *db, int *ret, struct err *err)
+{
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int rc;
+
+	TRY(db_use(db, READ_VERSION, &st, err));
+	rc = db_step(st, err);
+	TRY(rc);
+	*ret = rc == 1 ? (int)db_col_int(st) : 0;
+	return 0;
+}
+
+static int write_version(struct db *db, int version, struct err *err)
+{
+	static const char insert[] =
+	    "INSERT INTO schema_version (version) VALUES (?)";
+	static const char update[] = "UPDATE schema_version SET version = ?";
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	TRY(db_use(db, version == 1 ? insert : update, &st, err));
+	db_bind_int(st, version);
+	return db_run(st, err);
+}
+
+static int step_up(struct db *db, int from, struct err *err)
+{
+	TRY(db_begin(db, err));
+	if (db_exec(db, migrations[from], err) < 0 ||
+	    write_version(db, from + 1, err) < 0) {
+		db_rollback(db);
+		return err_wrap(
+		    err, "bring the schema to version %d", from + 1);
+	}
+	return db_commit(db, err);
+}
+
+int migrate(struct db *db, const char *path, int *ret_version, struct err *err)
+{
+	int version;
+
+	TRY(db_exec(db, CREATE_VERSION, err));
+	TRY(read_version(db, &version, err));
+	if (version > NEWEST)
+		return err_set(err, ERR_CONFLICT, "schema_newer",
+		    "%s has schema %d, this version of runnerhub knows up to "
+		    "%d: it was used by a newer one; run that, or restore a "
+		    "backup from before",
+		    path, version, NEWEST);
+	for (; version < NEWEST; version++)
+		TRY(step_up(db, version, err));
+	*ret_version = version;
+	return 0;
+}

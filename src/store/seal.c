@@ -1,0 +1,129 @@
+/*
+ * Sealing of secrets: see seal.h. seal() runs on the threads that delegate,
+ * unseal() on those that start a job; the key does not change after
+ * store_open.
+ */
+#include "store/seal.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define SEAL_VERSION 1
+#define NONCE_BYTES  crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES    crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define KEY_TEXT_MIN 16
+#define KEY_CONTEXT  "runnerhub secrets at rest, key 1"
+
+_Static_assert(
+    SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
+_Static_assert(SEAL_OVERHEAD_BYTES == 1 + NONCE_BYTES + TAG_BYTES, "overhead");
+
+static int derive(struct sealer *s, const char *text, struct err *err)
+{
+	size_t len = strlen(text);
+
+	if (len < KEY_TEXT_MIN)
+		return err_set(err, ERR_INVALID, "key_too_short",
+		    "ENCRYPTION_KEY has %zu bytes, at least %d are needed", len,
+		    KEY_TEXT_MIN);
+	ASSERT(crypto_generichash(s->key, sizeof(s->key),
+		   (const unsigned char *)text, len,
+		   (const unsigned char *)KEY_CONTEXT,
+		   sizeof(KEY_CONTEXT) - 1) == 0);
+	return 0;
+}
+
+static int read_key_file(struct sealer *s, const char *path, struct err *err)
+{
+	struct buf b;
+	struct stat st;
+	int rc = 0;
+
+	if (stat(path, &st) < 0)
+		return err_sys(err, errno, "look at the key file %s", path);
+	if ((st.st_mode & 077) != 0)
+		return err_set(err, ERR_FORBIDDEN, "key_file_open",
+		    "the key file %s is open to others (mode %03o): chmod 600 "
+		    "%s",
+		    path, (unsigned)(st.st_mode & 0777), path);
+	buf_init(&b, SEAL_KEY_BYTES);
+	rc = fs_read_file(path, &b, err);
+	if (rc == 0 && b.len != SEAL_KEY_BYTES)
+		rc = err_set(err, ERR_INVALID, "key_file_damaged",
+		    "the key file %s has %zu bytes instead of %d: restore it "
+		    "from a backup",
+		    path, b.len, SEAL_KEY_BYTES);
+	if (rc == 0)
+		memcpy(s->key, b.data, SEAL_KEY_BYTES);
+	if (b.data != NULL)
+		secret_wipe(b.data, b.len);
+	buf_fini(&b);
+	return rc;
+}
+
+int sealer_init(struct sealer *s, const char *encryption_key,
+    const char *key_path, struct err *err)
+{
+	if (sodium_init() < 0)
+		return err_set(err, ERR_INTERNAL, "no_randomness",
+		    "libsodium found no source of randomness");
+	if (encryption_key != NULL)
+		return derive(s, encryption_key, err);
+	if (access(key_path, F_OK) < 0 && errno == ENOENT) {
+		random_bytes(s->key, sizeof(s->key));
+		return fs_replace_file(
+		    key_path, s->key, sizeof(s->key), 0600, err);
+	}
+	return read_key_file(s, key_path, err);
+}
+
+void sealer_fini(struct sealer *s)
+{
+	secret_wipe(s->key, sizeof(s->key));
+}
+
+void seal(const struct sealer *s, struct uuid owner, const void *plain,
+    size_t len, uint8_t *out)
+{
+	uint8_t *nonce = out + 1;
+
+	out[0] = SEAL_VERSION;
+	random_bytes(nonce, NONCE_BYTES);
+	ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_BYTES,
+		   NULL, plain, len, owner.b, sizeof(owner.b), NULL, nonce,
+		   s->key) == 0);
+}
+
+int unseal(const struct sealer *s, struct uuid owner, const void *sealed,
+    size_t len, struct secret **ret, struct err *err)
+{
+	const uint8_t *p = sealed;
+	char *plain;
+	size_t plain_len;
+	int rc;
+
+	if (len < SEAL_OVERHEAD_BYTES || p[0] != SEAL_VERSION)
+		return err_set(err, ERR_INTERNAL, "sealed_damaged",
+		    "the stored secrets are damaged or of an unknown version");
+	plain_len = len - SEAL_OVERHEAD_BYTES;
+	plain = mem_alloc(plain_len);
+	rc = crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)plain, NULL,
+	    NULL, p + 1 + NONCE_BYTES, len - 1 - NONCE_BYTES, owner.b,
+	    sizeof(owner.b), p + 1, s->key);
+	if (rc == 0)
+		*ret = secret_new(plain, plain_len);
+	secret_wipe(plain, plain_len);
+	mem_free(plain);
+	if (rc != 0)
+		return err_set(err, ERR_INVALID, "wrong_key",
+		    "the stored secrets do not open: they were sealed with "
+		    "another ENCRYPTION_KEY (or key file)");
+	return 0;
+}
