@@ -25,11 +25,13 @@ static const struct {
 } said[] = {
     {400, "client version", ERR_UNAVAILABLE, "engine_version"},
     {0, "no space left on device", ERR_UNAVAILABLE, "disk_full"},
+    {404, "page not found", ERR_INVALID, "engine_unsupported"},
     {404, "no such image", ERR_NOT_FOUND, "image_not_found"},
     {404, "no such exec", ERR_NOT_FOUND, "exec_not_found"},
     {0, "no such container", ERR_NOT_FOUND, "container_not_found"},
     {0, "no container with name or id", ERR_NOT_FOUND, "container_not_found"},
     {404, "no such volume", ERR_NOT_FOUND, "volume_not_found"},
+    {0, "network not found", ERR_NOT_FOUND, "network_not_found"},
     {404, "address pool", ERR_LIMIT, "network_pool_exhausted"},
     {404, "network", ERR_NOT_FOUND, "network_not_found"},
     {0, "non-overlapping ipv4 address pool", ERR_LIMIT,
@@ -48,8 +50,9 @@ static const struct {
     {0, "marked for removal", ERR_CONFLICT, "removal_in_progress"},
     {0, "is already in use by", ERR_CONFLICT, "name_in_use"},
     {0, "name is already in use", ERR_CONFLICT, "name_in_use"},
-    {0, "already exists", ERR_CONFLICT, "name_in_use"},
-    {0, "network name already used", ERR_CONFLICT, "name_in_use"},
+    {409, "already exists", ERR_CONFLICT, "name_in_use"},
+    {0, "no command or entrypoint", ERR_INVALID, "engine_refused"},
+    {0, "a command that was not found", ERR_INVALID, "engine_refused"},
     {0, "is not running", ERR_CONFLICT, "container_not_running"},
     {0, "can only kill running containers", ERR_CONFLICT,
 	"container_not_running"},
@@ -156,6 +159,8 @@ int engine_refused(int status, const char *body, size_t len,
 	char text[sizeof(err->msg)];
 
 	message_of(status, body, len, text, sizeof(text));
+	if (status == 404 && strcmp(text, "Not Found") == 0)
+		status = 501; /* Podman's word for a call that it has not */
 	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
 		if ((said[i].status == 0 || said[i].status == status) &&
 		    strcasestr(text, said[i].text) != NULL)

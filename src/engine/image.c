@@ -231,21 +231,6 @@ int engine_image_pull(struct engine *e, const struct ctx *ctx, const char *ref,
 /* -- import
  * ---------------------------------------------------------------------- */
 
-/* "name:tag" as "&repo=name&tag=tag". */
-static void put_repo_tag(struct buf *target, const char *ref)
-{
-	const char *name = strrchr(ref, '/');
-	const char *colon = strchr(name != NULL ? name : ref, ':');
-	CLEANUP(buf_fini) struct buf repo = {.max = 1024};
-
-	buf_append(
-	    &repo, ref, colon != NULL ? (size_t)(colon - ref) : strlen(ref));
-	buf_append_str(target, "&repo=");
-	http_encode(target, buf_str(&repo));
-	buf_append_str(target, "&tag=");
-	http_encode(target, colon != NULL ? colon + 1 : "latest");
-}
-
 int engine_image_import(struct engine *e, const struct ctx *ctx,
     const char *ref, const void *tar, size_t len, const char *const *changes,
     struct err *err)
@@ -262,8 +247,11 @@ int engine_image_import(struct engine *e, const struct ctx *ctx,
 	    .repeatable = true};
 
 	TRY(engine_check_ref(ref, err));
-	buf_append_str(&target, "/images/create?fromSrc=-");
-	put_repo_tag(&target, ref);
+	/* The tag rides in repo: Podman 4 ignores a tag of its own. */
+	buf_append_str(&target, "/images/create?fromSrc=-&repo=");
+	http_encode(&target, ref);
+	if (!has_tag(ref))
+		http_encode(&target, ":latest");
 	for (; changes != NULL && *changes != NULL; changes++) {
 		buf_append_str(&target, "&changes=");
 		http_encode(&target, *changes);
