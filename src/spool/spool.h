@@ -8,6 +8,9 @@
  * One writer per log (the thread that carries the job), any number of
  * readers. Append is write(2): it survives kill -9 of the hub; a flusher
  * thread fdatasyncs dirty logs every second, spool_sync does it now.
+ *
+ * Ids are UUID texts; anything else is ERR_INVALID and never reaches a file
+ * name. A log that nobody uses costs no memory, however many there are.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
@@ -20,15 +23,16 @@
 #include "base/err.h"
 
 struct spool;
-struct spool_log; /* the one writer of one log */
+struct spool_log;    /* the one writer of one log */
+struct spool_shared; /* internal */
 
 /* Stored in the index: never renumber. */
 enum spool_kind {
-	SPOOL_OUT = 1,	/* output of a step: text bytes */
+	SPOOL_OUT = 1,        /* output of a step: text bytes */
 	SPOOL_STEP_START = 2, /* mark, no text; data in `note` */
 	SPOOL_STEP_END = 3,   /* mark, no text; code, data in `note` */
-	SPOOL_NOTE = 4,	/* the hub says something; not in the plain text */
-	SPOOL_CAP = 5,	/* the cap was reached; its text is in the plain log */
+	SPOOL_NOTE = 4, /* the hub says something; not in the plain text */
+	SPOOL_CAP = 5,  /* the cap was reached; its text is in the plain log */
 	SPOOL_OUTPUTS = 6, /* mark: step outputs, JSON in `note` */
 	SPOOL_SUMMARY = 7, /* mark: step summary, markdown in `note` */
 };
@@ -37,8 +41,8 @@ enum spool_stream { SPOOL_NONE = 0, SPOOL_STDOUT = 1, SPOOL_STDERR = 2 };
 struct spool_record {
 	enum spool_kind kind;
 	enum spool_stream stream;
-	uint16_t step; /* 0-based; 0xffff: none */
-	int32_t code;  /* STEP_END: exit code */
+	uint16_t step;   /* 0-based; 0xffff: none */
+	int32_t code;    /* STEP_END: exit code */
 	int64_t time_ns; /* wall clock */
 	/* How far into the agent's stream the hub has got with this record:
 	 * what a new hub tells the agent after a crash. 0: hub's own record,
@@ -52,31 +56,42 @@ struct spool_record {
 
 struct spool_config {
 	const char *dir;
-	int64_t log_bytes_max;	/* cap per log, 0: 256 MiB */
-	int64_t total_bytes_max; /* retention by size over ended logs, 0: none */
-	int64_t age_max_ms;	/* retention by age since the end, 0: none */
+	int64_t log_bytes_max;   /* cap per log, 0: 256 MiB */
+	int64_t total_bytes_max; /* retention: of ended logs, 0: none */
+	int64_t age_max_ms;      /* retention: since the end, 0: none */
 };
 int spool_open(struct spool **ret, const struct spool_config *config,
     struct err *err) MUST_CHECK;
+/* Every writer, cursor and watch must be gone. Waits for the last sync. */
 void spool_close(struct spool *s);
 
 /*
  * Opens the log of `id` (a UUID text) for writing, creating it or, after a
  * crash, recovering it: text and notes behind the last whole index entry
  * are cut off (the agent sends them again). *ret_agent_off is the last
- * recorded agent_off, 0 for a new log.
+ * recorded agent_off, 0 for a new log. A log that had ended is open again.
+ * ERR_CONFLICT "log_busy": it has a writer.
  */
 int spool_log_open(struct spool *s, const char *id, struct spool_log **ret,
     uint64_t *ret_agent_off, struct err *err) MUST_CHECK;
 /* Appends all or nothing (a failed write is cut off again). Past the cap
  * OUT text is dropped after one SPOOL_CAP record; agent_off still advances.
- * ERR_UNAVAILABLE code "disk_full": nothing was kept, try again later. */
+ * ERR_UNAVAILABLE code "disk_full": nothing was kept, try again later.
+ * ERR_LIMIT: a note or the batch is too large, nothing was kept. */
+#define SPOOL_APPEND_MAX (64 * 1024 * 1024) /* data of one batch */
+/* The other files of a log are bounded too: past SPOOL_ENTRIES_MAX records
+ * the log counts as capped whatever its size; once it holds SPOOL_NOTES_MAX
+ * bytes of notes a NOTE is dropped and marks are kept without their data. */
+#define SPOOL_ENTRIES_MAX (4 * 1024 * 1024)
+#define SPOOL_NOTES_MAX   (64 * 1024 * 1024)
 int spool_append(struct spool_log *log, const struct spool_record *recs,
     size_t n, struct err *err) MUST_CHECK;
+/* Everything appended so far is on the disk when this returns 0. */
 int spool_sync(struct spool_log *log, struct err *err) MUST_CHECK;
-/* The log has ended: followers get their end, retention may take it. */
+/* The log has ended: followers get their end, retention may take it. Frees
+ * the writer. Works on a full disk too. */
 void spool_log_finish(struct spool_log *log, int64_t wall_ns);
-/* Closes the writer without ending the log (hub shuts down). */
+/* Closes the writer without ending the log (hub shuts down). Frees it. */
 void spool_log_close(struct spool_log *log);
 /* Marks of all steps so far, for resuming: calls cb for each non-OUT entry
  * in order, with its note bytes. */
@@ -88,7 +103,7 @@ int spool_marks(struct spool *s, const char *id,
 struct spool_stat {
 	uint64_t text_bytes;
 	uint64_t entries;
-	bool ended; /* finished: no more will come */
+	bool ended;  /* finished: no more will come */
 	bool exists; /* false: never had output, or retention took it */
 };
 int spool_stat(struct spool *s, const char *id, struct spool_stat *ret,
@@ -96,26 +111,30 @@ int spool_stat(struct spool *s, const char *id, struct spool_stat *ret,
 /* Appends up to max bytes of text from byte offset off to out. */
 int spool_read(struct spool *s, const char *id, uint64_t off, size_t max,
     struct buf *out, struct err *err) MUST_CHECK;
-/* Byte offset at which the last n lines begin. */
+/* Byte offset at which the last n lines begin; 0 lines: the end. */
 int spool_tail_offset(struct spool *s, const char *id, uint64_t lines,
     uint64_t *ret_off, struct err *err) MUST_CHECK;
 
 /*
- * A cursor reads a log forward in one of three shapes, keeping files open
- * between calls. Not thread safe itself.
+ * A cursor reads a log forward from text offset off in one of three shapes,
+ * keeping files open between calls. The log need not exist yet. By records
+ * (JSONL) it begins with the marks that stand at off. Not thread safe
+ * itself.
  */
 enum spool_format {
-	SPOOL_PLAIN,	   /* the bytes */
-	SPOOL_TIMESTAMPED, /* each line prefixed with its ISO time and a space */
-	SPOOL_JSONL,	   /* one JSON object a line: time, kind, stream, step,
+	SPOOL_PLAIN,       /* the bytes */
+	SPOOL_TIMESTAMPED, /* each line behind the ISO time of its begin */
+	SPOOL_JSONL,       /* one JSON object a line: time, kind, stream, step,
 			      text / code / note; bytes not UTF-8: U+FFFD */
 };
 struct spool_cursor;
 int spool_cursor_open(struct spool *s, const char *id, uint64_t off,
-    enum spool_format format, struct spool_cursor **ret, struct err *err)
-    MUST_CHECK;
-/* Appends at most about max bytes. *ret_end: the log has ended and all of it
- * has been read. Nothing appended and not end: wait for the watcher. */
+    enum spool_format format, struct spool_cursor **ret,
+    struct err *err) MUST_CHECK;
+/* Appends about max bytes at most: it stops behind the line or object that
+ * reaches max. *ret_end: the log has ended and all of it has been read.
+ * Nothing appended and not end: wait for the watcher. ERR_LIMIT: out has no
+ * room; what was not appended comes with the next call. */
 int spool_cursor_read(struct spool_cursor *c, size_t max, struct buf *out,
     bool *ret_end, struct err *err) MUST_CHECK;
 void spool_cursor_close(struct spool_cursor *c);
@@ -130,20 +149,21 @@ struct spool_watch {
 	void (*wake)(void *arg);
 	void *arg;
 	struct spool_watch *next; /* internal */
-	char id[37];		  /* internal */
+	struct spool_shared *log; /* internal */
 };
 void spool_watch(struct spool *s, const char *id, struct spool_watch *w);
 void spool_unwatch(struct spool *s, struct spool_watch *w);
 
 /* Ends a log that has no writer (its job is over in the store). Idempotent. */
 void spool_finish(struct spool *s, const char *id, int64_t wall_ns);
+/* ERR_CONFLICT "log_busy" while it is written; nothing there is fine. */
 int spool_remove(struct spool *s, const char *id, struct err *err) MUST_CHECK;
 /* Applies retention now; called by a chore thread. Returns removed logs. */
 int spool_retain(struct spool *s, int64_t now_wall_ns, struct err *err);
 
 struct spool_totals {
 	uint64_t bytes_written; /* since start */
-	uint64_t stored_bytes;	/* on disk now */
+	uint64_t stored_bytes;  /* on disk now */
 	uint64_t logs;
 	uint64_t disk_free_bytes;
 };
