@@ -145,10 +145,12 @@ static void message_of(
 	CLEANUP(json_decref) json_t *doc = answer_parse_quiet(body, len);
 	const char *text = answer_text(doc, "message");
 
-	if (text != NULL)
+	if (doc == NULL)
+		one_line(body, len, out, size);
+	else if (text != NULL)
 		one_line(text, strlen(text), out, size);
 	else
-		one_line(body, len, out, size);
+		out[0] = '\0';
 	if (out[0] == '\0')
 		snprintf(out, size, "status %d", status);
 }
