@@ -127,16 +127,21 @@ bool account_take_locked(struct spool *s, const char *id)
 	return dir < s->scanned_dirs;
 }
 
+static void take_off(uint64_t *sum, uint64_t part)
+{
+	*sum -= part < *sum ? part : *sum;
+}
+
+/* Never below zero: somebody may have changed the files behind our back. */
 void account_sub_locked(struct spool *s, const struct account_item *item)
 {
 	mtx_assert_held(&s->mtx);
 	if (!item->exists)
 		return;
-	ASSERT(s->account.logs > 0 && s->account.bytes >= item->bytes);
-	s->account.logs--;
-	s->account.bytes -= item->bytes;
+	take_off(&s->account.logs, 1);
+	take_off(&s->account.bytes, item->bytes);
 	if (item->ended)
-		s->account.ended_bytes -= item->bytes;
+		take_off(&s->account.ended_bytes, item->bytes);
 }
 
 void account_give_locked(
