@@ -12,7 +12,10 @@
 enum {
 	S_START = 0, /* an empty line may stand before the request */
 	S_START_LF,
-	S_REQUEST, /* request line */
+	S_METHOD,
+	S_TARGET_FIRST,
+	S_TARGET,
+	S_VERSION,
 	S_REQUEST_LF,
 	S_LINE, /* first byte of a header line */
 	S_NAME,
@@ -51,6 +54,30 @@ static bool is_value(unsigned char c)
 	return (c >= ' ' && c != 0x7f) || c == '\t';
 }
 
+/* The request line: method SP target SP version, one blank each. */
+static int step_request(int state, unsigned char c, const char **ret_why)
+{
+	switch (state) {
+	case S_METHOD:
+		*ret_why = "the request line is not: method, target, version";
+		if (c == ' ')
+			return S_TARGET_FIRST;
+		return is_token(c) ? S_METHOD : -1;
+	case S_TARGET_FIRST:
+	case S_TARGET:
+		*ret_why = "the request target has a byte that is not "
+			   "printable ASCII, or none: percent-encode it";
+		if (c == ' ' && state == S_TARGET)
+			return S_VERSION;
+		return c > ' ' && c < 0x7f ? S_TARGET : -1;
+	default: /* S_VERSION */
+		*ret_why = "the request line does not end with HTTP/1.1";
+		if (c == '\r')
+			return S_REQUEST_LF;
+		return c > ' ' && c < 0x7f ? S_VERSION : -1;
+	}
+}
+
 /* One byte; the next state, or -1 with a reason. */
 static int step(int state, unsigned char c, const char **ret_why)
 {
@@ -61,13 +88,12 @@ static int step(int state, unsigned char c, const char **ret_why)
 		/* fallthrough */
 	case S_FIRST:
 		*ret_why = "the request does not begin with a method";
-		return is_token(c) ? S_REQUEST : -1;
-	case S_REQUEST:
-		if (c == '\r')
-			return S_REQUEST_LF;
-		*ret_why = "the request line has a byte that is not printable "
-			   "ASCII: percent-encode it";
-		return c >= ' ' && c < 0x7f ? S_REQUEST : -1;
+		return is_token(c) ? S_METHOD : -1;
+	case S_METHOD:
+	case S_TARGET_FIRST:
+	case S_TARGET:
+	case S_VERSION:
+		return step_request(state, c, ret_why);
 	case S_LINE:
 		if (c == '\r')
 			return S_END_LF;

@@ -7,7 +7,7 @@
  *   /echo             the body, under its own content type
  *   /info             what the handler sees of the request, line by line
  *   /later            answered by a thread that is not a worker
- *   /block, /release  blocks its worker until /release came
+ *   /block            blocks its worker until a line came on standard input
  *   /big?bytes=N      N bytes at once
  *   /flow?bytes=N     a stream of N bytes; length=1: with Content-Length;
  *                     short=1: ends one byte early; abort=1: aborts there
@@ -21,6 +21,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/thread.h"
@@ -132,15 +133,6 @@ static void do_block(struct http_exchange *x)
 	g.blocked--;
 	mtx_unlock(&g.mtx);
 	reply_text(x, 200, "released\n");
-}
-
-static void do_release(struct http_exchange *x)
-{
-	mtx_lock(&g.mtx);
-	g.release = true;
-	cond_broadcast(&g.cond);
-	mtx_unlock(&g.mtx);
-	reply_text(x, 200, "ok\n");
 }
 
 static void do_big(struct http_exchange *x)
@@ -342,10 +334,9 @@ static const struct {
 	const char *path;
 	void (*run)(struct http_exchange *x);
 } routes[] = {{"/hello", do_hello}, {"/echo", do_echo}, {"/info", do_info},
-    {"/later", do_later}, {"/block", do_block}, {"/release", do_release},
-    {"/big", do_big}, {"/flow", do_flow}, {"/follow", do_follow},
-    {"/wake", do_wake}, {"/storm", do_storm}, {"/state", do_state},
-    {"/done", do_done}};
+    {"/later", do_later}, {"/block", do_block}, {"/big", do_big},
+    {"/flow", do_flow}, {"/follow", do_follow}, {"/wake", do_wake},
+    {"/storm", do_storm}, {"/state", do_state}, {"/done", do_done}};
 
 static void handler(struct http_exchange *x, void *arg)
 {
@@ -364,9 +355,15 @@ static void handler(struct http_exchange *x, void *arg)
 static void error_body(
     int status, const char *code, const char *text, struct buf *out, void *arg)
 {
+	struct json j;
+
 	(void)arg;
-	buf_printf(out, "{\"status\":%d,\"code\":\"%s\",\"message\":\"%s\"}",
-	    status, code, text);
+	json_init(&j, out);
+	json_obj(&j);
+	json_kint(&j, "status", status);
+	json_kstr(&j, "code", code);
+	json_kstr(&j, "message", text);
+	json_end(&j);
 }
 
 static void on_done(const struct http_done *done, void *arg)
@@ -389,7 +386,9 @@ static int set_knob(struct http_server_config *c, const char *arg)
 
 	if (eq == NULL || parse_int(eq + 1, 0, INT32_MAX, &v) != 0)
 		return -1;
-	if (strncmp(arg, "workers=", 8) == 0)
+	if (strncmp(arg, "port=", 5) == 0)
+		c->port = (int)v;
+	else if (strncmp(arg, "workers=", 8) == 0)
 		c->workers = (unsigned)v;
 	else if (strncmp(arg, "header_bytes=", 13) == 0)
 		c->header_bytes_max = (size_t)v;
@@ -414,12 +413,21 @@ static int set_knob(struct http_server_config *c, const char *arg)
 	return 0;
 }
 
+static void release(void)
+{
+	mtx_lock(&g.mtx);
+	g.release = true;
+	cond_broadcast(&g.cond);
+	mtx_unlock(&g.mtx);
+}
+
+/* A line on standard input releases what /block holds. */
 static void wait_for_end_of_input(void)
 {
 	char bytes[64];
 
 	while (read(STDIN_FILENO, bytes, sizeof(bytes)) > 0)
-		continue;
+		release();
 }
 
 int main(int argc, char **argv)
