@@ -129,6 +129,9 @@ typedef void (*store_insert_done)(void *arg, enum job_insert_result r,
 int store_job_insert(struct store *s, const struct job_new *job,
     store_insert_done done, void *arg, struct err *err) MUST_CHECK;
 
+/* Keyed with the store's own key: for job_new.spec_hash. Any thread. */
+uint64_t store_content_hash(struct store *s, const void *data, size_t len);
+
 /* -- changes (blocking, durable) ---------------------------------------------- */
 /* What a transition also writes; NULL / 0 / unset fields stay as they are. */
 struct job_change {

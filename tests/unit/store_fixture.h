@@ -37,9 +37,15 @@ UNUSED static void fixture_open(struct fixture *f)
 		fail_msg("store_open: %s", err.msg);
 }
 
-UNUSED static void fixture_reopen(struct fixture *f)
+UNUSED static void fixture_close(struct fixture *f)
 {
 	store_close(f->s);
+	f->s = NULL;
+}
+
+UNUSED static void fixture_reopen(struct fixture *f)
+{
+	fixture_close(f);
 	fixture_open(f);
 }
 
@@ -64,7 +70,7 @@ UNUSED static int fixture_teardown(void **state)
 	struct fixture *f = *state;
 	char path[128];
 
-	store_close(f->s);
+	fixture_close(f);
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		snprintf(path, sizeof(path), "%s%s", f->db, suffixes[i]);
 		unlink(path);

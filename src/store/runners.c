@@ -1,0 +1,259 @@
+/*
+ * The table of runners: see runners.h. Touch and delete pass through the
+ * writer thread, reads use a borrowed connection. The filters of a list are
+ * bound even when unset: there are few runners, so no index is needed.
+ */
+#include "store/runners.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+#define LIST_LIMIT_MAX 1000
+#define RUNNER_COLUMNS                                                         \
+	"id, name, type, status, labels, repository, container_id, "           \
+	"last_heartbeat, created_at, updated_at"
+
+void runner_fini(struct runner *r)
+{
+	char *const owned[] = {r->name, r->type, r->status, r->labels,
+	    r->repository, r->container_id};
+
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		mem_free(owned[i]);
+	memset(r, 0, sizeof(*r));
+}
+
+void runner_list_free(struct runner_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		runner_fini(&l->items[i]);
+	mem_free(l->items);
+	memset(l, 0, sizeof(*l));
+}
+
+/* -- touch -------------------------------------------------------------- */
+
+struct touch {
+	struct write write; /* first */
+	const struct runner *seen;
+	char now[CLOCK_ISO_LEN];
+	char new_id[UUID_TEXT_LEN];
+	runner_id id; /* set by run */
+};
+
+/* The heartbeat alone leaves updated_at: people read it as a change. */
+static const char TOUCH[] =
+    "INSERT INTO runners (id, name, type, status, labels, repository,"
+    " container_id, last_heartbeat, created_at, updated_at)"
+    " VALUES (?, ?, ?, ?, COALESCE(?, '[]'), ?, ?, ?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET"
+    " type = excluded.type, status = excluded.status,"
+    " labels = COALESCE(?, runners.labels),"
+    " repository = COALESCE(excluded.repository, runners.repository),"
+    " container_id = COALESCE(excluded.container_id, runners.container_id),"
+    " last_heartbeat = excluded.last_heartbeat,"
+    " updated_at = CASE WHEN runners.type = excluded.type"
+    "  AND runners.status = excluded.status"
+    "  AND runners.labels = COALESCE(?, runners.labels)"
+    "  AND COALESCE(runners.repository, '') ="
+    "   COALESCE(excluded.repository, runners.repository, '')"
+    "  AND COALESCE(runners.container_id, '') ="
+    "   COALESCE(excluded.container_id, runners.container_id, '')"
+    "  THEN runners.updated_at ELSE excluded.updated_at END"
+    " RETURNING id";
+
+static int run_touch(struct tx *tx, struct write *w, struct err *err)
+{
+	struct touch *t = (struct touch *)w;
+	const struct runner *r = t->seen;
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int rc;
+
+	TRY(db_use(tx->db, TOUCH, &st, err));
+	db_bind_text(st, t->new_id);
+	db_bind_text(st, r->name);
+	db_bind_text(st, r->type);
+	db_bind_text(st, r->status);
+	db_bind_text(st, r->labels);
+	db_bind_text(st, r->repository);
+	db_bind_text(st, r->container_id);
+	db_bind_text(st, t->now);
+	db_bind_text(st, t->now);
+	db_bind_text(st, t->now);
+	db_bind_text(st, r->labels);
+	db_bind_text(st, r->labels);
+	rc = db_step(st, err);
+	TRY(rc);
+	ASSERT(rc == 1);
+	if (uuid_parse(db_col_text(st), &t->id.u) < 0)
+		return err_set(err, ERR_INTERNAL, "store_corrupt",
+		    "the stored runner %.100s has an unreadable id", r->name);
+	return db_run(st, err);
+}
+
+int store_runner_touch(struct store *s, const struct runner *seen,
+    runner_id *ret_id, struct err *err)
+{
+	struct touch t = {.write = {.run = run_touch}, .seen = seen};
+
+	MAGIC_CHECK(s, STORE_MAGIC);
+	ASSERT(seen->name != NULL && seen->type != NULL);
+	ASSERT(seen->status != NULL);
+	clock_iso(clock_wall_ns(), t.now);
+	uuid_text(uuid_v7(), t.new_id);
+	TRY(writer_run(s, &t.write, err));
+	*ret_id = t.id;
+	return 0;
+}
+
+/* -- delete ------------------------------------------------------------- */
+
+struct removal {
+	struct write write; /* first */
+	char id[UUID_TEXT_LEN];
+};
+
+static int run_removal(struct tx *tx, struct write *w, struct err *err)
+{
+	static const char sql[] = "DELETE FROM runners WHERE id = ?";
+	struct removal *r = (struct removal *)w;
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	TRY(db_use(tx->db, sql, &st, err));
+	db_bind_text(st, r->id);
+	TRY(db_run(st, err));
+	if (db_changes(st) == 1)
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "runner_not_found",
+	    "there is no runner %s", r->id);
+}
+
+int store_runner_delete(struct store *s, runner_id id, struct err *err)
+{
+	struct removal r = {.write = {.run = run_removal}};
+
+	MAGIC_CHECK(s, STORE_MAGIC);
+	uuid_text(id.u, r.id);
+	return writer_run(s, &r.write, err);
+}
+
+/* -- reads -------------------------------------------------------------- */
+
+static int read_time(struct db_stmt *st, int64_t *ret)
+{
+	const char *text = db_col_text(st);
+
+	*ret = 0;
+	return text == NULL ? 0 : clock_parse_iso(text, ret);
+}
+
+static int read_row(struct db_stmt *st, struct runner *r, struct err *err)
+{
+	bool bad = uuid_parse(db_col_text(st), &r->id.u) < 0;
+
+	r->name = db_col_strdup(st);
+	r->type = db_col_strdup(st);
+	r->status = db_col_strdup(st);
+	r->labels = db_col_strdup(st);
+	r->repository = db_col_strdup(st);
+	r->container_id = db_col_strdup(st);
+	if (bad || read_time(st, &r->last_heartbeat) < 0 ||
+	    read_time(st, &r->created_at) < 0 ||
+	    read_time(st, &r->updated_at) < 0)
+		return err_set(err, ERR_INTERNAL, "store_corrupt",
+		    "the stored runner %.100s has an unreadable id or time",
+		    r->name);
+	return 0;
+}
+
+int store_runner_get(
+    struct store *s, runner_id id, struct runner *ret, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT " RUNNER_COLUMNS " FROM runners WHERE id = ?";
+	CLEANUP(reader_return) struct reader r = {0};
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	CLEANUP(runner_fini) struct runner found = {0};
+	char id_text[UUID_TEXT_LEN];
+	int rc;
+
+	TRY(reader_take(s, &r, err));
+	TRY(db_use(r.db, sql, &st, err));
+	db_bind_text(st, uuid_text(id.u, id_text));
+	rc = db_step(st, err);
+	if (rc <= 0)
+		return rc;
+	TRY(read_row(st, &found, err));
+	*ret = found;
+	found = (struct runner){0};
+	return 1;
+}
+
+#define FILTER                                                                 \
+	" FROM runners WHERE type = COALESCE(?, type)"                         \
+	" AND status = COALESCE(?, status)"                                    \
+	" AND COALESCE(repository, '') = COALESCE(?, repository, '')"
+
+static void bind_filter(struct db_stmt *st, const struct runner_filter *f)
+{
+	db_bind_text(st, f->type);
+	db_bind_text(st, f->status);
+	db_bind_text(st, f->repository);
+}
+
+static int count(
+    struct db *db, const struct runner_filter *f, int64_t *ret, struct err *err)
+{
+	static const char sql[] = "SELECT COUNT(*)" FILTER;
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	TRY(db_use(db, sql, &st, err));
+	bind_filter(st, f);
+	TRY(db_step(st, err));
+	*ret = db_col_int(st);
+	return 0;
+}
+
+static int read_list(
+    struct db_stmt *st, int64_t limit, struct runner_list *ret, struct err *err)
+{
+	CLEANUP(runner_list_free) struct runner_list l = {0};
+	int rc;
+
+	l.items = mem_calloc((size_t)limit, sizeof(l.items[0]));
+	while ((rc = db_step(st, err)) == 1)
+		TRY(read_row(st, &l.items[l.n++], err));
+	TRY(rc);
+	ret->items = STEAL(l.items);
+	ret->n = l.n;
+	l.n = 0;
+	return 0;
+}
+
+int store_runner_list(struct store *s, const struct runner_filter *f,
+    struct runner_list *ret, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT " RUNNER_COLUMNS FILTER " ORDER BY name LIMIT ? OFFSET ?";
+	CLEANUP(reader_return) struct reader r = {0};
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int64_t total = 0;
+
+	if (f->limit < 1 || f->limit > LIST_LIMIT_MAX || f->page < 1 ||
+	    f->page > INT64_MAX / LIST_LIMIT_MAX)
+		return err_set(err, ERR_INVALID, NULL,
+		    "page must be at least 1 and limit 1 to %d",
+		    LIST_LIMIT_MAX);
+	TRY(reader_take(s, &r, err));
+	TRY(count(r.db, f, &total, err));
+	TRY(db_use(r.db, sql, &st, err));
+	bind_filter(st, f);
+	db_bind_int(st, f->limit);
+	db_bind_int(st, (f->page - 1) * f->limit);
+	TRY(read_list(st, f->limit, ret, err));
+	ret->total = total;
+	return 0;
+}
