@@ -32,6 +32,28 @@ static const struct {
     {0x646464C8, 32}, /* 100.100.100.200: Alibaba */
 };
 
+#define REFUSE "refuse"
+
+/* The end of whatever is refused: said aloud, so that a job fails at once
+ * and with words instead of hanging. */
+static void add_refuse_chain(struct nft_batch *b)
+{
+	nft_subchain_add(b, REFUSE);
+	nft_rule_begin(b, REFUSE);
+	nft_match_protocol(b, IPPROTO_TCP);
+	nft_reject_tcp(b);
+	nft_rule_end(b);
+	nft_rule_begin(b, REFUSE);
+	nft_reject(b);
+	nft_rule_end(b);
+}
+
+static void refuse(struct nft_batch *b)
+{
+	nft_count(b);
+	nft_jump(b, REFUSE);
+}
+
 static void pass_others(
     struct nft_batch *b, const char *chain, const char *bridge)
 {
@@ -72,13 +94,12 @@ static void guard_input(struct nft_batch *b, const char *bridge, bool allow_dns)
 	if (allow_dns)
 		pass_dns(b, chain);
 	nft_rule_begin(b, chain);
-	nft_count(b);
-	nft_reject(b);
+	refuse(b);
 	nft_rule_end(b);
 }
 
-/* Through the machine. The order matters: DNS passes only where nothing
- * behind it but the metadata rules could object. */
+/* Through the machine. The order matters: replies and DNS end the chain, so
+ * what may not pass even then stands before them. */
 static void guard_forward(struct nft_batch *b, const char *bridge)
 {
 	static const char chain[] = "forward";
@@ -96,11 +117,12 @@ static void guard_forward(struct nft_batch *b, const char *bridge)
 
 	nft_rule_begin(b, chain); /* no sandbox has an IPv6 address */
 	nft_match_family(b, NFPROTO_IPV6);
-	nft_count(b);
-	nft_reject(b);
+	refuse(b);
 	nft_rule_end(b);
 
-	nft_rule_begin(b, chain); /* to a port published on the machine */
+	/* To a port published on the machine. By ICMP also for TCP: a reset
+	 * would bear the translated address, and be taken for a stranger's. */
+	nft_rule_begin(b, chain);
 	nft_match_redirected(b);
 	nft_count(b);
 	nft_reject(b);
@@ -111,8 +133,7 @@ static void guard_forward(struct nft_batch *b, const char *bridge)
 		nft_rule_begin(b, chain);
 		nft_match_destination(
 		    b, metadata[i].address, metadata[i].prefix);
-		nft_count(b);
-		nft_reject(b);
+		refuse(b);
 		nft_rule_end(b);
 	}
 }
@@ -156,6 +177,7 @@ int hostnet_guard_install(
 	nft_table_add(&b);
 	nft_table_delete(&b);
 	nft_table_add(&b);
+	add_refuse_chain(&b);
 	guard_input(&b, bridge, allow_dns);
 	guard_forward(&b, bridge);
 	return commit(&b, "install", err);

@@ -117,6 +117,14 @@ void nft_chain_add(
 	msg_end(b);
 }
 
+void nft_subchain_add(struct nft_batch *b, const char *chain)
+{
+	request_begin(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	nl_attr_str(&b->msg, NFTA_CHAIN_TABLE, b->table);
+	nl_attr_str(&b->msg, NFTA_CHAIN_NAME, chain);
+	msg_end(b);
+}
+
 /* -- rules ---------------------------------------------------------------- */
 void nft_rule_begin(struct nft_batch *b, const char *chain)
 {
@@ -253,13 +261,18 @@ void nft_match_family(struct nft_batch *b, uint8_t nfproto)
 	compare(b, true, &nfproto, sizeof(nfproto));
 }
 
+void nft_match_protocol(struct nft_batch *b, uint8_t protocol)
+{
+	load_meta(b, NFT_META_L4PROTO);
+	compare(b, true, &protocol, sizeof(protocol));
+}
+
 /* Ports lie at the same place in TCP and UDP. */
 void nft_match_port(struct nft_batch *b, uint8_t protocol, uint16_t port)
 {
 	const uint16_t wire = htons(port);
 
-	load_meta(b, NFT_META_L4PROTO);
-	compare(b, true, &protocol, sizeof(protocol));
+	nft_match_protocol(b, protocol);
 	load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(wire));
 	compare(b, true, &wire, sizeof(wire));
 }
@@ -283,7 +296,8 @@ void nft_count(struct nft_batch *b)
 	expr_end(b, expr_begin(b, "counter"));
 }
 
-static void verdict(struct nft_batch *b, uint32_t code)
+/* chain: NULL but for a jump */
+static void verdict(struct nft_batch *b, int32_t code, const char *chain)
 {
 	struct expr e = expr_begin(b, "immediate");
 	size_t data, inner;
@@ -291,7 +305,9 @@ static void verdict(struct nft_batch *b, uint32_t code)
 	nl_attr_be32(&b->msg, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	data = nl_nest_begin(&b->msg, NFTA_IMMEDIATE_DATA);
 	inner = nl_nest_begin(&b->msg, NFTA_DATA_VERDICT);
-	nl_attr_be32(&b->msg, NFTA_VERDICT_CODE, code);
+	nl_attr_be32(&b->msg, NFTA_VERDICT_CODE, (uint32_t)code);
+	if (chain != NULL)
+		nl_attr_str(&b->msg, NFTA_VERDICT_CHAIN, chain);
 	nl_nest_end(&b->msg, inner);
 	nl_nest_end(&b->msg, data);
 	expr_end(b, e);
@@ -299,20 +315,34 @@ static void verdict(struct nft_batch *b, uint32_t code)
 
 void nft_accept(struct nft_batch *b)
 {
-	verdict(b, NF_ACCEPT);
+	verdict(b, NF_ACCEPT, NULL);
 }
 
 void nft_drop(struct nft_batch *b)
 {
-	verdict(b, NF_DROP);
+	verdict(b, NF_DROP, NULL);
+}
+
+void nft_jump(struct nft_batch *b, const char *chain)
+{
+	verdict(b, NFT_JUMP, chain);
+}
+
+static void reject_with(struct nft_batch *b, uint32_t type, uint8_t code)
+{
+	struct expr e = expr_begin(b, "reject");
+
+	nl_attr_be32(&b->msg, NFTA_REJECT_TYPE, type);
+	nl_attr_u8(&b->msg, NFTA_REJECT_ICMP_CODE, code);
+	expr_end(b, e);
+}
+
+void nft_reject_tcp(struct nft_batch *b)
+{
+	reject_with(b, NFT_REJECT_TCP_RST, 0);
 }
 
 void nft_reject(struct nft_batch *b)
 {
-	struct expr e = expr_begin(b, "reject");
-
-	nl_attr_be32(&b->msg, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
-	nl_attr_u8(
-	    &b->msg, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_PORT_UNREACH);
-	expr_end(b, e);
+	reject_with(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);
 }

@@ -38,6 +38,9 @@ void nft_table_delete(struct nft_batch *b);
 void nft_chain_add(
     struct nft_batch *b, const char *chain, unsigned hook, int priority);
 
+/* A chain without a hook, to jump to: add it and its rules before that. */
+void nft_subchain_add(struct nft_batch *b, const char *chain);
+
 /* A rule: begin, matches (all must hold), one verdict, end. */
 void nft_rule_begin(struct nft_batch *b, const char *chain);
 void nft_rule_end(struct nft_batch *b);
@@ -49,7 +52,9 @@ void nft_match_interface(
 void nft_match_replies(struct nft_batch *b);    /* established, related */
 void nft_match_redirected(struct nft_batch *b); /* ct status dnat */
 void nft_match_family(struct nft_batch *b, uint8_t nfproto);
-/* IPPROTO_TCP, IPPROTO_UDP */
+/* IPPROTO_TCP, IPPROTO_UDP, ... */
+void nft_match_protocol(struct nft_batch *b, uint8_t protocol);
+/* Destination port, of TCP or UDP. */
 void nft_match_port(struct nft_batch *b, uint8_t protocol, uint16_t port);
 /* IPv4 destination in address/prefix, host byte order. */
 void nft_match_destination(
@@ -58,6 +63,10 @@ void nft_match_destination(
 void nft_count(struct nft_batch *b); /* shown by `nft list table` */
 void nft_accept(struct nft_batch *b);
 void nft_drop(struct nft_batch *b);
-void nft_reject(struct nft_batch *b); /* the sender is told at once */
+void nft_jump(struct nft_batch *b, const char *chain);
+/* The sender is told: TCP at once by a reset; else by ICMP, of which the
+ * kernel sends a peer one a second after the first few. */
+void nft_reject_tcp(struct nft_batch *b);
+void nft_reject(struct nft_batch *b);
 
 #endif
