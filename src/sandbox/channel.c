@@ -47,7 +47,7 @@ struct channel {
 	int expect_pid;
 	uint64_t nonce;
 	bool ready;
-	uint64_t off, acked;
+	uint64_t off, acked, agent_next;
 	uint32_t next_seq, agent_seq;
 	struct buf in, out;
 	struct command *commands, **commands_end;
@@ -188,6 +188,11 @@ void channel_set_offset(struct channel *ch, uint64_t off)
 uint64_t channel_offset(const struct channel *ch)
 {
 	return ch->off;
+}
+
+uint64_t channel_next(const struct channel *ch)
+{
+	return ch->agent_next;
 }
 
 uint32_t channel_last_seq(const struct channel *ch)
@@ -346,6 +351,7 @@ static int on_hello(struct channel *ch, struct wire_reader *r, struct err *err)
 		    (unsigned long long)ch->off);
 	ch->nonce = nonce;
 	ch->agent_seq = seq;
+	ch->agent_next = next;
 	ch->ready = true;
 	put_offset_frame(ch, WIRE_WELCOME);
 	for (const struct command *c = ch->commands; c != NULL; c = c->next)

@@ -44,6 +44,8 @@ bool channel_is_ready(const struct channel *ch);
 /* How far the agent's stream is kept: said in WELCOME, moved by pump. */
 void channel_set_offset(struct channel *ch, uint64_t off);
 uint64_t channel_offset(const struct channel *ch);
+/* Where the agent's stream stood at its last HELLO. */
+uint64_t channel_next(const struct channel *ch);
 /* The agent's last accepted command number, from HELLO. */
 uint32_t channel_last_seq(const struct channel *ch);
 

@@ -107,6 +107,7 @@ static void sandbox_free(struct sandbox *sb)
 	channel_free(sb->channel);
 	fd_close(sb->wake_fd);
 	mem_free(sb->image);
+	mem_free(sb->user);
 	mem_free(sb->network);
 	sb->magic = 0;
 	mem_free(sb);
@@ -138,6 +139,18 @@ static void registry_remove(struct sandboxes *s, struct sandbox *sb)
 			break;
 		}
 	mtx_unlock(&s->mtx);
+}
+
+/* Steps run as the image's user, whom the container itself does not show:
+ * its first process is our agent, as root. */
+static int read_image(struct sandboxes *s, const struct ctx *ctx,
+    struct sandbox *sb, struct err *err)
+{
+	CLEANUP(engine_image_fini) struct engine_image image = {0};
+
+	TRY(engine_image_inspect(s->config.engine, ctx, sb->image, &image, err));
+	sb->user = mem_strdup(image.user);
+	return 0;
 }
 
 /* -- start --------------------------------------------------------------------
@@ -247,6 +260,7 @@ static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
 	enum network_kind kind;
 	const char *network_name;
 
+	TRY(read_image(s, ctx, sb, err));
 	TRY(network_choose(
 	    s->network, spec->network, &kind, &network_name, err));
 	if (kind == NETWORK_VETH)
@@ -322,7 +336,8 @@ int sandbox_adopt(struct sandboxes *s, const struct ctx *ctx,
 		return -1;
 	snprintf(sb->container_id, sizeof(sb->container_id), "%s", c.id);
 	sb->image = mem_strdup(c.image);
-	if (sandbox_files_load_meta(s, sb, &nonce, err) < 0 ||
+	if (read_image(s, ctx, sb, err) < 0 ||
+	    sandbox_files_load_meta(s, sb, &nonce, err) < 0 ||
 	    sandbox_open_channel(s, sb, err) < 0) {
 		sandbox_free(sb);
 		return -1;

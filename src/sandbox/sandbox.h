@@ -70,6 +70,7 @@ struct sandbox {
 	char id[UUID_TEXT_LEN];
 	char container_id[ENGINE_ID_LEN];
 	char *image;
+	char *user;    /* the image's: "" is root */
 	char *network; /* as asked: NULL = configured mode */
 	struct sandbox_limits limits;
 	struct channel *channel;

@@ -1,0 +1,49 @@
+/*
+ * The event bus: the newest history rows in a ring, for live followers. Fed
+ * by the store's writer after each commit; whoever follows keeps a sequence
+ * number and reads from there. A slow follower loses nothing (it reads what
+ * has left the ring from the store) and slows nobody.
+ */
+#ifndef JOBS_BUS_H
+#define JOBS_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/jobs.h"
+
+struct bus;
+
+int bus_open(struct bus **ret, struct store *store, struct err *err) MUST_CHECK;
+void bus_close(struct bus *b); /* after the store is closed */
+
+struct bus_filter {
+	bool has_job;
+	job_id job;
+	const char *repository; /* NULL: all; borrowed for the life of a follower */
+};
+
+/* wake(arg) after each new event, on the writer's thread, under the lock
+ * that bus_leave takes; must not block or call the bus. */
+struct bus_follower {
+	void (*wake)(void *arg);
+	void *arg;
+	struct bus_follower *next; /* internal */
+};
+void bus_follow(struct bus *b, struct bus_follower *f);
+void bus_leave(struct bus *b, struct bus_follower *f);
+
+/* Events after seq that match, at most `max`, as server-sent events:
+ * "id: 7\nevent: job:status\ndata: {...}\n\n". Moves *seq on, also over what
+ * did not match. *ret_more: call again at once. */
+int bus_read(struct bus *b, int64_t *seq, const struct bus_filter *filter,
+    int max, struct buf *out, bool *ret_more, struct err *err) MUST_CHECK;
+int64_t bus_last_seq(struct bus *b);
+
+/* One event as JSON: also the body of GET /api/jobs/:id/events. */
+struct json;
+void event_write(const struct job_event *e, struct json *j);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * Carries one job from its grant to its end, top to bottom:
+ *   read it -> start (or resume) -> steps (or session) -> end -> clean up
+ * Runs on a carrier's thread; everything it has in hand is in struct carry.
+ * Each moment at which the hub may be killed leaves a state that recover.c
+ * goes on from: what is about to happen is in the store before it happens.
+ */
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "jobs/carry_internal.h"
+
+/* -- the end ---------------------------------------------------------------------- */
+
+static char *result_json(const struct carry *c)
+{
+	struct buf out;
+	struct json j;
+
+	buf_init(&out, 4 * 1024 * 1024);
+	json_init(&j, &out);
+	json_obj(&j);
+	progress_write(&c->progress, &c->spec, true, &j);
+	json_end(&j);
+	if (out.overflow) {
+		buf_fini(&out);
+		return mem_strdup("{\"steps\":[],\"truncated\":true}");
+	}
+	return buf_steal(&out, NULL);
+}
+
+static void log_end(struct carry *c, const struct outcome *o)
+{
+	log_info(&c->ctx, "job ended",
+	    LOG_STR("status", job_status_name(o->status)),
+	    LOG_STR("code", o->code[0] != '\0' ? o->code : NULL),
+	    LOG_STR("reason", o->words[0] != '\0' ? o->words : NULL));
+}
+
+/* Waits out a store that cannot be written: the job's end must be kept. */
+static int store_until_kept(struct carry *c, const struct job_change *change,
+    struct err *err)
+{
+	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
+	struct err slept = ERR_INIT;
+	int64_t ms = 100;
+
+	for (;;) {
+		err_clear(err);
+		if (store_job_transition(
+			c->hub->store, c->job.id, change, err) == 0)
+			return 0;
+		if (err->kind != ERR_UNAVAILABLE && err->kind != ERR_TIMEOUT)
+			return -1;
+		log_warn(&c->ctx, "cannot store the job's state, trying again",
+		    LOG_INT("again_in_ms", ms), LOG_ERR(err));
+		if (ctx_sleep(&wait, ms, &slept) < 0)
+			return -1; /* the next hub finds it as it was */
+		ms = ms < 5000 ? ms * 2 : 5000;
+	}
+}
+
+static void store_end(struct carry *c, const struct outcome *o)
+{
+	CLEANUP(mem_free) char *result = result_json(c);
+	struct job_change change = {.from = {JOB_QUEUED, JOB_ASSIGNED,
+					JOB_RUNNING, JOB_PENDING},
+	    .to = o->status,
+	    .reason_code = o->code[0] != '\0' ? o->code : NULL,
+	    .reason = o->words[0] != '\0' ? o->words : NULL,
+	    .set_exit_code = o->has_exit_code,
+	    .exit_code = o->exit_code,
+	    .result = result,
+	    .phases = {.ended = clock_wall_ns(),
+		.first_output = c->progress.first_output_at}};
+	struct err err = ERR_INIT;
+
+	FAULT("before_end");
+	if (store_until_kept(c, &change, &err) < 0 &&
+	    err.kind != ERR_CONFLICT)
+		log_error(&c->ctx, "cannot store the end of the job",
+		    LOG_ERR(&err));
+	else
+		log_end(c, o);
+	FAULT("after_end");
+}
+
+static int64_t backoff_ms(const struct hub *h, int tries)
+{
+	int64_t ms = h->options->retry_base_ms;
+
+	while (--tries > 0 && ms < 60000)
+		ms *= 2;
+	return ms < 60000 ? ms : 60000;
+}
+
+/* The infrastructure failed before the first step: later, or the end. */
+static void store_retry(struct carry *c, struct outcome *o)
+{
+	int64_t wait_ms = backoff_ms(c->hub, c->job.tries + 1);
+	struct job_change change = {.from = {JOB_ASSIGNED},
+	    .to = JOB_PENDING,
+	    .reason_code = o->code,
+	    .reason = o->words,
+	    .clear_container = true,
+	    .not_before = clock_wall_ns() + wait_ms * CLOCK_NS_PER_MS};
+	struct err err = ERR_INIT;
+
+	if (strcmp(o->code, "engine_down") == 0) {
+		/* Not the job's fault, and it will be told why it waits. */
+		hub_engine_suspect(c->hub);
+	} else if (c->job.tries >= c->hub->options->retry_max) {
+		o->status = JOB_FAILED;
+		store_end(c, o);
+		return;
+	}
+	if (store_until_kept(c, &change, &err) < 0 ||
+	    hub_schedule_job(c->hub, &c->job, change.not_before, &err) < 0) {
+		log_error(&c->ctx, "cannot queue the job again",
+		    LOG_ERR(&err));
+		return;
+	}
+	log_warn(&c->ctx, "the job could not start, trying again",
+	    LOG_INT("again_in_ms", wait_ms), LOG_STR("code", o->code),
+	    LOG_STR("reason", o->words));
+}
+
+static void conclude(struct carry *c, struct outcome *o)
+{
+	switch (o->kind) {
+	case OUTCOME_END:
+		store_end(c, o);
+		break;
+	case OUTCOME_RETRY:
+		store_retry(c, o);
+		break;
+	case OUTCOME_LEAVE:
+		log_info(&c->ctx, "job left to the next hub");
+		break;
+	}
+}
+
+/* -- cleaning up -------------------------------------------------------------------- */
+
+static void close_log(struct carry *c, const struct outcome *o)
+{
+	struct err err = ERR_INIT;
+
+	if (c->log == NULL)
+		return;
+	if (spool_sync(c->log, &err) < 0)
+		log_warn(&c->ctx, "cannot sync the job's log", LOG_ERR(&err));
+	if (o->kind == OUTCOME_END)
+		spool_log_finish(c->log, clock_wall_ns());
+	else
+		spool_log_close(c->log);
+}
+
+static void note_removed(struct carry *c)
+{
+	struct job_change change = {.phases = {.removed = clock_wall_ns()}};
+	struct err err = ERR_INIT;
+
+	if (store_job_note(c->hub->store, c->job.id, &change, NULL, &err) < 0)
+		log_debug(&c->ctx, "cannot note the removal", LOG_ERR(&err));
+}
+
+static void end_sandbox(struct carry *c, const struct outcome *o)
+{
+	struct sandbox *sb = c->sandbox;
+	struct err err = ERR_INIT;
+
+	if (sb == NULL)
+		return;
+	live_set_sandbox(c->hub->live, &c->live, NULL);
+	c->sandbox = NULL;
+	if (o->kind == OUTCOME_LEAVE && atomic_load(&c->live.stopping)) {
+		sandbox_leave(c->hub->sandboxes, sb);
+		return;
+	}
+	/* Its processes end at once, so that the slot is truly free; the
+	 * engine's removal takes its time behind it. */
+	channel_send(sb->channel, WIRE_EXIT, WIRE_STEP_NONE, NULL);
+	schedule_release(c->hub->schedule, c->grant);
+	c->grant = NULL;
+	if (sandbox_destroy(c->hub->sandboxes, &c->ctx, sb, &err) < 0)
+		log_warn(&c->ctx,
+		    "cannot remove the container, the collector will",
+		    LOG_ERR(&err));
+	else if (o->kind == OUTCOME_END)
+		note_removed(c);
+	pool_kick(c->hub->pool);
+}
+
+/* -- the flow ------------------------------------------------------------------------ */
+
+static int load(struct carry *c, struct err *err)
+{
+	int r = store_job_get(c->hub->store, c->grant->job.id, &c->job, err);
+
+	if (r == 0)
+		return err_set(
+		    err, ERR_NOT_FOUND, NULL, "job is not in the store");
+	TRY(r);
+	TRY(spec_load(&c->spec, c->job.spec, err));
+	progress_init(&c->progress, c->spec.nsteps);
+	c->image = hub_image_for(c->hub->options, &c->spec, c->job.labels);
+	return 0;
+}
+
+static struct outcome run(struct carry *c)
+{
+	struct outcome o;
+
+	if (c->resumed ? carry_resume(c, &o) < 0 : carry_start(c, &o) < 0)
+		return o;
+	return c->job.is_session ? carry_session(c) : carry_steps(c);
+}
+
+static struct outcome carry_loaded(struct carry *c)
+{
+	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
+		return (struct outcome){.kind = OUTCOME_LEAVE};
+	if (c->job.cancel_requested)
+		IGNORE(live_cancel(c->hub->live, c->job.id)); /* is entered */
+	return run(c);
+}
+
+static struct outcome carry_entered(struct carry *c)
+{
+	struct err err = ERR_INIT;
+
+	if (load(c, &err) < 0) {
+		log_error(&c->ctx, "cannot read the job", LOG_ERR(&err));
+		return err.kind == ERR_INTERNAL
+		    ? outcome_of_error(&err)
+		    : (struct outcome){.kind = OUTCOME_LEAVE};
+	}
+	return carry_loaded(c);
+}
+
+static void fini(struct carry *c)
+{
+	progress_fini(&c->progress);
+	spec_fini(&c->spec);
+	job_fini(&c->job);
+}
+
+void carry_job(
+    struct hub *h, struct schedule_grant *grant, struct sandbox *sandbox)
+{
+	struct carry c = {.hub = h,
+	    .grant = grant,
+	    .sandbox = sandbox,
+	    .resumed = sandbox != NULL,
+	    .deadline_ns = CLOCK_NO_DEADLINE};
+	struct ctx root = ctx_root(), with_cancel;
+	struct outcome o;
+	struct err err = ERR_INIT;
+
+	uuid_text(grant->job.id.u, c.id_text);
+	c.ctx = ctx_with_field(&root, "job", c.id_text);
+	c.live.id = grant->job.id;
+	c.live.is_session = grant->job.session;
+	if (live_enter(h->live, &c.live, &err) < 0) {
+		log_error(&c.ctx, "cannot carry the job", LOG_ERR(&err));
+		schedule_release(h->schedule, grant);
+		return;
+	}
+	with_cancel = ctx_with_cancel(&c.ctx, &c.live.cancel);
+	c.starting = with_cancel;
+	if (sandbox != NULL)
+		live_set_sandbox(h->live, &c.live, sandbox);
+	o = carry_entered(&c);
+	conclude(&c, &o);
+	close_log(&c, &o);
+	end_sandbox(&c, &o);
+	live_leave(h->live, &c.live);
+	if (c.grant != NULL)
+		schedule_release(h->schedule, c.grant);
+	fini(&c);
+}

@@ -1,0 +1,274 @@
+/*
+ * Between the agent and the log: what the agent sends goes to the spool in
+ * batches (one write), marks are folded into the progress; commands go the
+ * other way. Carrier's thread.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "jobs/carry_internal.h"
+#include "jobs/job_env.h"
+
+enum {
+	NOTES_MAX = 4 * 1024 * 1024,
+	BATCH_MAX = 128,
+	DISK_FULL_PAUSE_MS = 500,
+};
+
+/* -- from the agent ---------------------------------------------------------------- */
+
+/* Notes were appended one behind the other: now that the buffer stands
+ * still, point at them. */
+static void point_at_notes(
+    struct spool_record *recs, size_t n, const struct buf *notes)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (recs[i].kind == SPOOL_OUT)
+			continue;
+		recs[i].data = buf_str(notes) + at;
+		at += recs[i].len;
+	}
+}
+
+static int append_batch(struct carry *c, const struct channel_record *in,
+    size_t n, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf notes;
+	struct spool_record recs[BATCH_MAX];
+	struct err sync_err = ERR_INIT;
+	bool step_ended = false;
+
+	buf_init(&notes, NOTES_MAX);
+	for (size_t i = 0; i < n; i++)
+		TRY(progress_translate(&in[i], &notes, &recs[i], err));
+	point_at_notes(recs, n, &notes);
+	FAULT("before_spool_append");
+	TRY(spool_append(c->log, recs, n, err));
+	FAULT("after_spool_append");
+	for (size_t i = 0; i < n; i++) {
+		progress_fold(&c->progress, &recs[i]);
+		step_ended |= recs[i].kind == SPOOL_STEP_END;
+	}
+	c->agent_off = in[n - 1].end_off;
+	/* Kept already: a sync that fails is tried again within a second. */
+	if (step_ended && spool_sync(c->log, &sync_err) < 0)
+		log_warn(&c->ctx, "cannot sync the job's log",
+		    LOG_ERR(&sync_err));
+	return 0;
+}
+
+static int take(
+    void *arg, const struct channel_record *recs, size_t n, struct err *err)
+{
+	struct carry *c = arg;
+	size_t part;
+
+	for (; n > 0; recs += part, n -= part) {
+		part = n < BATCH_MAX ? n : BATCH_MAX;
+		TRY(append_batch(c, recs, part, err));
+	}
+	return 0;
+}
+
+/* Full disk: what the agent sends stays in the channel, and the job waits,
+ * until there is room again. */
+static bool wait_for_room(struct carry *c, const struct err *err)
+{
+	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
+	struct err ignored = ERR_INIT;
+
+	if (err->kind != ERR_UNAVAILABLE)
+		return false;
+	if (!c->disk_full)
+		log_warn(&c->ctx, "the log cannot be written, the job waits",
+		    LOG_ERR(err));
+	c->disk_full = true;
+	IGNORE(ctx_sleep(&wait, DISK_FULL_PAUSE_MS, &ignored));
+	return true;
+}
+
+static bool pump(struct carry *c, struct err *err)
+{
+	err_clear(err);
+	if (channel_pump(c->sandbox->channel, take, c, err) == 0) {
+		c->disk_full = false;
+		return true;
+	}
+	return wait_for_room(c, err);
+}
+
+/* After the container's end: what still stands in the socket. */
+static void drain(struct carry *c)
+{
+	struct err err = ERR_INIT;
+	uint64_t before;
+
+	do {
+		before = channel_offset(c->sandbox->channel);
+		if (!pump(c, &err))
+			return;
+	} while (channel_offset(c->sandbox->channel) != before);
+}
+
+static bool noticed(unsigned ignore, enum carry_news news)
+{
+	return (ignore & 1U << news) == 0;
+}
+
+enum carry_news carry_await(struct carry *c,
+    bool (*until)(const struct carry *), int64_t deadline_ns, unsigned ignore,
+    struct err *err)
+{
+	struct sandbox *sb = c->sandbox;
+	int64_t wait_until;
+
+	for (;;) {
+		if (until != NULL && until(c))
+			return CARRY_DONE;
+		if (atomic_load(&sb->died)) {
+			drain(c);
+			return until != NULL && until(c) ? CARRY_DONE
+							 : CARRY_DIED;
+		}
+		if (atomic_load(&c->live.stopping) &&
+		    noticed(ignore, CARRY_STOPPING))
+			return CARRY_STOPPING;
+		if (atomic_load(&c->live.cancel_requested) &&
+		    noticed(ignore, CARRY_CANCEL))
+			return CARRY_CANCEL;
+		if (clock_mono_ns() >= deadline_ns)
+			return CARRY_TIMEOUT;
+		wait_until = c->disk_full
+		    ? clock_deadline_ms(DISK_FULL_PAUSE_MS)
+		    : deadline_ns;
+		channel_wait(sb->channel, sb->wake_fd,
+		    wait_until < deadline_ns ? wait_until : deadline_ns);
+		if (!pump(c, err))
+			return CARRY_LOST;
+	}
+}
+
+/* -- to the agent -------------------------------------------------------------------- */
+
+static void put_pairs(struct buf *b, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	wire_put_u32(b, (uint32_t)json_object_size(object));
+	json_object_foreach((json_t *)object, key, value) {
+		wire_put_str(b, key);
+		wire_put_strn(b, json_string_value(value),
+		    json_string_length(value));
+	}
+}
+
+static void put_masks(struct buf *b, const json_t *secrets)
+{
+	const char *key;
+	json_t *value;
+
+	wire_put_u32(b, (uint32_t)json_object_size(secrets));
+	json_object_foreach((json_t *)secrets, key, value) wire_put_strn(
+	    b, json_string_value(value), json_string_length(value));
+}
+
+/* Variables of the job: what follows from the delegation, then the
+ * request's own, then its secrets. */
+static int load_env(
+    struct carry *c, json_t **ret_env, json_t **ret_secrets, struct err *err)
+{
+	CLEANUP(secret_free) struct secret *sealed = NULL;
+	const char *text;
+	size_t len;
+
+	TRY(store_job_secrets(c->hub->store, c->job.id, &sealed, err));
+	*ret_env = job_env_make(c->hub->options, &c->job, &c->spec);
+	*ret_secrets = json_object();
+	if (sealed == NULL)
+		return 0;
+	text = secret_expose(sealed, &len);
+	json_decref(*ret_secrets);
+	*ret_secrets = json_loadb(text, len, 0, NULL);
+	json_object_update(*ret_env, *ret_secrets);
+	return 0;
+}
+
+int carry_send_job(struct carry *c, struct err *err)
+{
+	json_t *env = NULL, *secrets = NULL;
+	struct buf b;
+
+	TRY(load_env(c, &env, &secrets, err));
+	buf_init(&b, WIRE_PAYLOAD_MAX - 16);
+	wire_put_str(&b, c->sandbox->user);
+	put_pairs(&b, env);
+	put_masks(&b, secrets);
+	wire_put_str(&b, JOB_WORKSPACE);
+	wire_put_u32(&b, 0);
+	json_decref(env);
+	json_decref(secrets);
+	if (!b.overflow)
+		channel_send(
+		    c->sandbox->channel, WIRE_JOB, WIRE_STEP_NONE, &b);
+	if (b.data != NULL)
+		secret_wipe(b.data, b.cap);
+	if (b.overflow) {
+		buf_fini(&b);
+		return err_set(err, ERR_INVALID, "env_too_large",
+		    "the job's variables and secrets exceed 1 MiB");
+	}
+	buf_fini(&b);
+	c->job_sent = true;
+	FAULT("after_job_sent");
+	return 0;
+}
+
+static void put_command(struct buf *b, const struct step_spec *step)
+{
+	const json_t *arg;
+	size_t i;
+
+	if (step->run != NULL) {
+		wire_put_u32(b, 0);
+		wire_put_str(b, step->name);
+		wire_put_str(b, step->shell);
+		wire_put_str(b, step->run);
+		return;
+	}
+	wire_put_u32(b, 1);
+	wire_put_str(b, step->name);
+	wire_put_u32(b, (uint32_t)json_array_size(step->command));
+	json_array_foreach((json_t *)step->command, i, arg)
+	    wire_put_strn(b, json_string_value(arg), json_string_length(arg));
+}
+
+uint32_t carry_send_step(struct carry *c, size_t index)
+{
+	struct step_spec step;
+	struct buf b;
+	uint32_t seq;
+
+	spec_step(&c->spec, index, &step);
+	/* Bounded by the request's checks: script 512 KiB or arguments 400
+	 * KiB, variables 400 KiB. */
+	buf_init(&b, WIRE_PAYLOAD_MAX - 16);
+	put_command(&b, &step);
+	put_pairs(&b, step.env);
+	wire_put_str(&b, step.working_directory);
+	wire_put_u64(&b, (uint64_t)step.timeout_s * 1000);
+	wire_put_u32(&b, (uint32_t)c->hub->options->grace_ms);
+	ASSERT(!b.overflow);
+	seq = channel_send(
+	    c->sandbox->channel, WIRE_RUN, (uint16_t)index, &b);
+	buf_fini(&b);
+	FAULT("after_step_sent");
+	return seq;
+}

@@ -1,0 +1,238 @@
+/*
+ * From a grant to a running job: an image, a sandbox (warm, else cold), a
+ * log, and the state "running" in the store. Carrier's thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "jobs/carry_internal.h"
+
+/* A job that was cancelled, or whose hub stops, while it was starting. */
+static int give_up(struct carry *c, const struct err *err, struct outcome *ret)
+{
+	if (atomic_load(&c->live.cancel_requested))
+		*ret = outcome_end(JOB_CANCELLED, "cancelled",
+		    "cancelled before it ran");
+	else if (atomic_load(&c->live.stopping) ||
+	    strcmp(err->code, "job_state") == 0) /* ended by somebody else */
+		*ret = (struct outcome){.kind = OUTCOME_LEAVE};
+	else
+		*ret = outcome_of_error(err);
+	return -1;
+}
+
+void carry_note(struct carry *c, const char *text)
+{
+	struct spool_record rec = {.kind = SPOOL_NOTE,
+	    .step = WIRE_STEP_NONE,
+	    .time_ns = clock_wall_ns(),
+	    .data = text,
+	    .len = strlen(text)};
+	struct err err = ERR_INIT;
+
+	if (c->log != NULL && spool_append(c->log, &rec, 1, &err) < 0)
+		log_debug(&c->ctx, "cannot note in the log", LOG_ERR(&err));
+}
+
+static void say(void *arg, const char *line)
+{
+	carry_note(arg, line);
+}
+
+/* -- where it runs ------------------------------------------------------------------ */
+
+/* A warm one serves a job without wishes of its own as to network; other
+ * limits are set on it, which takes the engine a moment. */
+static struct sandbox *take_warm(struct carry *c, struct sandbox_limits limits)
+{
+	struct sandbox *sb;
+	struct err err = ERR_INIT;
+
+	if (c->spec.network != NULL &&
+	    strcmp(c->spec.network, c->hub->options->network_mode) != 0)
+		return NULL;
+	sb = pool_take(c->hub->pool, c->image);
+	if (sb == NULL)
+		return NULL;
+	if (sandbox_update(
+		c->hub->sandboxes, &c->starting, sb, limits, &err) == 0)
+		return sb;
+	log_info(&c->ctx, "a warm sandbox cannot take this job's limits, "
+			  "starting a cold one",
+	    LOG_ERR(&err));
+	IGNORE(sandbox_destroy(c->hub->sandboxes, &c->ctx, sb, &err));
+	return NULL;
+}
+
+static int start_cold(
+    struct carry *c, struct sandbox_limits limits, struct err *err)
+{
+	struct sandbox_spec spec = {.image = c->image,
+	    .limits = limits,
+	    .network = c->spec.network,
+	    .job_id = c->id_text,
+	    .repository = c->job.repository};
+
+	/* Most often it is there: create says so when it is not. */
+	if (strcmp(c->hub->options->pull_policy, "always") != 0 &&
+	    sandbox_start(c->hub->sandboxes, &c->starting, &spec, &c->sandbox,
+		err) == 0)
+		return 0;
+	if (err->kind != ERR_NONE && strcmp(err->code, "image_not_found") != 0)
+		return -1;
+	err_clear(err);
+	TRY(hub_image_ensure(c->hub, &c->starting, c->image, say, c, err));
+	return sandbox_start(
+	    c->hub->sandboxes, &c->starting, &spec, &c->sandbox, err);
+}
+
+/* -- the states ---------------------------------------------------------------------- */
+
+static int to_queued(struct carry *c, struct err *err)
+{
+	struct job_change change = {.from = {JOB_PENDING}, .to = JOB_QUEUED};
+
+	if (c->job.status != JOB_PENDING)
+		return 0;
+	return store_job_transition(c->hub->store, c->job.id, &change, err);
+}
+
+/* A warm sandbox is written down with it: it bears no label of the job. */
+static int to_assigned(struct carry *c, struct err *err)
+{
+	struct job_change change = {.from = {JOB_QUEUED},
+	    .to = JOB_ASSIGNED,
+	    .image = c->image,
+	    .count_try = true,
+	    .phases = {.assigned = clock_wall_ns()}};
+
+	if (c->sandbox != NULL) {
+		change.sandbox_id = c->sandbox->id;
+		change.container_id = c->sandbox->container_id;
+	}
+	TRY(store_job_transition(c->hub->store, c->job.id, &change, err));
+	c->job.tries++;
+	FAULT("after_assigned");
+	return 0;
+}
+
+static int to_running(struct carry *c, struct err *err)
+{
+	int64_t now = clock_wall_ns();
+	struct job_change change = {.from = {JOB_ASSIGNED},
+	    .to = JOB_RUNNING,
+	    .sandbox_id = c->sandbox->id,
+	    .container_id = c->sandbox->container_id,
+	    .phases = {.created = c->sandbox->warm ? now
+						   : c->sandbox->created_ns,
+		.started = now}};
+
+	if (c->job.is_session) {
+		change.lease_until =
+		    now + c->hub->options->lease_first_ms * CLOCK_NS_PER_MS;
+		atomic_store(&c->live.lease_until, change.lease_until);
+	}
+	FAULT("before_running");
+	TRY(store_job_transition(c->hub->store, c->job.id, &change, err));
+	FAULT("after_running");
+	return 0;
+}
+
+static void set_deadline(struct carry *c, int64_t running_for_ns)
+{
+	int64_t ms = c->spec.timeout_s > 0 ? c->spec.timeout_s * 1000
+					   : c->hub->options->job_timeout_ms;
+
+	c->deadline_ns = clock_deadline_ms(ms);
+	if (running_for_ns > 0 && c->deadline_ns != CLOCK_NO_DEADLINE)
+		c->deadline_ns -= running_for_ns;
+}
+
+static int prepare(struct carry *c, struct err *err)
+{
+	struct sandbox_limits limits = hub_limits_of(c->hub, &c->spec);
+
+	TRY(spool_log_open(
+	    c->hub->spool, c->id_text, &c->log, &c->agent_off, err));
+	TRY(to_queued(c, err));
+	c->sandbox = take_warm(c, limits);
+	TRY(to_assigned(c, err));
+	if (c->sandbox == NULL)
+		TRY(start_cold(c, limits, err));
+	live_set_sandbox(c->hub->live, &c->live, c->sandbox);
+	channel_set_offset(c->sandbox->channel, 0);
+	TRY(ctx_check(&c->starting, err));
+	return to_running(c, err);
+}
+
+int carry_start(struct carry *c, struct outcome *ret)
+{
+	struct err err = ERR_INIT;
+
+	if (prepare(c, &err) < 0)
+		return give_up(c, &err, ret);
+	set_deadline(c, 0);
+	return 0;
+}
+
+/* -- a job that runs already ----------------------------------------------------------- */
+
+static bool agent_has_caught_up(const struct carry *c)
+{
+	const struct channel *ch = c->sandbox->channel;
+
+	return channel_is_ready(ch) && channel_offset(ch) >= channel_next(ch);
+}
+
+static int reconnect(struct carry *c, struct outcome *ret)
+{
+	struct err err = ERR_INIT;
+	int64_t limit = clock_deadline_ms(c->hub->options->start_timeout_ms);
+
+	switch (carry_await(c, agent_has_caught_up, limit,
+	    1 << CARRY_CANCEL, &err)) {
+	case CARRY_DONE:
+		return 0;
+	case CARRY_DIED:
+		*ret = carry_died(c);
+		return -1;
+	case CARRY_STOPPING:
+		*ret = (struct outcome){.kind = OUTCOME_LEAVE};
+		return -1;
+	case CARRY_TIMEOUT:
+		*ret = outcome_end(JOB_FAILED, "agent_silent",
+		    "after a restart of the hub the container's agent did not "
+		    "report again");
+		return -1;
+	case CARRY_CANCEL:
+	case CARRY_LOST:
+		break;
+	}
+	*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
+	return -1;
+}
+
+int carry_resume(struct carry *c, struct outcome *ret)
+{
+	struct err err = ERR_INIT;
+	struct channel *ch = c->sandbox->channel;
+
+	if (spool_log_open(c->hub->spool, c->id_text, &c->log, &c->agent_off,
+		&err) < 0 ||
+	    progress_load(
+		&c->progress, c->hub->spool, c->id_text, &err) < 0) {
+		*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
+		return -1;
+	}
+	channel_set_offset(ch, c->agent_off);
+	atomic_store(&c->live.lease_until, c->job.lease_until);
+	set_deadline(c, clock_wall_ns() - c->job.phases.started);
+	TRY(reconnect(c, ret));
+	channel_set_seq(ch, channel_last_seq(ch));
+	c->job_sent = channel_last_seq(ch) > 0;
+	log_info(&c->ctx, "job taken over from the hub before",
+	    LOG_STR("container", c->sandbox->container_id));
+	return 0;
+}

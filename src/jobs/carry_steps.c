@@ -1,0 +1,183 @@
+/*
+ * The steps of a running job, one after the other, and what can come
+ * between: cancel, time limit, the container's death, the hub's shutdown.
+ * Goes on from whatever the log says has happened. Carrier's thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "jobs/carry_internal.h"
+
+/* Beyond the grace that the agent gives a step: it must have answered. */
+enum { AGENT_MARGIN_MS = 5000 };
+
+/* -- what ends a job early -------------------------------------------------------------- */
+
+struct outcome carry_died(struct carry *c)
+{
+	int code = atomic_load(&c->sandbox->exit_code);
+
+	if (atomic_load(&c->sandbox->engine_restarted))
+		return outcome_end(JOB_FAILED, "engine_restarted",
+		    "the container engine was restarted, which ended the "
+		    "job's container");
+	return outcome_end(JOB_FAILED, "container_died",
+	    "the job's container ended by itself (exit code %d); out of "
+	    "memory, or removed by hand",
+	    code);
+}
+
+static bool step_is_over(const struct carry *c)
+{
+	for (size_t i = 0; i < c->progress.nsteps; i++)
+		if (c->progress.steps[i].started &&
+		    !c->progress.steps[i].ended)
+			return false;
+	return true;
+}
+
+/* Asks the agent to end what runs; the engine does if it does not. */
+static void end_step(struct carry *c)
+{
+	int64_t grace = c->hub->options->grace_ms;
+	struct err err = ERR_INIT;
+	struct buf b;
+
+	buf_init(&b, 16);
+	wire_put_u32(&b, (uint32_t)grace);
+	channel_send(c->sandbox->channel, WIRE_CANCEL, WIRE_STEP_NONE, &b);
+	buf_fini(&b);
+	if (carry_await(c, step_is_over,
+		clock_deadline_ms(grace + AGENT_MARGIN_MS), 1 << CARRY_CANCEL,
+		&err) != CARRY_TIMEOUT)
+		return;
+	log_warn(&c->ctx, "the agent did not end the step in time, killing "
+			  "the container");
+	if (sandbox_kill(c->hub->sandboxes, &c->ctx, c->sandbox, &err) < 0)
+		log_warn(&c->ctx, "cannot kill the container", LOG_ERR(&err));
+}
+
+static struct outcome cancelled(struct carry *c)
+{
+	end_step(c);
+	return outcome_end(
+	    JOB_CANCELLED, "cancelled", "cancelled while it ran");
+}
+
+static struct outcome timed_out(struct carry *c)
+{
+	int64_t ms = c->spec.timeout_s > 0 ? c->spec.timeout_s * 1000
+					   : c->hub->options->job_timeout_ms;
+
+	end_step(c);
+	return outcome_end(JOB_FAILED, "job_timeout",
+	    "the job ran into its time limit of %lld s",
+	    (long long)(ms / 1000));
+}
+
+static struct outcome interrupted(
+    struct carry *c, enum carry_news news, const struct err *err)
+{
+	switch (news) {
+	case CARRY_CANCEL:
+		return cancelled(c);
+	case CARRY_TIMEOUT:
+		return timed_out(c);
+	case CARRY_DIED:
+		return carry_died(c);
+	case CARRY_STOPPING:
+		return (struct outcome){.kind = OUTCOME_LEAVE};
+	case CARRY_LOST:
+		return outcome_end(JOB_FAILED, err->code, "%s", err->msg);
+	case CARRY_DONE:
+		break;
+	}
+	WRONG("an interruption that is none");
+}
+
+/* -- one step ----------------------------------------------------------------------------- */
+
+static bool awaited_step_ended(const struct carry *c)
+{
+	return c->progress.steps[c->awaited].ended;
+}
+
+/* 0: the step has ended; -1: *ret says why the job ends. */
+static int run_step(struct carry *c, size_t index, struct outcome *ret)
+{
+	enum carry_news news;
+	struct err err = ERR_INIT;
+	uint32_t seq = 0;
+
+	if (!c->job_sent && carry_send_job(c, &err) < 0) {
+		*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
+		return -1;
+	}
+	if (!c->progress.steps[index].started)
+		seq = carry_send_step(c, index);
+	c->awaited = index;
+	news = carry_await(c, awaited_step_ended, c->deadline_ns, 0, &err);
+	if (news != CARRY_DONE) {
+		*ret = interrupted(c, news, &err);
+		return -1;
+	}
+	channel_confirm(c->sandbox->channel, seq);
+	return 0;
+}
+
+/* -- all of them --------------------------------------------------------------------------- */
+
+static bool is_due(const struct step_spec *step, bool failed)
+{
+	switch (step->when) {
+	case STEP_ALWAYS:
+		return true;
+	case STEP_ON_FAILURE:
+		return failed;
+	case STEP_ON_SUCCESS:
+		return !failed;
+	}
+	WRONG("a condition of no kind");
+}
+
+/* The first step that failed and may not be passed over decides. */
+static void judge(struct outcome *o, const struct step_progress *s,
+    const struct step_spec *step, size_t index)
+{
+	if (o->status == JOB_FAILED || step->continue_on_error ||
+	    !step_failed(s))
+		return;
+	o->status = JOB_FAILED;
+	o->exit_code = (s->end.flags & WIRE_END_SIGNALED) != 0
+	    ? 128 + (int)s->end.code
+	    : (int)s->end.code;
+	if (o->exit_code == 0) /* ended by a time limit, and said 0 */
+		o->exit_code = 1;
+	step_describe(
+	    s, index, step->name, o->code, o->words, sizeof(o->words));
+}
+
+struct outcome carry_steps(struct carry *c)
+{
+	struct outcome o = {.kind = OUTCOME_END,
+	    .status = JOB_COMPLETED,
+	    .has_exit_code = true};
+	struct outcome early;
+	struct step_spec step;
+
+	for (size_t i = 0; i < c->spec.nsteps; i++) {
+		struct step_progress *s = &c->progress.steps[i];
+
+		spec_step(&c->spec, i, &step);
+		if (!s->ended) {
+			if (!s->started &&
+			    !is_due(&step, o.status == JOB_FAILED))
+				continue;
+			if (run_step(c, i, &early) < 0)
+				return early;
+		}
+		judge(&o, s, &step, i);
+	}
+	return o;
+}

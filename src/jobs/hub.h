@@ -1,0 +1,84 @@
+/*
+ * The hub: everything that is opened once and lives as long as the process,
+ * and what the API and the commands ask of it. Any thread unless said.
+ */
+#ifndef JOBS_HUB_H
+#define JOBS_HUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "engine/engine.h"
+#include "jobs/bus.h"
+#include "jobs/request.h"
+#include "jobs/schedule.h"
+#include "sandbox/pool.h"
+#include "sandbox/sandbox.h"
+#include "spool/spool.h"
+#include "store/jobs.h"
+
+struct hub;
+
+/*
+ * Opens state directory, store and spool, starts the threads and goes on with
+ * what an earlier hub left. Does not need the engine: jobs wait for it.
+ * options are borrowed for the life of the hub.
+ */
+int hub_open(struct hub **ret, const struct options *options,
+    struct err *err) MUST_CHECK;
+/* Takes nothing new; waits for running jobs (drain) or leaves them to the
+ * next hub at once (handover), as shutdown.mode says. Blocks. */
+void hub_stop(struct hub *h);
+void hub_close(struct hub *h); /* after hub_stop and the HTTP server's end */
+
+const struct options *hub_options(const struct hub *h);
+const char *hub_id(const struct hub *h); /* label runnerhub.hub */
+struct store *hub_store(struct hub *h);
+struct spool *hub_spool(struct hub *h);
+struct engine *hub_engine(struct hub *h);
+struct bus *hub_bus(struct hub *h);
+struct schedule *hub_schedule(struct hub *h);
+struct sandboxes *hub_sandboxes(struct hub *h);
+struct pool *hub_pool(struct hub *h);
+int64_t hub_started_at(const struct hub *h); /* wall ns */
+
+/* -- engine and disk ------------------------------------------------------------ */
+struct hub_engine_state {
+	bool up;
+	bool known; /* info is filled: it answered once */
+	struct engine_info info;
+	char error[256]; /* why it is down */
+	int64_t since;	 /* wall ns of the last change */
+};
+void hub_engine_state(struct hub *h, struct hub_engine_state *ret);
+struct hub_disk {
+	int64_t free_bytes, reserve_bytes;
+	bool full;
+};
+void hub_disk(struct hub *h, struct hub_disk *ret);
+
+/* -- jobs ----------------------------------------------------------------------- */
+/* The limits in force for requests. */
+void hub_request_limits(struct hub *h, struct request_limits *ret);
+/*
+ * Stores a job durably and queues it. done as in store_job_insert, on the
+ * writer's thread. -1 without done: refused (queue full, disk full,
+ * shutting down).
+ */
+int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
+    void *arg, struct err *err) MUST_CHECK;
+/* Idempotent: an ended job stays as it is. ret: the status it had. */
+int hub_cancel(struct hub *h, job_id id, const char *who,
+    enum job_status *ret, struct err *err) MUST_CHECK;
+/* A proxy says how its session stands (jobs-api: PATCH status and
+ * proxy-complete). ERR_CONFLICT for a job that the hub drives. */
+int hub_session_status(struct hub *h, job_id id, enum job_status status,
+    const char *runner_id, struct err *err) MUST_CHECK;
+/* Why a job waits; false when it does not. */
+bool hub_explain(struct hub *h, const struct job *job, char code[32],
+    char *words, size_t size);
+
+#endif

@@ -1,0 +1,97 @@
+/* What the files of jobs/ share among themselves. */
+#ifndef JOBS_HUB_INTERNAL_H
+#define JOBS_HUB_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/thread.h"
+#include "jobs/hub.h"
+#include "jobs/live.h"
+
+struct adopted { /* a running job of an earlier hub, waiting for a carrier */
+	job_id id;
+	struct sandbox *sandbox;
+	struct schedule_grant grant;
+	struct adopted *next;
+};
+
+struct image_pull;
+
+struct hub {
+	const struct options *options;
+	char id[40]; /* kept in the state directory */
+	char *state_dir;
+	int lock_fd; /* one hub a state directory */
+	int64_t started_at;
+	struct store *store;
+	struct spool *spool;
+	struct engine *engine;
+	struct bus *bus;
+	struct schedule *schedule;
+	struct sandboxes *sandboxes;
+	struct pool *pool;
+	struct live_set *live;
+
+	struct mtx mtx;
+	struct cond changed;
+	struct hub_engine_state engine_state; /* guarded by mtx, like all below */
+	struct hub_disk disk;
+	struct adopted *adopted;
+	struct image_pull *pulls;
+	bool recovered, stopping;
+
+	struct cancel cancel; /* ends the chores */
+	pthread_t *carriers, *adopters;
+	unsigned ncarriers, nadopters;
+	pthread_t watcher, events, chores;
+	bool watcher_runs, events_run, chores_run;
+	struct pool_target *pool_targets;
+};
+
+/* -- limits.c ---------------------------------------------------------------------- */
+/* Resources of a job, defaults filled in, bounded by the host. */
+struct spec;
+struct sandbox_limits hub_limits_of(struct hub *h, const struct spec *spec);
+unsigned hub_slots(const struct options *o);
+/* The image for a job: its own, by its labels, or the default. */
+const char *hub_image_for(
+    const struct options *o, const struct spec *spec, const char *labels);
+int hub_schedule_job(struct hub *h, const struct job *job, int64_t not_before,
+    struct err *err) MUST_CHECK;
+void hub_schedule_entry(
+    struct hub *h, const struct job *job, struct schedule_job *ret);
+
+/* -- images.c ---------------------------------------------------------------------- */
+/* Makes sure that the image is there, pulling as the policy says; one pull
+ * an image at a time, others wait for it. say: progress, may be NULL. */
+int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
+    void (*say)(void *arg, const char *line), void *arg,
+    struct err *err) MUST_CHECK;
+
+/* -- carry.c ----------------------------------------------------------------------- */
+/* Carries one job from its grant to its end. sandbox: NULL, or that of an
+ * adopted job. Releases the grant. */
+void carry_job(
+    struct hub *h, struct schedule_grant *grant, struct sandbox *sandbox);
+
+/* -- hub.c ------------------------------------------------------------------------ */
+/* A thread that carries one job of the list `adopted`. */
+int hub_start_adopter(struct hub *h, struct err *err) MUST_CHECK;
+
+/* -- recover.c ----------------------------------------------------------------------- */
+/* Queues what waits, adopts what runs, ends what cannot go on, removes what
+ * nobody owns. Needs the engine. */
+int hub_recover(struct hub *h, const struct ctx *ctx, struct err *err)
+    MUST_CHECK;
+/* Without the engine: only what waits, so that it can be seen and cancelled. */
+int hub_recover_queue(struct hub *h, struct err *err) MUST_CHECK;
+/* Removes containers and directories that no open job owns. */
+int hub_collect(struct hub *h, const struct ctx *ctx, struct err *err);
+
+/* -- watch.c -------------------------------------------------------------------------- */
+int hub_watch_start(struct hub *h, struct err *err) MUST_CHECK;
+void hub_watch_stop(struct hub *h);
+/* An engine call failed because the engine is away: look at once. */
+void hub_engine_suspect(struct hub *h);
+
+#endif

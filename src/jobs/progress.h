@@ -1,0 +1,66 @@
+/*
+ * How far the steps of a job have got: the fold of the marks in its log.
+ * The carrier folds them as they come, a restarted hub folds them again
+ * from the spool, the API to show a running job: one truth.
+ */
+#ifndef JOBS_PROGRESS_H
+#define JOBS_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/wire.h"
+#include "base/buf.h"
+#include "base/json_out.h"
+#include "jobs/spec.h"
+#include "sandbox/channel.h"
+#include "spool/spool.h"
+
+struct step_progress {
+	bool started, ended;
+	int64_t started_at, ended_at; /* wall ns */
+	struct wire_end end;
+	char reason[256]; /* why it could not start */
+	char *outputs;	  /* JSON object text, NULL: none */
+	char *summary;	  /* markdown, NULL: none */
+};
+
+struct progress {
+	struct step_progress *steps;
+	size_t nsteps;
+	int64_t first_output_at;
+};
+void progress_init(struct progress *p, size_t nsteps);
+void progress_fini(struct progress *p);
+static inline void progress_fini_guard(struct progress *p)
+{
+	progress_fini(p);
+}
+
+/*
+ * Turns a record of the agent into one for the spool. The mark's note (JSON
+ * or text) is appended to `notes`, which must outlive the append; -1
+ * ERR_INVALID when the agent broke the protocol.
+ */
+int progress_translate(const struct channel_record *rec, struct buf *notes,
+    struct spool_record *ret, struct err *err) MUST_CHECK;
+/* Folds one record of the spool. Unknown steps and kinds are ignored. */
+void progress_fold(struct progress *p, const struct spool_record *rec);
+/* Folds what the spool has of this job. */
+int progress_load(struct progress *p, struct spool *spool, const char *id,
+    struct err *err) MUST_CHECK;
+
+/* Ended other than well. */
+bool step_failed(const struct step_progress *s);
+/* "step 2 (build) exited with code 7", "... was killed: out of memory
+ * (limit 64 MiB, peak 64 MiB)"; code: step_failed, out_of_memory, ... */
+void step_describe(const struct step_progress *s, size_t index,
+    const char *name, char code[32], char *words, size_t size);
+
+/* "steps": [...] and "summary" into an open object. over: the job has ended,
+ * so that steps that did not run were skipped. */
+void progress_write(const struct progress *p, const struct spec *spec,
+    bool over, struct json *j);
+
+#endif

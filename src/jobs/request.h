@@ -1,0 +1,47 @@
+/*
+ * A delegation as it comes from outside (jobs-api §2): validated field by
+ * field, every length bounded, and split into what the store keeps: columns,
+ * a normalised spec without secrets, the secrets apart.
+ */
+#ifndef JOBS_REQUEST_H
+#define JOBS_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+
+/* What a request may ask for at most, and the defaults. */
+struct request_limits {
+	double cpus_max;	  /* of the engine's host; 0: not known */
+	int64_t memory_max_bytes; /* the budget; 0: not known */
+	int64_t timeout_max_s;
+};
+
+struct request {
+	char *external_id, *run_id, *repository;
+	char *workflow, *runner_name; /* NULL: not given */
+	char *labels;		      /* JSON array text */
+	char *metadata;		      /* JSON object text */
+	char *spec;		      /* JSON object text */
+	struct secret *secrets;	      /* JSON object text, NULL: none */
+	char *canonical; /* the whole request, keys sorted: its content */
+	int64_t attempt, priority;
+	bool is_session;
+	bool has_github_job_id;
+	int64_t github_job_id;
+	char *warnings; /* JSON array text, NULL: none */
+};
+void request_fini(struct request *r);
+static inline void request_fini_guard(struct request *r)
+{
+	request_fini(r);
+}
+
+/* ERR_INVALID names the field and what was expected. Any thread. */
+int request_parse(struct request *ret, const char *body, size_t len,
+    const struct request_limits *limits, struct err *err) MUST_CHECK;
+
+#endif

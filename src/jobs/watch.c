@@ -1,0 +1,322 @@
+/*
+ * What the hub keeps an eye on, each on a thread of its own:
+ *   watcher: is the engine there? brings it up, recovers, opens the gate
+ *   events:  the engine's event stream: deaths of our containers
+ *   chores:  disk reserve, retention, garbage
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "jobs/hub_internal.h"
+
+enum {
+	PING_EVERY_MS = 5000,
+	PING_TIMEOUT_MS = 10000,
+	RETRY_MS = 1000,
+	SETUP_TIMEOUT_MS = 120000,
+	DISK_EVERY_MS = 2000,
+	CHORE_EVERY_MS = 60000,
+	PURGE_AT_ONCE = 1000,
+};
+
+static bool stopping(const struct hub *h)
+{
+	return cancel_is_set(&h->cancel);
+}
+
+/* Sleeps unless the hub stops or somebody signals `changed`. */
+static void pause_ms(struct hub *h, int64_t ms)
+{
+	mtx_lock(&h->mtx);
+	if (!stopping(h))
+		IGNORE(cond_wait_until(
+		    &h->changed, &h->mtx, clock_deadline_ms(ms)));
+	mtx_unlock(&h->mtx);
+}
+
+/* -- the engine's state ------------------------------------------------------------------ */
+
+static void engine_is_down(struct hub *h, const struct err *err)
+{
+	struct ctx ctx = ctx_root();
+	bool was_up;
+
+	schedule_close_gate(h->schedule, GATE_ENGINE_DOWN);
+	mtx_lock(&h->mtx);
+	was_up = h->engine_state.up || h->engine_state.since == 0;
+	h->engine_state.up = false;
+	if (was_up)
+		h->engine_state.since = clock_wall_ns();
+	snprintf(h->engine_state.error, sizeof(h->engine_state.error),
+	    "%.250s", err->msg);
+	mtx_unlock(&h->mtx);
+	if (was_up)
+		log_error(&ctx, "the container engine does not answer, jobs wait",
+		    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
+}
+
+static void engine_is_up(struct hub *h, const struct engine_info *info)
+{
+	mtx_lock(&h->mtx);
+	h->engine_state = (struct hub_engine_state){.up = true,
+	    .known = true,
+	    .info = *info,
+	    .since = clock_wall_ns()};
+	mtx_unlock(&h->mtx);
+	schedule_set_memory(h->schedule,
+	    info->memory_bytes / 100 * h->options->memory_percent);
+}
+
+void hub_engine_suspect(struct hub *h)
+{
+	schedule_close_gate(h->schedule, GATE_ENGINE_DOWN);
+	mtx_lock(&h->mtx);
+	h->engine_state.up = false;
+	cond_broadcast(&h->changed);
+	mtx_unlock(&h->mtx);
+}
+
+static void tell_isolation(struct hub *h, const struct ctx *ctx)
+{
+	char text[400], why[256];
+
+	log_info(ctx, "sandboxes' network",
+	    LOG_STR("network",
+		sandboxes_describe(h->sandboxes, text, sizeof(text))));
+	if (sandboxes_host_exposed(h->sandboxes, why, sizeof(why)))
+		log_warn(ctx,
+		    "jobs can reach services of this host: network."
+		    "hostServices is not denied",
+		    LOG_STR("why", why));
+}
+
+/* After the engine was away: what ended meanwhile, what is left over. */
+static int set_up(struct hub *h, const struct ctx *ctx, struct err *err)
+{
+	struct engine_info info = {{0}};
+	bool recovered;
+
+	TRY(engine_info(h->engine, ctx, &info, err));
+	TRY(sandboxes_prepare(h->sandboxes, ctx, err));
+	engine_is_up(h, &info);
+	mtx_lock(&h->mtx);
+	recovered = h->recovered;
+	mtx_unlock(&h->mtx);
+	if (recovered)
+		return sandboxes_reconcile(h->sandboxes, ctx, true, err);
+	log_info(ctx, "container engine found",
+	    LOG_STR("engine", engine_host(h->engine)),
+	    LOG_STR("product", info.product), LOG_STR("version", info.version),
+	    LOG_STR("api", info.api_version));
+	tell_isolation(h, ctx);
+	TRY(hub_recover(h, ctx, err));
+	mtx_lock(&h->mtx);
+	h->recovered = true;
+	mtx_unlock(&h->mtx);
+	schedule_open_gate(h->schedule, GATE_STARTING);
+	return 0;
+}
+
+static bool bring_up(struct hub *h)
+{
+	struct ctx root = ctx_root();
+	struct ctx cancel = ctx_with_cancel(&root, &h->cancel);
+	struct ctx ctx = ctx_with_timeout(&cancel, SETUP_TIMEOUT_MS);
+	struct err err = ERR_INIT;
+
+	if (set_up(h, &ctx, &err) < 0) {
+		if (!stopping(h))
+			engine_is_down(h, &err);
+		return false;
+	}
+	mtx_lock(&h->mtx);
+	cond_broadcast(&h->changed); /* the events thread, adopters */
+	mtx_unlock(&h->mtx);
+	schedule_open_gate(h->schedule, GATE_ENGINE_DOWN);
+	pool_kick(h->pool);
+	log_info(&ctx, "the hub takes jobs");
+	return true;
+}
+
+static bool is_up(struct hub *h)
+{
+	bool up;
+
+	mtx_lock(&h->mtx);
+	up = h->engine_state.up;
+	mtx_unlock(&h->mtx);
+	return up;
+}
+
+static void *watcher(void *arg)
+{
+	struct hub *h = arg;
+	struct ctx root = ctx_root();
+	struct ctx cancel = ctx_with_cancel(&root, &h->cancel);
+
+	while (!stopping(h)) {
+		struct ctx ctx = ctx_with_timeout(&cancel, PING_TIMEOUT_MS);
+		struct err err = ERR_INIT;
+
+		if (!is_up(h)) {
+			if (!bring_up(h))
+				pause_ms(h, RETRY_MS);
+			continue;
+		}
+		pause_ms(h, PING_EVERY_MS);
+		if (!stopping(h) && engine_ping(h->engine, &ctx, &err) < 0)
+			engine_is_down(h, &err);
+	}
+	return NULL;
+}
+
+/* -- the event stream ------------------------------------------------------------------------ */
+
+static int on_event(void *arg, const struct engine_event *ev)
+{
+	struct hub *h = arg;
+
+	if (strcmp(ev->action, "die") == 0) {
+		sandboxes_container_died(h->sandboxes, ev->id, ev->exit_code);
+		pool_kick(h->pool);
+	}
+	return 0;
+}
+
+static void *events(void *arg)
+{
+	struct hub *h = arg;
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_cancel(&root, &h->cancel);
+	char label[80];
+	int64_t since = clock_wall_ns();
+
+	snprintf(label, sizeof(label), "runnerhub.hub=%s", h->id);
+	while (!stopping(h)) {
+		struct err err = ERR_INIT;
+		int64_t asked = clock_wall_ns();
+
+		if (!is_up(h)) {
+			pause_ms(h, RETRY_MS);
+			continue;
+		}
+		if (engine_events(
+			h->engine, &ctx, label, since, on_event, h, &err) < 0 &&
+		    !stopping(h)) {
+			log_debug(&ctx, "the engine's event stream ended",
+			    LOG_ERR(&err));
+			hub_engine_suspect(h); /* ping, reconcile */
+			pause_ms(h, RETRY_MS);
+		}
+		since = asked; /* replays are harmless */
+	}
+	return NULL;
+}
+
+/* -- chores ------------------------------------------------------------------------------------ */
+
+static void check_disk(struct hub *h)
+{
+	struct ctx ctx = ctx_root();
+	struct statvfs fs;
+	struct hub_disk d = {.reserve_bytes = h->options->disk_reserve_bytes};
+	bool was_full;
+
+	if (statvfs(h->state_dir, &fs) < 0)
+		return;
+	d.free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+	d.full = d.free_bytes < d.reserve_bytes;
+	mtx_lock(&h->mtx);
+	was_full = h->disk.full;
+	h->disk = d;
+	mtx_unlock(&h->mtx);
+	if (d.full == was_full)
+		return;
+	if (d.full) {
+		schedule_close_gate(h->schedule, GATE_DISK_FULL);
+		log_error(&ctx,
+		    "the disk is below its reserve: nothing new is taken",
+		    LOG_INT("free_bytes", d.free_bytes),
+		    LOG_INT("reserve_bytes", d.reserve_bytes));
+	} else {
+		schedule_open_gate(h->schedule, GATE_DISK_FULL);
+		log_info(&ctx, "the disk has room again",
+		    LOG_INT("free_bytes", d.free_bytes));
+	}
+	pool_kick(h->pool);
+}
+
+static void forget_log(void *arg, job_id id)
+{
+	struct hub *h = arg;
+	struct err err = ERR_INIT;
+	char text[UUID_TEXT_LEN];
+
+	IGNORE(spool_remove(h->spool, uuid_text(id.u, text), &err));
+}
+
+static void do_chores(struct hub *h)
+{
+	struct ctx root = ctx_root();
+	struct ctx cancel = ctx_with_cancel(&root, &h->cancel);
+	struct ctx ctx = ctx_with_timeout(&cancel, SETUP_TIMEOUT_MS);
+	struct err err = ERR_INIT;
+	int64_t now = clock_wall_ns(), age = h->options->job_age_ms;
+
+	if (spool_retain(h->spool, now, &err) < 0)
+		log_warn(&ctx, "log retention failed", LOG_ERR(&err));
+	if (age > 0 &&
+	    store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,
+		PURGE_AT_ONCE, forget_log, h, &err) < 0)
+		log_warn(&ctx, "job retention failed", LOG_ERR(&err));
+	if (is_up(h) && hub_collect(h, &ctx, &err) < 0 && !stopping(h))
+		log_warn(&ctx, "collecting leftovers failed", LOG_ERR(&err));
+}
+
+static void *chores(void *arg)
+{
+	struct hub *h = arg;
+	int64_t next = clock_deadline_ms(CHORE_EVERY_MS);
+
+	while (!stopping(h)) {
+		check_disk(h);
+		if (clock_mono_ns() >= next) {
+			do_chores(h);
+			next = clock_deadline_ms(CHORE_EVERY_MS);
+		}
+		pause_ms(h, DISK_EVERY_MS);
+	}
+	return NULL;
+}
+
+/* -- start and stop ------------------------------------------------------------------------------- */
+
+int hub_watch_start(struct hub *h, struct err *err)
+{
+	check_disk(h);
+	TRY(thread_start(&h->watcher, "watcher", watcher, h, err));
+	h->watcher_runs = true;
+	TRY(thread_start(&h->events, "events", events, h, err));
+	h->events_run = true;
+	TRY(thread_start(&h->chores, "chores", chores, h, err));
+	h->chores_run = true;
+	return 0;
+}
+
+void hub_watch_stop(struct hub *h)
+{
+	cancel_now(&h->cancel);
+	mtx_lock(&h->mtx);
+	cond_broadcast(&h->changed);
+	mtx_unlock(&h->mtx);
+	if (h->watcher_runs)
+		thread_join(h->watcher);
+	if (h->events_run)
+		thread_join(h->events);
+	if (h->chores_run)
+		thread_join(h->chores);
+	h->watcher_runs = h->events_run = h->chores_run = false;
+}
