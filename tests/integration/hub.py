@@ -87,6 +87,7 @@ class Hub:
         self.env = self._environment(image, env or {})
         self.process: subprocess.Popen | None = None
         self._may_owe = False  # died without the chance to clean up
+        self._abandoned = False
 
     def _environment(self, image: str, overrides: dict[str, str]) -> dict[str, str]:
         # Only what every program needs comes from outside: a variable of
@@ -151,6 +152,14 @@ class Hub:
         self.process = None
         self._may_owe = self.env["RUNNERHUB_SHUTDOWN_MODE"] != "drain"
         return code
+
+    def abandon(self) -> None:
+        """Kills it and leaves the cleaning to close(), which then asserts
+        nothing: for a hub with more queued jobs than anyone wants to run."""
+        if self.process is not None:
+            self.kill9()
+        self._may_owe = False
+        self._abandoned = True
 
     def restart(self, env: dict[str, str] | None = None) -> "Hub":
         if self.process is not None:
@@ -292,7 +301,7 @@ class Hub:
             tail = self.log_tail()
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
-        if not check:
+        if not check or self._abandoned:
             return
         assert not reports, "the hub's log holds a report:\n" + reports[0]
         assert code == 0, f"the hub ended with {code}; its log:\n{tail}"

@@ -1,0 +1,22 @@
+"""The measures, in the order in which they run.
+
+A measure is a module with TITLE (one line) and run(context) -> list of Row;
+it raises Missing with a clear text when something that it needs is absent.
+"""
+
+from types import ModuleType
+
+from measures import (delegate, followers, latency, listing, logs, memory, queued,
+                      startup, step)
+
+ALL: dict[str, ModuleType] = {
+    "delegate": delegate,
+    "latency": latency,
+    "step": step,
+    "logs": logs,
+    "followers": followers,
+    "queued": queued,
+    "listing": listing,
+    "memory": memory,
+    "startup": startup,
+}
