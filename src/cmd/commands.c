@@ -1,0 +1,60 @@
+/*
+ * ~ The list of all commands, in the order of the help. Read this to see
+ * what the program can do; each row stands beside its code.
+ */
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+const struct command command_serve = {
+    .name = "serve",
+    .operands = "",
+    .flags = COMMAND_CONFIG,
+    .summary = "run the hub",
+    .details = "One process with an embedded store under the state "
+	       "directory. Without any configuration it listens on "
+	       "127.0.0.1:3000. SIGTERM ends it: running jobs are handed over "
+	       "to the next start, or waited for with --shutdown-mode=drain.",
+    .run = cmd_serve,
+};
+
+const struct command *const commands[] = {
+    &command_serve,
+    &command_job_delegate,
+    &command_job_list,
+    &command_job_show,
+    &command_job_logs,
+    &command_job_wait,
+    &command_job_cancel,
+    &command_events,
+    &command_health,
+    &command_config,
+    &command_doctor,
+    &command_completion,
+    &command_version,
+    &command_help,
+    NULL,
+};
+
+/* The command whose words argv begins with; the longest name wins. */
+const struct command *command_find(int argc, char **argv, int *ret_words)
+{
+	for (size_t i = 0; argc > 0 && commands[i] != NULL; i++) {
+		const char *name = commands[i]->name;
+		const char *space = strchr(name, ' ');
+
+		if (space == NULL && strcmp(name, argv[0]) == 0) {
+			*ret_words = 1;
+			return commands[i];
+		}
+		if (space == NULL || argc < 2)
+			continue;
+		if (strncmp(name, argv[0], (size_t)(space - name)) == 0 &&
+		    argv[0][space - name] == '\0' &&
+		    strcmp(space + 1, argv[1]) == 0) {
+			*ret_words = 2;
+			return commands[i];
+		}
+	}
+	return NULL;
+}

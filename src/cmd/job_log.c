@@ -1,0 +1,222 @@
+/*
+ * `job logs`: what a job printed, whole or as it comes. Main thread. A
+ * stream that breaks is taken up again at the byte where it broke.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "cmd/job.h"
+#include "cmd/ui.h"
+
+#define RETRY_MS        200
+#define HUB_AWAY_MAX_MS 60000
+
+struct sink {
+	uint64_t bytes; /* received so far */
+	bool terminal;
+	struct ui_filter filter;
+};
+
+static int take(void *arg, const char *data, size_t len, struct err *err)
+{
+	struct sink *s = arg;
+
+	(void)err;
+	s->bytes += len;
+	ui_live_clear();
+	if (s->terminal) {
+		CLEANUP(buf_fini) struct buf safe = {.max = len * 2 + 64};
+
+		ui_filter_feed(&s->filter, data, len, &safe);
+		ui_print(&safe);
+	} else {
+		ui_write(data, len);
+	}
+	return 0;
+}
+
+static char *log_path(const char *id, const struct job_log_options *lo,
+    bool follow, uint64_t offset)
+{
+	CLEANUP(mem_free) char *base = client_job_path(id, "/logs");
+	CLEANUP(buf_fini) struct buf b = {.max = 64 * 1024};
+	char sep = '?';
+
+	IGNORE(buf_append_str(&b, base));
+#define PARAM(...)                                                             \
+	do {                                                                   \
+		IGNORE(buf_append_char(&b, sep));                              \
+		IGNORE(buf_printf(&b, __VA_ARGS__));                           \
+		sep = '&';                                                     \
+	} while (0)
+	if (follow)
+		PARAM("follow=true");
+	if (offset > 0)
+		PARAM("offset=%llu", (unsigned long long)offset);
+	else if (lo->tail != NULL)
+		PARAM("tail=%s", lo->tail);
+	if (lo->timestamps)
+		PARAM("timestamps=true");
+	if (lo->json)
+		PARAM("format=json");
+#undef PARAM
+	return buf_steal(&b, NULL);
+}
+
+/* Offsets count the job's own bytes: only a plain, whole log can be taken
+ * up again. */
+static bool can_resume(const struct job_log_options *lo)
+{
+	return lo->tail == NULL && !lo->timestamps && !lo->json;
+}
+
+/* After a stream ended: 1 the job has ended as well, 0 go on, -1. */
+static int has_ended(struct client *c, const char *id, struct err *err)
+{
+	CLEANUP(mem_free) char *path = client_job_path(id, "");
+	CLEANUP(json_decref) json_t *job = NULL;
+
+	TRY(client_get(c, path, &job, err));
+	return job_is_final(job);
+}
+
+/* May the error be waited out? */
+static bool is_passing(const struct err *err)
+{
+	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_UNCERTAIN ||
+	       strcmp(err->code, "hub_unreachable") == 0;
+}
+
+/* One stream to its end, and whether that was the end of all: 1, 0 or -1. */
+static int follow_once(struct client *c, const char *id,
+    const struct job_log_options *lo, struct sink *sink, struct err *err)
+{
+	CLEANUP(mem_free) char *path = log_path(id, lo, true, sink->bytes);
+
+	TRY(client_stream(c, path, NULL, take, sink, err));
+	return has_ended(c, id, err);
+}
+
+int job_follow_log(struct client *c, const char *id,
+    const struct job_log_options *lo, struct err *err)
+{
+	struct sink sink = {.terminal = ui_stdout_is_terminal() && !lo->json};
+	struct ctx root = ctx_root();
+	int64_t away_since = 0;
+	uint64_t before;
+	int rc;
+
+	for (;;) {
+		before = sink.bytes;
+		rc = follow_once(c, id, lo, &sink, err);
+		if (rc > 0)
+			return 0;
+		if (rc < 0 &&
+		    (!is_passing(err) || (sink.bytes > 0 && !can_resume(lo))))
+			return -1;
+		if (rc == 0 && !can_resume(lo))
+			return 0;
+		if (rc == 0 || sink.bytes > before)
+			away_since = 0;
+		else if (away_since == 0)
+			away_since = clock_mono_ns();
+		else if (clock_mono_ns() - away_since >
+			 HUB_AWAY_MAX_MS * CLOCK_NS_PER_MS)
+			return -1;
+		if (rc < 0)
+			ui_live("the hub is away, trying again");
+		err_clear(err);
+		TRY(ctx_sleep(&root, RETRY_MS, err));
+	}
+}
+
+/* What is there now. An ended job's log comes as a stream: it may be larger
+ * than what one reply should hold. */
+static int print_log(struct client *c, const char *id,
+    const struct job_log_options *lo, struct err *err)
+{
+	CLEANUP(json_decref) json_t *data = NULL;
+	CLEANUP(mem_free) char *path = NULL;
+	struct sink sink = {.terminal = ui_stdout_is_terminal()};
+	const json_t *text;
+	int ended = has_ended(c, id, err);
+
+	TRY(ended);
+	path = log_path(id, lo, ended && !lo->json, 0);
+	if (ended && !lo->json)
+		return client_stream(c, path, NULL, take, &sink, err);
+	TRY(client_get(c, path, &data, err));
+	text = json_object_get(data, "logs");
+	if (lo->json || !json_is_string(text)) {
+		reply_print(json_is_array(text) ? text : data, false);
+		return 0;
+	}
+	return take(
+	    &sink, json_string_value(text), json_string_length(text), err);
+}
+
+static int read_options(
+    const struct invocation *v, struct job_log_options *lo, struct err *err)
+{
+	const char *format = args_get(&v->args, "format");
+	int64_t n;
+
+	lo->tail = args_get(&v->args, "tail");
+	lo->timestamps = args_has(&v->args, "timestamps");
+	lo->json = v->json;
+	if (lo->tail != NULL && parse_int(lo->tail, 0, INT32_MAX, &n) < 0)
+		return err_set(err, ERR_INVALID, "usage",
+		    "--tail: expected a number of lines");
+	if (format != NULL && strcmp(format, "json") == 0)
+		lo->json = true;
+	else if (format != NULL && strcmp(format, "text") != 0)
+		return err_set(err, ERR_INVALID, "usage",
+		    "--format: expected text or json");
+	return 0;
+}
+
+static int logs_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	struct job_log_options lo = {0};
+	struct err err = ERR_INIT;
+	const char *id;
+	int rc;
+
+	if (!invocation_begin(&v, &command_job_logs, argc, argv, &rc))
+		return rc;
+	if (read_options(&v, &lo, &err) < 0)
+		return command_usage_error(&command_job_logs, &err);
+	if (client_open(&c, v.o, &err) < 0)
+		return command_fail(&err);
+	id = args_operand(&v.args, 0);
+	rc = args_has(&v.args, "follow") ? job_follow_log(c, id, &lo, &err)
+					 : print_log(c, id, &lo, &err);
+	return rc < 0 ? command_fail(&err) : EXIT_OK;
+}
+
+static const struct command_option logs_options[] = {
+    {"follow", 'f', NULL, "go on until the job has ended", NULL},
+    {"tail", 'n', "N", "only the last N lines", NULL},
+    {"timestamps", 't', NULL, "the time before each line", NULL},
+    {"format", 0, "FORMAT", "text, or json: also streams and step marks",
+	"text json"},
+    {0},
+};
+
+const struct command command_job_logs = {
+    .name = "job logs",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "print what a job printed",
+    .details = "On a terminal, colours pass and every other escape sequence "
+	       "of the job is left out; into a pipe or file go its own bytes.",
+    .options = logs_options,
+    .run = logs_run,
+};

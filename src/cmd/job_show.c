@@ -1,0 +1,253 @@
+/*
+ * `job show` and `job cancel`: one job, all that is known of it. Main
+ * thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cmd/job.h"
+#include "cmd/ui.h"
+
+#define TEXT_MAX 400
+
+static void print_field(
+    struct buf *out, const char *name, enum ui_style style, const char *value)
+{
+	char clean[TEXT_MAX];
+
+	if (value == NULL || *value == '\0')
+		return;
+	IGNORE(buf_printf(out, "  %-12s %s%s%s\n", name, ui_on(style),
+	    ui_clean(value, clean, sizeof(clean)),
+	    style != UI_PLAIN ? ui_off() : ""));
+}
+
+static void print_labels(struct buf *out, const json_t *labels)
+{
+	CLEANUP(buf_fini) struct buf b = {.max = 64 * 1024};
+	const json_t *label;
+	size_t i;
+
+	json_array_foreach(labels, i, label) if (json_is_string(label))
+	    IGNORE(buf_printf(
+		&b, "%s%s", i > 0 ? ", " : "", json_string_value(label)));
+	print_field(out, "labels", UI_PLAIN, buf_str(&b));
+}
+
+static void print_status(struct buf *out, const json_t *job)
+{
+	const json_t *waiting = json_object_get(job, "waiting");
+	const char *status = reply_str(job, "status", "?");
+	char text[TEXT_MAX];
+
+	print_field(out, "status", ui_status_style(status), status);
+	if (json_is_object(waiting)) {
+		snprintf(text, sizeof(text), "%s (%s)",
+		    reply_str(waiting, "reason", "?"),
+		    reply_str(waiting, "code", "?"));
+		print_field(out, "waits for", UI_YELLOW, text);
+	}
+	if (json_is_integer(json_object_get(job, "exitCode"))) {
+		snprintf(text, sizeof(text), "%lld",
+		    (long long)reply_int(job, "exitCode", 0));
+		print_field(out, "exit code", UI_PLAIN, text);
+	}
+	print_field(out, "error", UI_RED, reply_str(job, "error", NULL));
+}
+
+static void print_identity(struct buf *out, const json_t *job)
+{
+	static const struct {
+		const char *name, *key;
+	} fields[] = {{"repository", "repository"}, {"workflow", "workflow"},
+	    {"run", "runId"}, {"job", "jobId"}, {"proxy", "runnerName"},
+	    {"image", "image"}, {"container", "containerId"}};
+	char text[32];
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		print_field(out, fields[i].name, UI_PLAIN,
+		    reply_str(job, fields[i].key, NULL));
+	if (json_is_integer(json_object_get(job, "attempt"))) {
+		snprintf(text, sizeof(text), "%lld",
+		    (long long)reply_int(job, "attempt", 1));
+		print_field(out, "attempt", UI_PLAIN, text);
+	}
+	if (json_is_integer(json_object_get(job, "priority"))) {
+		snprintf(text, sizeof(text), "%lld",
+		    (long long)reply_int(job, "priority", 50));
+		print_field(out, "priority", UI_PLAIN, text);
+	}
+	print_labels(out, json_object_get(job, "labels"));
+}
+
+static void print_step(struct ui_table *t, const json_t *step, size_t number)
+{
+	const json_t *code = json_object_get(step, "exitCode");
+	const json_t *ms = json_object_get(step, "durationMs");
+	const char *status = reply_str(step, "status", "-");
+	char n[24], exit[24] = "-", took[32] = "-";
+
+	snprintf(n, sizeof(n), "  %zu", number);
+	if (json_is_integer(code))
+		snprintf(exit, sizeof(exit), "%lld",
+		    (long long)json_integer_value(code));
+	if (json_is_number(ms))
+		ui_duration(json_number_value(ms), took);
+	ui_table_cell(t, UI_PLAIN, n);
+	ui_table_cell(t, ui_status_style(status), status);
+	ui_table_cell(t, UI_PLAIN, exit);
+	ui_table_cell(t, UI_PLAIN, took);
+	ui_table_cell(t, UI_PLAIN, reply_str(step, "name", "-"));
+}
+
+static void print_steps(const json_t *job)
+{
+	static const char *const heads[] = {
+	    "  STEP", "STATUS", "EXIT", "TIME", "NAME"};
+	const json_t *steps = json_object_get(job, "steps"), *step;
+	struct ui_table t;
+	size_t i;
+
+	if (json_array_size(steps) == 0)
+		return;
+	ui_write("\n", 1);
+	ui_table_init(&t, ARRAY_LEN(heads));
+	for (i = 0; i < ARRAY_LEN(heads); i++)
+		ui_table_cell(&t, UI_BOLD, heads[i]);
+	json_array_foreach(steps, i, step) print_step(&t, step, i + 1);
+	ui_table_print(&t);
+	ui_table_fini(&t);
+}
+
+/* Each moment of its life, with the time since the one before it. */
+static void print_phases(struct buf *out, const json_t *job)
+{
+	static const struct {
+		const char *key, *words;
+	} phases[] = {{"queued", "queued"}, {"assigned", "taken by a worker"},
+	    {"created", "container created"}, {"started", "container ready"},
+	    {"firstOutput", "first output"}, {"ended", "last step ended"},
+	    {"removed", "container removed"}};
+	const json_t *times = json_object_get(job, "phases");
+	int64_t at, before = 0;
+	char took[32], clean[40];
+
+	if (!json_is_object(times))
+		return;
+	IGNORE(buf_printf(out, "\n  %sTIME%s\n", ui_on(UI_BOLD), ui_off()));
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+		const char *iso = reply_str(times, phases[i].key, NULL);
+
+		if (iso == NULL || clock_parse_iso(iso, &at) < 0)
+			continue;
+		IGNORE(buf_printf(out, "  %s  %-18s  %s%s\n",
+		    ui_clean(iso, clean, sizeof(clean)), phases[i].words,
+		    before != 0 ? "+" : "",
+		    before != 0 ? ui_duration((double)(at - before) / 1e6, took)
+				: ""));
+		before = at;
+	}
+}
+
+static void print_durations(struct buf *out, const json_t *job)
+{
+	const json_t *durations = json_object_get(job, "durations");
+	const char *key;
+	json_t *ms;
+	char took[32], clean[40];
+
+	if (!json_is_object(durations))
+		return;
+	IGNORE(buf_printf(out, "\n  %sDURATION%s\n", ui_on(UI_BOLD), ui_off()));
+	json_object_foreach((json_t *)durations, key,
+	    ms) if (json_is_number(ms)) IGNORE(buf_printf(out, "  %-24s  %s\n",
+	    ui_clean(key, clean, sizeof(clean)),
+	    ui_duration(json_number_value(ms), took)));
+}
+
+static void print_job(const json_t *job)
+{
+	CLEANUP(buf_fini) struct buf head = {.max = 1 << 20};
+	CLEANUP(buf_fini) struct buf tail = {.max = 1 << 20};
+	char id[80];
+
+	IGNORE(buf_printf(&head, "%sJob %s%s\n", ui_on(UI_BOLD),
+	    ui_clean(reply_str(job, "id", "?"), id, sizeof(id)), ui_off()));
+	print_status(&head, job);
+	print_identity(&head, job);
+	ui_print(&head);
+	print_steps(job);
+	print_phases(&tail, job);
+	print_durations(&tail, job);
+	ui_print(&tail);
+}
+
+static int show_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(json_decref) json_t *job = NULL;
+	CLEANUP(mem_free) char *path = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!invocation_begin(&v, &command_job_show, argc, argv, &rc))
+		return rc;
+	path = client_job_path(args_operand(&v.args, 0), "");
+	if (client_open(&c, v.o, &err) < 0 ||
+	    client_get(c, path, &job, &err) < 0)
+		return command_fail(&err);
+	if (v.json)
+		reply_print(job, false);
+	else
+		print_job(job);
+	return EXIT_OK;
+}
+
+const struct command command_job_show = {
+    .name = "job show",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "show a job: status, why it waits, steps, times",
+    .run = show_run,
+};
+
+static int cancel_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(json_decref) json_t *reply = NULL;
+	CLEANUP(mem_free) char *path = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!invocation_begin(&v, &command_job_cancel, argc, argv, &rc))
+		return rc;
+	path = client_job_path(args_operand(&v.args, 0), "/cancel");
+	if (client_open(&c, v.o, &err) < 0 ||
+	    client_call(c, "POST", path, NULL, &reply, &err) < 0)
+		return command_fail(&err);
+	if (v.json)
+		reply_print(reply, false);
+	else
+		printf("Cancel asked for. See how it ends: runnerhub job wait "
+		       "%.80s\n",
+		    args_operand(&v.args, 0));
+	return EXIT_OK;
+}
+
+const struct command command_job_cancel = {
+    .name = "job cancel",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "cancel a job",
+    .details = "A job that waits ends at once, one that runs within its "
+	       "grace time. Cancelling a job that has ended changes nothing.",
+    .run = cancel_run,
+};
