@@ -62,14 +62,14 @@ int http_server_start(struct http_server **ret,
 	cond_init(&s->queue.work);
 	cond_init(&s->drained_cond);
 	s->read_buf = mem_alloc(SERVER_READ_BYTES);
-	if (server_queue_start(s, s->config.workers, err) != 0 ||
-	    server_loop_start(s, err) != 0) {
-		server_queue_stop(s);
-		server_unref(s);
-		return -1;
-	}
-	*ret = s;
-	return 0;
+	*ret = s; /* before the first handler can run */
+	if (server_queue_start(s, s->config.workers, err) == 0 &&
+	    server_loop_start(s, err) == 0)
+		return 0;
+	server_queue_stop(s);
+	server_unref(s);
+	*ret = NULL;
+	return -1;
 }
 
 int http_server_port(const struct http_server *s)

@@ -58,7 +58,8 @@ struct http_server_config {
 	void *arg;
 };
 
-/* Binds, listens and starts the threads. */
+/* Binds, listens and starts the threads. *ret is set before the first
+ * handler runs, and NULL after a failure. */
 int http_server_start(struct http_server **ret,
     const struct http_server_config *config, struct err *err) MUST_CHECK;
 int http_server_port(const struct http_server *s);
