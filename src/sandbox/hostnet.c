@@ -135,11 +135,12 @@ static int create_pair(struct nl_sock *host, const struct hostnet_link *link,
 }
 
 /* Isolated before it is up: not one frame passes between sandboxes. */
-static int set_up_host_end(struct nl_sock *host, int index, struct err *err)
+static int set_up_host_end(
+    struct nl_sock *host, const struct link_info *end, struct err *err)
 {
-	TRY(link_isolate_port(host, index, err));
-	TRY(link_silence_ipv6(host, index, err));
-	return link_up(host, index, err);
+	TRY(link_isolate_port(host, end, err));
+	TRY(link_silence_ipv6(host, end->index, err));
+	return link_up(host, end->index, err);
 }
 
 static int set_up_inside(
@@ -173,7 +174,7 @@ static int attach(const struct hostnet_link *link, struct err *err)
 	TRY(find_bridge(&host, link->bridge, &bridge, err));
 	TRY(ns_open_rtnetlink(ns, &inside, err));
 	TRY(create_pair(&host, link, &bridge, ns, &end, err));
-	if (set_up_host_end(&host, end.index, err) == 0 &&
+	if (set_up_host_end(&host, &end, err) == 0 &&
 	    set_up_inside(&inside, link, err) == 0)
 		return 0;
 	/* If this fails too, hostnet_list will find the end. */

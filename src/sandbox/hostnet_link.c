@@ -35,7 +35,7 @@ static int link_change(
 static void link_read(const struct nlmsghdr *h, struct link_info *ret)
 {
 	struct nl_span attrs = nl_msg_attrs(h, sizeof(struct ifinfomsg));
-	struct nl_span info;
+	struct nl_span info, port, flag;
 	struct ifinfomsg head;
 
 	*ret = (struct link_info){0};
@@ -47,9 +47,13 @@ static void link_read(const struct nlmsghdr *h, struct link_info *ret)
 		return;
 	ret->index = head.ifi_index;
 	ret->mtu = nl_attr_get_u32(attrs, IFLA_MTU);
-	if (nl_attr_find(attrs, IFLA_LINKINFO, &info))
-		IGNORE(nl_attr_get_str(
-		    info, IFLA_INFO_KIND, ret->kind, sizeof(ret->kind)));
+	if (!nl_attr_find(attrs, IFLA_LINKINFO, &info))
+		return;
+	IGNORE(nl_attr_get_str(
+	    info, IFLA_INFO_KIND, ret->kind, sizeof(ret->kind)));
+	ret->isolated = nl_attr_find(info, IFLA_INFO_SLAVE_DATA, &port) &&
+			nl_attr_find(port, IFLA_BRPORT_ISOLATED, &flag) &&
+			flag.len == 1 && flag.data[0] == 1;
 }
 
 static void find_reply(void *arg, const struct nlmsghdr *h)
@@ -182,7 +186,7 @@ int link_delete(struct nl_sock *s, int index, struct err *err)
 }
 
 /* -- settings ------------------------------------------------------------- */
-int link_isolate_port(struct nl_sock *s, int index, struct err *err)
+static int set_isolated(struct nl_sock *s, int index, struct err *err)
 {
 	struct ifinfomsg head = {.ifi_family = AF_BRIDGE, .ifi_index = index};
 	struct nl_msg m;
@@ -193,6 +197,26 @@ int link_isolate_port(struct nl_sock *s, int index, struct err *err)
 	nl_attr_u8(&m, IFLA_BRPORT_ISOLATED, 1);
 	nl_nest_end(&m, port);
 	return link_change(s, &m, "isolate the bridge port", err);
+}
+
+int link_isolate_port(
+    struct nl_sock *s, const struct link_info *port, struct err *err)
+{
+	struct link_info now;
+	int found;
+
+	TRY(set_isolated(s, port->index, err));
+	found = link_find(s, port->name, &now, err);
+	TRY(found);
+	if (found == 0)
+		return err_set(err, ERR_NOT_FOUND, NULL,
+		    "interface %s vanished: the container has ended",
+		    port->name);
+	if (!now.isolated)
+		return err_set(err, ERR_UNAVAILABLE, "no_port_isolation",
+		    "this kernel cannot isolate bridge ports (Linux 4.18 or "
+		    "later needed)");
+	return 0;
 }
 
 int link_silence_ipv6(struct nl_sock *s, int index, struct err *err)

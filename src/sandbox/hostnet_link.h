@@ -18,6 +18,7 @@ struct link_info {
 	unsigned mtu;
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_MAX]; /* "veth", "bridge"; "" for hardware, lo */
+	bool isolated;            /* is a bridge's port, and isolated */
 };
 
 /* 1 found, 0 none, -1 error. */
@@ -42,8 +43,10 @@ struct link_veth {
 int link_create_veth(struct nl_sock *s, const struct link_veth *veth,
     struct err *err) MUST_CHECK;
 
-/* The bridge no longer forwards between this port and other isolated ones. */
-int link_isolate_port(struct nl_sock *s, int index, struct err *err) MUST_CHECK;
+/* The bridge no longer forwards between this port and other isolated ones.
+ * Looks whether it is so: kernels before 4.18 agree and do nothing. */
+int link_isolate_port(struct nl_sock *s, const struct link_info *port,
+    struct err *err) MUST_CHECK;
 /* No IPv6 address will form by itself; fine on a kernel without IPv6. */
 int link_silence_ipv6(struct nl_sock *s, int index, struct err *err) MUST_CHECK;
 int link_up(struct nl_sock *s, int index, struct err *err) MUST_CHECK;

@@ -80,7 +80,7 @@ static int trial(void *arg, struct err *err)
 	veth.peer_ns = ns;
 	TRY(link_create_veth(&s, &veth, err));
 	TRY(find_own(&s, "probe0", &info, err));
-	return link_isolate_port(&s, info.index, err);
+	return link_isolate_port(&s, &info, err);
 }
 
 int hostnet_probe(struct err *err)

@@ -127,6 +127,24 @@ def test_gateway_does_not_pass_between_sandboxes(lab: Lab, pair: tuple[Sandbox, 
         lab.hostnet("unguard", lab.table)
 
 
+def test_containers_that_the_engine_attached_are_apart(
+        lab: Lab, pair: tuple[Sandbox, Sandbox]) -> None:
+    """Their ports are not isolated; the engine's icc=false keeps them apart."""
+    container = lab.container(HostConfig={"NetworkMode": lab.name})
+    neighbour = lab.at(container)
+    networks = lab.engine.inspect(container)["NetworkSettings"]["Networks"]
+    neighbour.serve()
+    neighbour_address = networks[lab.name]["IPAddress"]
+    assert lab.host.dial(neighbour_address).startswith("open ")
+
+    def drops() -> int:
+        return lab.engine_drops("FORWARD", lab.bridge, lab.bridge)
+
+    for come, to in ((pair[0], neighbour_address), (neighbour, pair[0].address)):
+        lab.assert_dropped(come.start_dial(to), drops, drops())
+    lab.engine.remove(container)
+
+
 def test_host_services_are_shut(lab: Lab, pair: tuple[Sandbox, Sandbox]) -> None:
     lab.host.serve(HOST_PORT)
     addresses = [GATEWAY, UPLINK, "10.214.241.1"]
