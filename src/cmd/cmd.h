@@ -113,7 +113,7 @@ int command_usage_error(const struct command *command, const struct err *err);
 /* For `serve`, whose flags config_load takes itself: 0 when nothing is left
  * in argv, else the leftover is named and the exit code returned. */
 int command_refuse_rest(const struct command *command, int argc, char **argv);
-/* Strings beginning in `name` that were probably meant; NULL: none. */
+/* The option (without dashes) that was probably meant; NULL: none is near. */
 const char *command_nearest_flag(
     const struct command *command, const char *flag, char out[64]);
 
