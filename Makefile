@@ -16,6 +16,7 @@ NINJA = ninja -j$(JOBS)
 RUN   = $(PYTHON) tests/run.py
 
 MESON_release  = --buildtype=release -Db_lto=true -Dtests=false
+MESON_bench    = $(MESON_release) -Dbench=true
 MESON_dev      = --buildtype=debugoptimized
 MESON_test     = --buildtype=debug -Doptimization=1 \
 		 -Db_sanitize=address,undefined -Db_lundef=false
@@ -98,8 +99,9 @@ watch: $(BUILD)/dev/build.ninja ## run the unit tests again on each change
 
 bench: ## measure, beside peers and floors; BENCH='delegate step' picks
 	@scripts/setup bench
-	@$(MAKE) --no-print-directory all
-	@$(PYTHON) bench/run.py --build $(BUILD)/release $(BENCH)
+	@$(MAKE) --no-print-directory $(BUILD)/bench/build.ninja
+	@$(NINJA) -C $(BUILD)/bench
+	@$(PYTHON) bench/run.py --build $(BUILD)/bench $(BENCH)
 
 torture: $(BUILD)/test/build.ninja ## kill -9 the hub N times under load
 	@$(NINJA) -C $(BUILD)/test

@@ -114,7 +114,7 @@ def save(report: dict) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--build", default="build/bench")
     parser.add_argument("--quick", action="store_true", help="small counts: does it work?")
     parser.add_argument("--markdown", metavar="FILE", help="also write the table there")
     parser.add_argument("--list", action="store_true", help="the measures")

@@ -59,10 +59,10 @@ def logs_rate(engine: Engine, size: int, runs: int) -> float:
         with container(engine, **made) as created:
             engine.call("POST", f"/containers/{created}/start")
             begin = time.perf_counter()
-            stream = hijack(engine, "GET", f"/containers/{created}/logs?follow=1&stdout=1")
-            read_to_end(stream)
+            got = engine.read_all(f"/containers/{created}/logs?follow=1&stdout=1")
             rates.append(size / MIB / (time.perf_counter() - begin))
-            stream.close()
+        if got < size:
+            raise RuntimeError(f"docker logs -f gave {got} of {size} bytes")
     return median(rates)
 
 

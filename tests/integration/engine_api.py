@@ -64,6 +64,21 @@ class Engine:
         except json.JSONDecodeError:
             return text
 
+    def read_all(self, path: str, timeout: float = 600) -> int:
+        """Reads an answer to its end without keeping it; its size."""
+        connection = self._connection(timeout)
+        try:
+            connection.request("GET", API + path)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise EngineError(response.status, response.read().decode())
+            total = 0
+            while part := response.read1(1 << 20):
+                total += len(part)
+            return total
+        finally:
+            connection.close()
+
     def answers(self) -> bool:
         try:
             self.call("GET", "/_ping", timeout=5)
