@@ -139,19 +139,11 @@ static int judge(struct client_exchange *x, struct err *err)
 	    err, "%s %s on %s", x->call->method, x->call->target, x->c->name));
 	if (x->safe || !x->acted)
 		return -1;
-	switch (err->kind) {
-	case ERR_TIMEOUT:
-	case ERR_CANCELED:
-		return err_set(err, ERR_UNCERTAIN, err_kind_name(err->kind),
-		    "%s (the request had been sent: it may have happened)",
-		    err->msg);
-	case ERR_UNAVAILABLE:
-		return err_set(err, ERR_UNCERTAIN, err->code,
-		    "%s (the request had been sent: it may have happened)",
-		    err->msg);
-	default:
+	if (err->kind != ERR_TIMEOUT && err->kind != ERR_CANCELED &&
+	    err->kind != ERR_UNAVAILABLE)
 		return -1;
-	}
+	err->kind = ERR_UNCERTAIN; /* the code still says why */
+	return err_wrap(err, "may have happened");
 }
 
 int client_exchange_run(
