@@ -406,7 +406,7 @@ static void bench_reads(struct bench *b)
 
 static void remove_files(const struct store_config *c)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
 	char path[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {

@@ -14,8 +14,8 @@ uint64_t store_content_hash(struct store *s, const void *data, size_t len)
 	uint64_t hash = 0;
 	uint8_t out[crypto_generichash_BYTES_MIN];
 
-	crypto_generichash(out, sizeof(out), data, len, s->sealer.key,
-	    sizeof(s->sealer.key));
+	crypto_generichash(out, sizeof(out), data, len, s->sealer.hash_key,
+	    sizeof(s->sealer.hash_key));
 	memcpy(&hash, out, sizeof(hash));
 	return hash >> 1; /* 63 bits: the database's integers are signed */
 }

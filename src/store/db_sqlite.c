@@ -11,8 +11,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -24,6 +26,7 @@
 struct sqlite_db {
 	struct db head;
 	sqlite3 *handle;
+	int lock_fd; /* of the only writer; -1 for readers */
 	char path[PATH_MAX];
 };
 struct sqlite_stmt {
@@ -171,15 +174,46 @@ static const char SETUP_READER[] = "PRAGMA query_only=ON;"
 				   "PRAGMA cache_size=-1024;"
 				   "PRAGMA temp_store=MEMORY;";
 
-/* SQLite would create the file readable by everybody; -wal and -shm get the
- * mode of the main file. */
+/*
+ * SQLite would create the file readable by everybody; -wal and -shm get the
+ * mode of the main file. An existing file is not opened: closing it would
+ * drop the locks that SQLite holds on it in this process.
+ */
 static int create_private(const char *path, struct err *err)
 {
 	CLEANUP(fd_close) int fd =
-	    open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	    open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EEXIST)
+		return err_sys(err, errno, "create the database %s", path);
+	return 0;
+}
+
+static int refuse_second_writer(const char *path, int fd, struct err *err)
+{
+	char pid[16] = "";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	return err_set(err, ERR_CONFLICT, "store_in_use",
+	    "%s is in use by another runnerhub (process %s): stop that one, "
+	    "or choose another state directory",
+	    path, n > 0 ? pid : "?");
+}
+
+/* One hub per database: two would start every job twice. The lock ends with
+ * the process, however that ends. */
+static int lock_writer(struct sqlite_db *d, struct err *err)
+{
+	CLEANUP(mem_free) char *path = mem_printf("%s.lock", d->path);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return err_sys(err, errno, "open the database %s", path);
+		return err_sys(err, errno, "open the lock file %s", path);
+	d->lock_fd = fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return refuse_second_writer(d->path, fd, err);
+	/* the number is for people only */
+	IGNORE(ftruncate(fd, 0) < 0 || dprintf(fd, "%d", (int)getpid()) < 0);
 	return 0;
 }
 
@@ -189,11 +223,26 @@ static void sqlite_close(struct db *db)
 
 	/* every statement was finalized, so this cannot be refused */
 	ASSERT(sqlite3_close(d->handle) == SQLITE_OK);
+	fd_close(d->lock_fd);
 	mem_free(d);
 }
 
-static int setup(struct sqlite_db *d, enum db_role role, struct err *err)
+static int open_writer(struct sqlite_db *d, struct err *err)
 {
+	TRY(lock_writer(d, err));
+	return create_private(d->path, err);
+}
+
+static int open_handle(struct sqlite_db *d, enum db_role role, struct err *err)
+{
+	int rc;
+
+	if (role == DB_WRITER)
+		TRY(open_writer(d, err));
+	rc = sqlite3_open_v2(d->path, &d->handle,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK)
+		return fail(d, rc, err);
 	sqlite3_extended_result_codes(d->handle, 1);
 	sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
 	sqlite3_limit(d->handle, SQLITE_LIMIT_LENGTH, TEXT_MAX);
@@ -206,22 +255,16 @@ static int sqlite_open(
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sqlite_db *d;
-	int rc;
 
 	pthread_once(&once, configure_library);
 	if (strlen(path) >= sizeof(d->path))
 		return err_set(err, ERR_INVALID, NULL,
 		    "the name of the database is too long");
-	if (role == DB_WRITER)
-		TRY(create_private(path, err));
 	d = mem_zalloc(sizeof(*d));
 	d->head.driver = &db_driver_sqlite;
+	d->lock_fd = -1;
 	memcpy(d->path, path, strlen(path) + 1);
-	rc = sqlite3_open_v2(path, &d->handle,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc != SQLITE_OK)
-		fail(d, rc, err);
-	if (rc != SQLITE_OK || setup(d, role, err) < 0) {
+	if (open_handle(d, role, err) < 0) {
 		sqlite_close(&d->head);
 		return -1;
 	}

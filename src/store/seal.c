@@ -19,11 +19,20 @@
 #define NONCE_BYTES  crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES    crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define KEY_TEXT_MIN 16
+#define HASH_CONTEXT "runnerhub content hashes, key 1"
 #define KEY_CONTEXT  "runnerhub secrets at rest, key 1"
 
 _Static_assert(
     SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(SEAL_OVERHEAD_BYTES == 1 + NONCE_BYTES + TAG_BYTES, "overhead");
+
+/* BLAKE2b of data under a context, so that no two uses share a key. */
+static void hash(uint8_t out[SEAL_KEY_BYTES], const char *context,
+    const void *data, size_t len)
+{
+	ASSERT(crypto_generichash(out, SEAL_KEY_BYTES, data, len,
+		   (const unsigned char *)context, strlen(context)) == 0);
+}
 
 static int derive(struct sealer *s, const char *text, struct err *err)
 {
@@ -33,10 +42,7 @@ static int derive(struct sealer *s, const char *text, struct err *err)
 		return err_set(err, ERR_INVALID, "key_too_short",
 		    "ENCRYPTION_KEY has %zu bytes, at least %d are needed", len,
 		    KEY_TEXT_MIN);
-	ASSERT(crypto_generichash(s->key, sizeof(s->key),
-		   (const unsigned char *)text, len,
-		   (const unsigned char *)KEY_CONTEXT,
-		   sizeof(KEY_CONTEXT) - 1) == 0);
+	hash(s->key, KEY_CONTEXT, text, len);
 	return 0;
 }
 
@@ -68,25 +74,36 @@ static int read_key_file(struct sealer *s, const char *path, struct err *err)
 	return rc;
 }
 
+static int make_key_file(struct sealer *s, const char *path, struct err *err)
+{
+	random_bytes(s->key, sizeof(s->key));
+	return fs_replace_file(path, s->key, sizeof(s->key), 0600, err);
+}
+
+static int find_key(struct sealer *s, const char *encryption_key,
+    const char *key_path, struct err *err)
+{
+	if (encryption_key != NULL)
+		return derive(s, encryption_key, err);
+	if (access(key_path, F_OK) < 0 && errno == ENOENT)
+		return make_key_file(s, key_path, err);
+	return read_key_file(s, key_path, err);
+}
+
 int sealer_init(struct sealer *s, const char *encryption_key,
     const char *key_path, struct err *err)
 {
 	if (sodium_init() < 0)
 		return err_set(err, ERR_INTERNAL, "no_randomness",
 		    "libsodium found no source of randomness");
-	if (encryption_key != NULL)
-		return derive(s, encryption_key, err);
-	if (access(key_path, F_OK) < 0 && errno == ENOENT) {
-		random_bytes(s->key, sizeof(s->key));
-		return fs_replace_file(
-		    key_path, s->key, sizeof(s->key), 0600, err);
-	}
-	return read_key_file(s, key_path, err);
+	TRY(find_key(s, encryption_key, key_path, err));
+	hash(s->hash_key, HASH_CONTEXT, s->key, sizeof(s->key));
+	return 0;
 }
 
 void sealer_fini(struct sealer *s)
 {
-	secret_wipe(s->key, sizeof(s->key));
+	secret_wipe(s, sizeof(*s));
 }
 
 void seal(const struct sealer *s, struct uuid owner, const void *plain,

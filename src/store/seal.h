@@ -17,6 +17,7 @@
 
 struct sealer {
 	uint8_t key[SEAL_KEY_BYTES];
+	uint8_t hash_key[SEAL_KEY_BYTES]; /* derived: for content hashes */
 };
 
 /*

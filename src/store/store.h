@@ -23,7 +23,8 @@ struct store_config {
 	size_t queue_max; /* inserts that may wait; 0: 16384 */
 };
 
-/* Opens or creates, migrates (refusing a newer schema), starts the writer. */
+/* Opens or creates, migrates (refusing a newer schema), starts the writer.
+ * ERR_CONFLICT "store_in_use" while another process has it open. */
 int store_open(struct store **ret, const struct store_config *config,
     struct err *err) MUST_CHECK;
 /* Finishes what was submitted, then closes. */

@@ -347,6 +347,21 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	assert_int_equal(status_of(f->s, id), JOB_QUEUED);
 }
 
+static void a_second_hub_on_the_same_store_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *second = NULL;
+	struct err err = ERR_INIT;
+	char pid[16];
+
+	assert_int_equal(store_open(&second, &f->config, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_string_equal(err.code, "store_in_use");
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	assert_non_null(strstr(err.msg, pid));
+	insert_one(f->s, "the first goes on");
+}
+
 static void a_file_that_is_no_database_is_named(void **state)
 {
 	static const char junk[] = "This is a letter, not a database. It is "
@@ -389,6 +404,7 @@ int main(void)
 	    STORE_TEST(a_full_disk_fails_all_waiters_and_heals),
 	    STORE_TEST(a_full_queue_refuses_and_keeps_what_it_took),
 	    STORE_TEST(a_newer_schema_is_refused_and_left_alone),
+	    STORE_TEST(a_second_hub_on_the_same_store_is_refused),
 	    STORE_TEST(a_file_that_is_no_database_is_named),
 	    STORE_TEST(a_missing_directory_is_named),
 	};

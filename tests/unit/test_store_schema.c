@@ -1,0 +1,181 @@
+/*
+ * store/: a database that an older release wrote opens with all its jobs,
+ * secrets and history; and the queries that operators keep still work.
+ */
+#include "store_fixture.h"
+
+#include <sqlite3.h>
+
+#include "store/runners.h"
+
+static const char SCHEMA_1[] =
+#include "store_schema_1.inc"
+    ;
+
+static void load(const char *path, const char *sql)
+{
+	char *message = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s", message);
+	sqlite3_close(db);
+}
+
+/* Opens a store on the fixture instead of an empty one. */
+static int setup_schema_1(void **state)
+{
+	struct fixture *f;
+
+	assert_int_equal(fixture_setup(state), 0);
+	f = *state;
+	fixture_close(f);
+	unlink(f->db);
+	load(f->db, SCHEMA_1);
+	f->config.encryption_key = "the key of schema one";
+	fixture_open(f);
+	return 0;
+}
+
+static struct job_list by_status(struct store *s, enum job_status status)
+{
+	struct job_filter filter = {.status = status, .page = 1, .limit = 9};
+	struct job_list l = {0};
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_job_list(s, &filter, &l, &err));
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.total, 1);
+	return l;
+}
+
+static void an_ended_job_of_schema_1_reads_back(void **state)
+{
+	struct fixture *f = *state;
+	struct job_list l = by_status(f->s, JOB_COMPLETED);
+	struct job_event_list events = {0};
+	struct err err = ERR_INIT;
+
+	assert_string_equal(l.items[0].external_id, "ended");
+	assert_string_equal(l.items[0].image, "debian:12");
+	assert_string_equal(l.items[0].container_id, "c0ffee");
+	assert_true(l.items[0].has_exit_code);
+	assert_string_equal(
+	    l.items[0].result, "{\"steps\":[{\"exitCode\":0}]}");
+	assert_true(l.items[0].completed_at >= l.items[0].started_at);
+	assert_true(l.items[0].started_at > 0);
+	ASSERT_OK(store_job_events(f->s, l.items[0].id, 0, 10, &events, &err));
+	assert_int_equal(events.n, 4);
+	assert_string_equal(events.items[3].to, "completed");
+	job_event_list_free(&events);
+	job_list_free(&l);
+}
+
+static void a_running_job_of_schema_1_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct job_list l = by_status(f->s, JOB_RUNNING);
+	CLEANUP(secret_free) struct secret *plain = NULL;
+	struct err err = ERR_INIT;
+	int64_t seq = store_last_event_seq(f->s);
+
+	assert_int_equal(l.items[0].github_job_id, INT64_C(12345678901));
+	assert_true(l.items[0].first_step_begun);
+	assert_true(l.items[0].cancel_requested);
+	assert_int_equal(l.items[0].tries, 1);
+	ASSERT_OK(store_job_secrets(f->s, l.items[0].id, &plain, &err));
+	assert_string_equal(
+	    secret_expose(plain, NULL), "{\"TOKEN\":\"from schema one\"}");
+	move(f->s, l.items[0].id, JOB_CANCELLED);
+	assert_int_equal(store_last_event_seq(f->s), seq + 1);
+	job_list_free(&l);
+}
+
+static void a_repeat_of_a_job_of_schema_1_finds_it(void **state)
+{
+	struct fixture *f = *state;
+	struct job_new n = sample("queued");
+	struct outcome o = insert_and_wait(f->s, &n);
+
+	assert_int_equal(o.result, JOB_EXISTED);
+	assert_int_equal(o.status, JOB_QUEUED);
+}
+
+static void runners_of_schema_1_are_there(void **state)
+{
+	struct fixture *f = *state;
+	struct runner_filter filter = {.page = 1, .limit = 9};
+	struct runner_list l = {0};
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_runner_list(f->s, &filter, &l, &err));
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.items[0].name, "proxy-1");
+	assert_true(l.items[0].last_heartbeat > 0);
+	runner_list_free(&l);
+}
+
+static int count_rows(void *arg, int n, char **values, char **names)
+{
+	(void)n;
+	(void)values;
+	(void)names;
+	(*(int *)arg)++;
+	return 0;
+}
+
+/* What the public contract promises to people with a database shell. */
+static void the_operators_queries_work(void **state)
+{
+	static const struct {
+		const char *sql;
+		int rows;
+	} queries[] = {
+	    {"SELECT * FROM jobs WHERE status IN"
+	     " ('queued','running','assigned') ORDER BY created_at DESC",
+		2},
+	    {"SELECT name, status, last_heartbeat FROM runners"
+	     " WHERE type='proxy'",
+		1},
+	    {"SELECT github_job_id, repository, workflow_name, job_name,"
+	     " runner_id, container_id, labels, metadata, started_at,"
+	     " completed_at, created_at, updated_at FROM jobs"
+	     " WHERE completed_at >= started_at",
+		1},
+	    {"SELECT id FROM jobs WHERE created_at GLOB"
+	     " '20[0-9][0-9]-*T*.[0-9][0-9][0-9]Z'",
+		3},
+	    {"SELECT container_id, github_runner_id FROM runners", 1},
+	};
+	struct fixture *f = *state;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+		char *message = NULL;
+		int rows = 0;
+
+		if (sqlite3_exec(db, queries[i].sql, count_rows, &rows,
+			&message) != SQLITE_OK)
+			fail_msg("%s: %s", queries[i].sql, message);
+		assert_int_equal(rows, queries[i].rows);
+	}
+	sqlite3_close(db);
+}
+
+#define SCHEMA_1_TEST(fn)                                                      \
+	cmocka_unit_test_setup_teardown(fn, setup_schema_1, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SCHEMA_1_TEST(an_ended_job_of_schema_1_reads_back),
+	    SCHEMA_1_TEST(a_running_job_of_schema_1_goes_on),
+	    SCHEMA_1_TEST(a_repeat_of_a_job_of_schema_1_finds_it),
+	    SCHEMA_1_TEST(runners_of_schema_1_are_there),
+	    SCHEMA_1_TEST(the_operators_queries_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
