@@ -17,6 +17,10 @@
  * (WELCOME) and the agent sends the rest again: nothing is lost or doubled.
  * An offset in ACK or WELCOME always stands at a frame boundary.
  *
+ * OUT records of a step may still follow its STEP_END (and stand between
+ * those of later steps): what it left running in the background goes on
+ * until the job ends.
+ *
  * Hub to agent, commands carry a sequence number (1, 2, ...). The agent
  * carries out a number once: after a reconnect the hub may send again what
  * it does not know to have arrived (HELLO names the last one accepted).
@@ -28,12 +32,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION	 1
-#define WIRE_HEADER_LEN	 8
+#define WIRE_VERSION     1
+#define WIRE_HEADER_LEN  8
 #define WIRE_PAYLOAD_MAX (1024 * 1024)
-#define WIRE_RING_BYTES	 (512 * 1024)
-#define WIRE_OUT_MAX	 (64 * 1024) /* payload of one OUT record */
-#define WIRE_STEP_NONE	 0xffff
+#define WIRE_RING_BYTES  (512 * 1024)
+#define WIRE_OUT_MAX     (64 * 1024) /* payload of one OUT record */
+#define WIRE_STEP_NONE   0xffff
 
 enum wire_type {
 	/* agent -> hub, not records */
@@ -43,23 +47,26 @@ enum wire_type {
 	WIRE_PONG = 2,
 	/* hub -> agent, not commands */
 	WIRE_WELCOME = 16, /* u64 offset: everything before it is kept */
-	WIRE_ACK = 17,	   /* u64 offset */
+	WIRE_ACK = 17,     /* u64 offset */
 	WIRE_PING = 18,
 	/* hub -> agent, commands: payload starts with u32 seq */
-	WIRE_JOB = 32,	  /* struct wire_job, see below; once, before RUN */
-	WIRE_RUN = 33,	  /* a step, see below; header.step is its number */
-	WIRE_CANCEL = 34, /* u32 grace_ms: SIGTERM to the step's processes, after
-			     the grace SIGKILL to all but the agent; the step
-			     ends with flag WIRE_END_CANCELLED */
-	WIRE_EXIT = 35,	  /* kill everything, exit 0 */
+	WIRE_JOB = 32,    /* struct wire_job, see below; once, before RUN */
+	WIRE_RUN = 33,    /* a step, see below; header.step is its number */
+	WIRE_CANCEL = 34, /* u32 grace_ms: SIGTERM to the step's processes,
+			     after the grace SIGKILL to all but the agent; the
+			     step ends with flag WIRE_END_CANCELLED */
+	WIRE_EXIT = 35,   /* kill everything, exit 0 */
 	/* agent -> hub, records; payload starts with i64 wall-clock ns */
 	WIRE_RECORD_BASE = 64,
-	WIRE_OUT = 64,	      /* stream 1|2; then the bytes, masked */
+	WIRE_OUT = 64,        /* stream 1|2; then the bytes, masked */
 	WIRE_STEP_START = 65, /* then u32 pid in the container */
 	WIRE_STEP_END = 66,   /* then struct wire_end */
-	WIRE_OUTPUTS = 67,    /* then pairs: GITHUB_OUTPUT of the step, masked */
-	WIRE_SUMMARY = 68,    /* then the text of GITHUB_STEP_SUMMARY, masked */
-	WIRE_NOTE = 69,	      /* then text: the agent warns about something */
+	WIRE_OUTPUTS = 67,    /* then pairs: GITHUB_OUTPUT of the step, masked;
+				 several when they are many, later keys win */
+	WIRE_SUMMARY = 68,    /* then the text of GITHUB_STEP_SUMMARY, masked;
+				 several when it is long: append */
+	WIRE_NOTE = 69,       /* then text: the agent warns about something;
+				 step may be WIRE_STEP_NONE */
 };
 
 /*
@@ -79,10 +86,10 @@ enum wire_type {
  *   (0: none), u32 grace_ms between SIGTERM and SIGKILL.
  */
 enum wire_end_flag {
-	WIRE_END_SIGNALED = 1,	/* code is the signal's number */
-	WIRE_END_TIMEOUT = 2,	/* the agent ended it: step timeout */
+	WIRE_END_SIGNALED = 1,  /* code is the signal's number */
+	WIRE_END_TIMEOUT = 2,   /* the agent ended it: step timeout */
 	WIRE_END_CANCELLED = 4, /* the agent ended it: CANCEL */
-	WIRE_END_OOM = 8,	/* at least one process was killed for memory */
+	WIRE_END_OOM = 8,       /* at least one process was killed for memory */
 	WIRE_END_NOT_STARTED = 16, /* could not be started; reason says why */
 };
 /* In this order, each little endian, then string reason. */
@@ -90,9 +97,9 @@ struct wire_end {
 	uint32_t code;
 	uint32_t flags;
 	uint64_t utime_us, stime_us, maxrss_bytes;
-	uint64_t oom_kills;  /* counted during the step */
-	uint64_t mem_limit;  /* bytes, 0: unknown */
-	uint64_t mem_peak;   /* bytes, 0: unknown */
+	uint64_t oom_kills; /* counted during the step */
+	uint64_t mem_limit; /* bytes, 0: unknown */
+	uint64_t mem_peak;  /* bytes, 0: unknown */
 };
 
 struct wire_header {
@@ -115,9 +122,8 @@ int wire_get_u32(struct wire_reader *r, uint32_t *ret);
 int wire_get_u64(struct wire_reader *r, uint64_t *ret);
 /* Borrowed from the payload, not NUL-terminated; refuses NUL inside. */
 int wire_get_str(struct wire_reader *r, const char **ret, size_t *ret_len);
-int wire_get_end(
-    struct wire_reader *r, struct wire_end *ret, const char **ret_reason,
-    size_t *ret_reason_len);
+int wire_get_end(struct wire_reader *r, struct wire_end *ret,
+    const char **ret_reason, size_t *ret_reason_len);
 
 struct buf;
 /* Appending; overflow is kept in buf->overflow. */
@@ -126,10 +132,12 @@ void wire_put_u32(struct buf *b, uint32_t v);
 void wire_put_u64(struct buf *b, uint64_t v);
 void wire_put_str(struct buf *b, const char *s); /* NULL: "" */
 void wire_put_strn(struct buf *b, const char *s, size_t len);
+void wire_put_end(
+    struct buf *b, const struct wire_end *end, const char *reason);
 /* Starts a frame at the end of b (header with len 0), returns its position;
  * wire_frame_end fills in the length. */
-size_t wire_frame_begin(struct buf *b, uint8_t type, uint8_t stream,
-    uint16_t step);
+size_t wire_frame_begin(
+    struct buf *b, uint8_t type, uint8_t stream, uint16_t step);
 void wire_frame_end(struct buf *b, size_t at);
 
 #endif

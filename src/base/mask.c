@@ -19,7 +19,7 @@
 
 #define PATTERN_MIN 3
 #define HELD_MAX    ((size_t)1 << 30)
-#define NONE	    UINT32_MAX
+#define NONE        UINT32_MAX
 
 struct pattern {
 	char *bytes;

@@ -117,7 +117,7 @@ static void hex_form(
 static bool is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z');
+	       (c >= 'A' && c <= 'Z');
 }
 
 static void percent_form(struct form *f, const char *value, size_t len,
@@ -198,7 +198,8 @@ static void put_json_char(struct form *f, char c, enum json_dialect dialect)
 		put(f, "\\", 1);
 		put(f, &short_name[at - plain], 1);
 	} else if ((uint8_t)c < 0x20 ||
-	    (dialect == JSON_HTML && (c == '<' || c == '>' || c == '&'))) {
+		   (dialect == JSON_HTML &&
+		       (c == '<' || c == '>' || c == '&'))) {
 		put_u16_escape(f, (uint8_t)c);
 	} else if (c == '/' && dialect == JSON_SLASH) {
 		put(f, "\\/", 2);

@@ -1,0 +1,59 @@
+/*
+ * Steps: one at a time. A step runs from RUN to the end of its main process;
+ * then its output so far is drained and its files are read, then STEP_END
+ * goes out. What it left in the background goes on, its pipes still read.
+ */
+#ifndef AGENT_STEP_H
+#define AGENT_STEP_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+
+#include "agent/cgroup.h"
+#include "agent/job.h"
+#include "agent/stream.h"
+
+/* Pipes kept open for background processes; beyond, the oldest is closed. */
+#define STEP_STREAMS_MAX 64
+/* How long a background process that holds the pipes delays STEP_END. */
+#define STEP_DRAIN_MS 500
+
+struct step {
+	bool active;
+	uint16_t number;
+	struct job_plan plan;
+	pid_t pid; /* main process, also its group */
+	int failure;
+	bool exited;
+	int status;
+	struct rusage usage;
+	uint32_t flags; /* enum wire_end_flag, as far as decided */
+	uint32_t grace_ms;
+	int64_t timeout_at, kill_at, drain_until;
+	struct cgroup_memory before;
+};
+
+struct steps {
+	struct job job;
+	struct stream_hub hub;
+	struct step now;
+	struct stream streams[STEP_STREAMS_MAX];
+	size_t stream_count; /* oldest first */
+};
+
+void steps_init(struct steps *s, struct outbox *outbox);
+/* -1: the payload is malformed. A step that cannot start ends at once. */
+int steps_run(
+    struct steps *s, uint16_t number, struct wire_reader *body) MUST_CHECK;
+void steps_cancel(struct steps *s, uint32_t grace_ms);
+/* Collects every process that has ended. */
+void steps_reap(struct steps *s);
+/* What is due by now: timeout, kill, end. Lowers *deadline_ns. */
+void steps_tick(struct steps *s, int64_t *deadline_ns);
+
+/* One poll entry per stream that may be read now; returns how many. */
+size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_STREAMS_MAX]);
+void steps_service(struct steps *s, const struct pollfd *fds, size_t n);
+
+#endif
