@@ -314,6 +314,9 @@ int http_hijack(struct http_client *c, const struct ctx *ctx,
 		*ret_fd = fd;
 		return 0;
 	}
+	while (ret.body.len > 0 &&
+	       (unsigned char)ret.body.data[ret.body.len - 1] <= ' ')
+		ret.body.data[--ret.body.len] = '\0';
 	snprintf(code, sizeof(code), "http_%d", ret.status);
 	return err_set(err, kind_of_status(ret.status), code,
 	    "%s %s on %s: status %d: %.300s", call->method, call->target,

@@ -74,7 +74,9 @@ const char *http_result_header(const struct http_result *r, const char *name,
  * the context (after the request was sent and not GET/HEAD: UNCERTAIN with
  * code "timeout"/"canceled"); ERR_LIMIT: reply larger than the result's
  * maximum. A stale kept connection is retried once on a new one when the
- * request cannot have been processed or is GET/HEAD.
+ * request cannot have been processed or is GET/HEAD. Codes beside those of
+ * the kinds: "connect_failed", "connection_lost", "bad_reply",
+ * "reply_too_large", "reply_headers_too_large", "request_too_large".
  */
 int http_call(struct http_client *c, const struct ctx *ctx,
     const struct http_call *call, struct http_result *ret, struct err *err)
@@ -83,7 +85,8 @@ int http_call(struct http_client *c, const struct ctx *ctx,
 /*
  * Sends with "Connection: Upgrade, Upgrade: tcp" and hands over the raw
  * socket on 101 (or on 200 without upgrade, as engines do); bytes already
- * read go to early. Other statuses: -1 with the body's text.
+ * read go to early. Other statuses: -1 with the body's text, the kind that
+ * fits and the code "http_404" and so on.
  */
 int http_hijack(struct http_client *c, const struct ctx *ctx,
     const struct http_call *call, int *ret_fd, struct buf *early,

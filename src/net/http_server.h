@@ -131,7 +131,8 @@ struct http_stream_ops {
 /*
  * Starts a streamed reply and frees x. content_length >= 0: exactly that
  * many bytes will be produced; -1: chunked (HTTP/1.0: until close). produce
- * is called once at once. `bind` (may be NULL) is called with the handle
+ * is called once at once. A peer that half-closes is answered, but ends a
+ * stream of unknown length: it cannot be told from one that left. `bind` (may be NULL) is called with the handle
  * before the first produce, so that the caller can register it.
  */
 void http_reply_stream(struct http_exchange *x, int status,

@@ -193,8 +193,13 @@ static void on_peer_done(struct server_conn *c)
 	case PHASE_BUSY:
 	case PHASE_REPLY:
 		break; /* it may still read */
-	case PHASE_IDLE:
 	case PHASE_STREAM:
+		/* Without an end in sight, "no more to say" can only mean
+		 * that it left; with one, the next write would tell. */
+		if (c->x->stream->left < 0)
+			server_conn_close(c);
+		break;
+	case PHASE_IDLE:
 	case PHASE_LINGER:
 	case PHASE_CLOSING:
 		server_conn_close(c);

@@ -205,7 +205,6 @@ void server_reply_head(
     struct http_exchange *x, const char *content_type, int64_t length);
 /* A posted reply, on the loop. */
 void server_reply_arrived(struct http_exchange *x);
-const char *server_reply_reason(int status);
 
 /* server_write.c */
 enum server_write_then {

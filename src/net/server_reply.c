@@ -13,7 +13,7 @@
 #define REPLY_HEAD_MAX (128 * 1024)
 #define DATE_LEN       32
 
-const char *server_reply_reason(int status)
+static const char *reason_of(int status)
 {
 	static const struct {
 		int status;
@@ -95,7 +95,7 @@ void server_reply_head(
 	buf_append_str(b, "HTTP/1.1 ");
 	append_number(b, (uint64_t)x->status);
 	buf_append_char(b, ' ');
-	append_line(b, server_reply_reason(x->status), "");
+	append_line(b, reason_of(x->status), "");
 	append_line(b, "Date: ", date_text());
 	append_line(b, "X-Request-Id: ", x->request_id);
 	if (content_type != NULL)
@@ -189,8 +189,8 @@ static void start_stream(struct server_conn *c, uv_buf_t *head)
 	}
 	st->conn = c;
 	c->phase = PHASE_STREAM;
-	if (c->peer_done)
-		server_conn_close(c);
+	if (c->peer_done && st->left < 0)
+		server_conn_close(c); /* as on_peer_done */
 	else if (server_write(c, head, 1, WRITE_THEN_STREAM))
 		server_stream_written(c);
 }

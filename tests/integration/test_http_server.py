@@ -378,7 +378,8 @@ def test_upgrade_offers_are_not_taken(server: EchoServer) -> None:
 
 
 def test_half_closed_peers_are_answered(server: EchoServer) -> None:
-    for path, body in (("/hello", 48), ("/big?bytes=3000000", 3000000), ("/later", 6)):
+    for path, body in (("/hello", 48), ("/big?bytes=3000000", 3000000), ("/later", 6),
+                       ("/flow?bytes=3000000&length=1", 3000000)):
         with server.peer() as peer:
             peer.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             peer.half_close()
