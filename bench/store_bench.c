@@ -378,17 +378,17 @@ static void time_open_and_get(struct bench *b, job_id id, unsigned times)
 	    (double)(clock_mono_ns() - start) / 1e6 / times);
 }
 
-static void bench_reads(struct bench *b)
+static void bench_reads(struct bench *b, enum job_status ended)
 {
 	const struct job_filter filters[] = {
 	    {.page = 1, .limit = 20},
-	    {.page = 1, .limit = 20, .status = JOB_CANCELLED},
+	    {.page = 1, .limit = 20, .status = ended},
 	    {.page = 1, .limit = 20, .status = JOB_QUEUED},
 	    {.page = 1, .limit = 20, .repository = "owner/project"},
 	    {.page = 1,
 		.limit = 20,
 		.repository = "owner/project",
-		.status = JOB_CANCELLED},
+		.status = ended},
 	    {.page = 1000, .limit = 20},
 	};
 	static const char *const names[] = {"all", "by ended status",
@@ -450,7 +450,7 @@ static void run(struct bench *b, const struct store_config *c, int64_t seconds,
 		bench_inserts(b, counts[i], seconds);
 	for (size_t i = 0; i < ARRAY_LEN(counts) && seconds > 0; i++)
 		bench_whole(b, counts[i], seconds);
-	bench_reads(b);
+	bench_reads(b, finished > 0 ? JOB_CANCELLED : JOB_COMPLETED);
 	store_close(b->store);
 }
 

@@ -110,7 +110,8 @@ void store_on_event(struct store *s,
 
 /* -- delegation -------------------------------------------------------------- */
 struct job_new {
-	struct job job;	   /* id, strings, ...; borrowed until done */
+	struct job job;	   /* id (a UUIDv7, whose time becomes created_at),
+			      strings, ...; borrowed during the call */
 	uint64_t spec_hash; /* of the whole content incl. secrets; 63 bits used:
 			       the same key with another hash is a conflict */
 	const void *secrets; /* plain JSON object text to seal, or NULL */
@@ -135,7 +136,8 @@ uint64_t store_content_hash(struct store *s, const void *data, size_t len);
 /* -- changes (blocking, durable) ---------------------------------------------- */
 /* What a transition also writes; NULL / 0 / unset fields stay as they are. */
 struct job_change {
-	enum job_status from[4]; /* 0-terminated: allowed old states */
+	enum job_status from[4]; /* 0-terminated: allowed old states; none
+				    given: any that `to` may follow */
 	enum job_status to;
 	const char *reason_code, *reason; /* stored and in the history row */
 	const char *image, *sandbox_id, *container_id, *runner_id;
@@ -153,18 +155,21 @@ struct job_change {
  * ERR_CONFLICT when the job is in none of `from` (msg names its state),
  * ERR_NOT_FOUND. started_at is set at running, completed_at at every end;
  * an end deletes the sealed secrets in the same transaction. reason_code
- * and reason are replaced on every transition (NULL clears them).
+ * and reason are replaced on every transition (NULL clears them). Both
+ * moments follow phases.started / phases.ended where given, else the clock.
  */
 int store_job_transition(struct store *s, job_id id,
     const struct job_change *change, struct err *err) MUST_CHECK;
 /* The same without a change of status: image, sandbox, container, phases,
- * result, lease. No history row unless event_type is given. */
+ * result, lease; a reason where not NULL. No history row unless event_type
+ * is given. */
 int store_job_note(struct store *s, job_id id, const struct job_change *change,
     const char *event_type, struct err *err) MUST_CHECK;
 /* Sets first_step_begun durably; ERR_CONFLICT when the job is not running. */
 int store_job_first_step(struct store *s, job_id id, struct err *err)
     MUST_CHECK;
-/* Marks the wish; returns the status it found. */
+/* Marks the wish; returns the status it found. Changes nothing on an ended
+ * job or the second time. */
 int store_job_request_cancel(struct store *s, job_id id, const char *who,
     enum job_status *ret_status, struct err *err) MUST_CHECK;
 
@@ -172,7 +177,8 @@ int store_job_request_cancel(struct store *s, job_id id, const char *who,
 /* 1 found, 0 none, -1 error. */
 int store_job_get(struct store *s, job_id id, struct job *ret,
     struct err *err) MUST_CHECK;
-/* Unsealed secrets JSON into a secret; NULL when there are none. */
+/* Unsealed secrets JSON into a secret; NULL when there are none (any more).
+ * ERR_INTERNAL "secrets_missing": an open job lost its secrets. */
 struct secret;
 int store_job_secrets(struct store *s, job_id id, struct secret **ret,
     struct err *err) MUST_CHECK;
@@ -200,7 +206,8 @@ int store_job_list(struct store *s, const struct job_filter *f,
  * (NULL: from the start): for the scheduler at start-up, page by page. */
 int store_job_list_open(struct store *s, const job_id *after, int64_t limit,
     struct job_list *ret, struct err *err) MUST_CHECK;
-/* Jobs per status now; and totals ever ended per final status. */
+/* Open states: jobs there now. Final states: ever ended, also purged ones
+ * (list with a status filter gives those there now). Costs no query. */
 int store_job_counts(struct store *s, int64_t ret[JOB_STATUS_COUNT],
     struct err *err) MUST_CHECK;
 
