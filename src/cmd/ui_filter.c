@@ -66,13 +66,22 @@ static enum state in_csi(struct ui_filter *f, unsigned char c, struct buf *out)
 	return c >= 0x40 && c <= 0x7e ? TEXT : CSI_SKIP;
 }
 
-/* The second byte after 0xc2: 0x80-0x9f would be a C1 control. */
+/*
+ * The byte after 0xc2: 0x80-0x9f would make a C1 control. A 0xc2 without its
+ * second byte is no UTF-8 and must not wait in the output for one that comes
+ * after a dropped sequence.
+ */
 static enum state in_c2(unsigned char c, struct buf *out)
 {
 	if (c >= 0x80 && c < 0xa0)
 		return TEXT;
+	if (c < 0xa0 || c > 0xbf) {
+		put(out, '?');
+		return in_text(c, out);
+	}
 	put(out, (char)0xc2);
-	return in_text(c, out);
+	put(out, (char)c);
+	return TEXT;
 }
 
 static enum state step(struct ui_filter *f, unsigned char c, struct buf *out)

@@ -42,6 +42,10 @@ int config_set_secret_file(struct config *c, const struct option *opt,
  */
 int config_load_file(
     struct config *c, const char *path, struct err *err) MUST_CHECK;
+/* The same with the file's text at hand; name is for messages. Sets
+ * *ret_has_secret when a secret stands in it. */
+int config_load_yaml(struct config *c, const char *name, const char *text,
+    size_t len, bool *ret_has_secret, struct err *err) MUST_CHECK;
 
 /* Names and values of `.env`; the environment itself needs no copy. */
 struct env_pair {

@@ -56,9 +56,11 @@ static int check_keys(const char *file, const struct yaml_item *entry,
 		if (names[n] != NULL)
 			continue;
 		near = option_nearest(i->key, next_name, (void *)names);
+		CLEANUP(buf_fini) struct buf shown = {.max = 512};
+		option_quote(&shown, i->key);
 		return err_set(err, ERR_INVALID, "unknown_option",
-		    "%s:%d: unknown key \"%.80s\" in %s%s%s%s", file, i->line,
-		    i->key, list, near ? "; did you mean \"" : "",
+		    "%s:%d: unknown key %s in %s%s%s%s", file, i->line,
+		    buf_str(&shown), list, near ? "; did you mean \"" : "",
 		    near ? near : "", near ? "\"?" : "");
 	}
 	return 0;

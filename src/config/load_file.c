@@ -69,6 +69,7 @@ static bool is_section(const char *path)
 static int unknown_key(
     struct walk *w, const struct yaml_item *item, const char *path)
 {
+	CLEANUP(buf_fini) struct buf shown = {.max = 512};
 	const char *near = suggest_key(path);
 
 	if (is_section(path))
@@ -76,8 +77,9 @@ static int unknown_key(
 		    "%s:%d: %s is a section: its options stand below it, "
 		    "indented",
 		    w->file, item->line, path);
+	option_quote(&shown, path);
 	return err_set(w->err, ERR_INVALID, "unknown_option",
-	    "%s:%d: unknown key \"%.120s\"%s%s%s", w->file, item->line, path,
+	    "%s:%d: unknown key %s%s%s%s", w->file, item->line, buf_str(&shown),
 	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
 	    near != NULL ? "\"?" : "; `runnerhub config` lists all");
 }
@@ -166,32 +168,38 @@ static int walk_map(
 	return 0;
 }
 
-static int parse_and_walk(struct walk *w, const struct buf *text)
+int config_load_yaml(struct config *c, const char *name, const char *text,
+    size_t len, bool *ret_has_secret, struct err *err)
 {
 	CLEANUP(yaml_doc_free) struct yaml_doc *doc = NULL;
+	struct walk w = {.c = c, .file = name, .err = err};
 	const struct yaml_item *root;
+	int rc = 0;
 
-	TRY(yaml_doc_parse(&doc, w->file, buf_str(text), text->len, w->err));
+	TRY(yaml_doc_parse(&doc, name, text, len, err));
 	root = yaml_doc_root(doc);
 	if (root == NULL || yaml_item_is_null(root))
 		return 0;
 	if (root->kind != YAML_MAP)
-		return err_set(w->err, ERR_INVALID, "bad_yaml",
-		    "%s:%d: expected `key: value` lines", w->file, root->line);
-	return walk_map(w, root, "");
+		return err_set(err, ERR_INVALID, "bad_yaml",
+		    "%s:%d: expected `key: value` lines", name, root->line);
+	rc = walk_map(&w, root, "");
+	*ret_has_secret = w.has_secret;
+	return rc;
 }
 
 int config_load_file(struct config *c, const char *path, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = {.max = YAML_DOC_BYTES_MAX};
-	struct walk w = {.c = c, .file = path, .err = err};
+	bool has_secret = false;
 	struct stat st;
 	int rc;
 
 	if (fs_read_file(path, &text, err) < 0)
 		return err_wrap(err, "configuration file");
-	rc = parse_and_walk(&w, &text);
-	if (w.has_secret && stat(path, &st) == 0 && (st.st_mode & 044) != 0)
+	rc = config_load_yaml(
+	    c, path, buf_str(&text), text.len, &has_secret, err);
+	if (has_secret && stat(path, &st) == 0 && (st.st_mode & 044) != 0)
 		config_warn(c,
 		    "%s holds a secret and other users may read it: chmod 600",
 		    path);

@@ -139,9 +139,7 @@ static int read_entry(struct reader *r, struct yaml_item *parent,
 	if (key == NULL)
 		return -1;
 	if (yaml_item_get(parent, key) != NULL)
-		return err_set(r->err, ERR_INVALID, "bad_yaml",
-		    "%s:%zu: key \"%.80s\" stands here a second time", r->name,
-		    line, key);
+		return fail(r, line, "this key stands here a second time");
 	TRY(next_event(r, &ev));
 	rc = read_value(r, &ev, tail);
 	yaml_event_delete(&ev);

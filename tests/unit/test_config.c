@@ -383,7 +383,10 @@ static void yaml_mistakes_name_line_and_key(void **state)
 		"hub.yml:2: http.port: \"x\" is not accepted, expected a "
 		"whole number from 0 to 65535"},
 	    {"http:\n  port: 1\n  port: 2\n",
-		"hub.yml:3: key \"port\" stands here a second time"},
+		"hub.yml:3: this key stands here a second time"},
+	    {"\"a\\nb\": 1\n",
+		"hub.yml:1: unknown key \"a\\x0ab\"; `runnerhub config` "
+		"lists all"},
 	    {"- a\n", "hub.yml:1: expected `key: value` lines"},
 	    {"http: &x\n  port: 1\n",
 		"hub.yml:1: anchors and aliases are not accepted here"},
