@@ -8,8 +8,7 @@
 #include "base/parse.h"
 #include "cmd/cmd.h"
 
-/* Options that every command takes. */
-static const struct command_option help_option = {
+const struct command_option help_option = {
     "help", 'h', NULL, "show this help", NULL};
 
 const struct command_option client_options[] = {

@@ -52,7 +52,8 @@ struct command {
 
 /* Every command, in the order of the help; ends with NULL. */
 extern const struct command *const commands[];
-extern const struct command_option client_options[];
+/* Of those that talk to a hub, ends with {NULL}; of all. */
+extern const struct command_option client_options[], help_option;
 
 const struct command *command_find(int argc, char **argv, int *ret_words);
 
@@ -96,7 +97,7 @@ struct invocation {
 /*
  * Parses argv and loads the configuration as the row's flags say. True: go
  * on. False: *ret_exit is the exit code, all has been said. Always end with
- * invocation_fini, CLEANUP(invocation_fini).
+ * invocation_fini, CLEANUP(invocation_fini). Also what `serve` begins with.
  */
 bool invocation_begin(struct invocation *v, const struct command *command,
     int argc, char **argv, int *ret_exit) MUST_CHECK;
@@ -110,9 +111,6 @@ static inline void invocation_fini_guard(struct invocation *v)
 int command_fail(const struct err *err);
 /* The same for a mistake in the command line, with where to read on. */
 int command_usage_error(const struct command *command, const struct err *err);
-/* For `serve`, whose flags config_load takes itself: 0 when nothing is left
- * in argv, else the leftover is named and the exit code returned. */
-int command_refuse_rest(const struct command *command, int argc, char **argv);
 /* The option (without dashes) that was probably meant; NULL: none is near. */
 const char *command_nearest_flag(
     const struct command *command, const char *flag, char out[64]);

@@ -32,20 +32,25 @@ static bool names_path(const char *value)
 	       (strcmp(value, "FILE") == 0 || strcmp(value, "PATH") == 0);
 }
 
+static void visit_option(
+    const struct visit *v, const struct command_option *option)
+{
+	struct offer o = {.name = option->name,
+	    .letter = option->letter,
+	    .doc = option->doc,
+	    .takes_value = option->value != NULL,
+	    .is_path = names_path(option->value)};
+
+	snprintf(o.choices, sizeof(o.choices), "%s",
+	    option->choices != NULL ? option->choices : "");
+	v->cb(v->out, v->command, &o);
+}
+
 static void visit_options(
     const struct visit *v, const struct command_option *options)
 {
-	for (; options != NULL && options->name != NULL; options++) {
-		struct offer o = {.name = options->name,
-		    .letter = options->letter,
-		    .doc = options->doc,
-		    .takes_value = options->value != NULL,
-		    .is_path = names_path(options->value)};
-
-		snprintf(o.choices, sizeof(o.choices), "%s",
-		    options->choices != NULL ? options->choices : "");
-		v->cb(v->out, v->command, &o);
-	}
+	for (; options != NULL && options->name != NULL; options++)
+		visit_option(v, options);
 }
 
 static void visit_flag(void *arg, const struct config_flag *flag)
@@ -69,15 +74,13 @@ static void visit_command(struct buf *out, const struct command *c,
     void (*cb)(struct buf *out, const char *command, const struct offer *o))
 {
 	struct visit v = {.cb = cb, .out = out, .command = c->name};
-	const struct offer help = {
-	    .name = "help", .letter = 'h', .doc = "show this help"};
 
 	visit_options(&v, c->options);
 	if (c->flags & COMMAND_CLIENT)
 		visit_options(&v, client_options);
 	if (c->flags & COMMAND_CONFIG)
 		config_flag_each(visit_flag, &v);
-	cb(out, c->name, &help);
+	visit_option(&v, &help_option);
 }
 
 /* The first words, each once, or the second words of a group. */

@@ -26,16 +26,6 @@ int command_usage_error(const struct command *command, const struct err *err)
 	return EXIT_USAGE;
 }
 
-int command_refuse_rest(const struct command *command, int argc, char **argv)
-{
-	struct args a;
-	struct err err = ERR_INIT;
-	int rc = args_parse(&a, command, argc, argv, &err);
-
-	args_fini(&a);
-	return rc < 0 ? command_usage_error(command, &err) : EXIT_OK;
-}
-
 static void print_warning(void *arg, const char *line)
 {
 	(void)arg;

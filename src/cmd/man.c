@@ -140,6 +140,8 @@ void man_page(struct buf *out)
 	IGNORE(buf_append_str(
 	    out, ".SS \"Options of all commands that talk to a hub\"\n"));
 	options(out, client_options);
+	IGNORE(buf_append_str(out, ".SS \"Options of all commands\"\n"));
+	option(out, &help_option);
 	IGNORE(buf_append_str(out, ".SH CONFIGURATION\n"));
 	config_flag_each(flag, out);
 	IGNORE(buf_append_str(out, tail));

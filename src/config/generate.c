@@ -29,7 +29,8 @@ void config_help(struct buf *out)
 		    option_section_title((enum option_section)s)));
 		for (size_t i = 0; i < option_count; i++)
 			if ((int)option_table[i].section == s &&
-			    option_table[i].flag != NULL)
+			    option_table[i].flag != NULL &&
+			    !option_table[i].unused)
 				help_row(&option_table[i], out);
 	}
 }
