@@ -160,26 +160,31 @@ static const char *moment(const struct change *c, bool applies,
 	return phase_ns != 0 ? clock_iso(phase_ns, out) : c->now;
 }
 
+/* completed_at is not even named before the end: naming it would make every
+ * transition touch the index of open jobs. */
+#define UPDATE_STATUS(also)                                                    \
+	"UPDATE jobs SET" SET_COMMON ", status = ?, reason_code = ?,"          \
+	" reason = ?, started_at = COALESCE(?, started_at)" also               \
+	" WHERE id = ? AND status = ?"
+
 static int update_status(struct db *db, const struct change *c, struct err *err)
 {
-	static const char sql[] =
-	    "UPDATE jobs SET" SET_COMMON ", status = ?, reason_code = ?,"
-	    " reason = ?, started_at = COALESCE(?, started_at),"
-	    " completed_at = COALESCE(?, completed_at)"
-	    " WHERE id = ? AND status = ?";
+	static const char open[] = UPDATE_STATUS("");
+	static const char end[] = UPDATE_STATUS(", completed_at = ?");
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	const struct job_change *w = c->wanted;
+	bool ends = job_status_is_final(w->to);
 	char started[CLOCK_ISO_LEN], ended[CLOCK_ISO_LEN];
 
-	TRY(db_use(db, sql, &st, err));
+	TRY(db_use(db, ends ? end : open, &st, err));
 	bind_common(st, c);
 	db_bind_text(st, job_status_name(w->to));
 	db_bind_text(st, w->reason_code);
 	db_bind_text(st, w->reason);
 	db_bind_text(
 	    st, moment(c, w->to == JOB_RUNNING, w->phases.started, started));
-	db_bind_text(
-	    st, moment(c, job_status_is_final(w->to), w->phases.ended, ended));
+	if (ends)
+		db_bind_text(st, moment(c, true, w->phases.ended, ended));
 	db_bind_textn(st, c->id_text, UUID_TEXT_LEN - 1);
 	db_bind_text(st, job_status_name(c->found));
 	return run_exactly_one(st, c, err);

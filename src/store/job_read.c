@@ -213,8 +213,7 @@ int store_job_list_open(struct store *s, const job_id *after, int64_t limit,
 {
 	static const char sql[] =
 	    "SELECT " JOB_COLUMNS " FROM jobs"
-	    " WHERE status IN ('pending','queued','assigned','running')"
-	    " AND id > ? ORDER BY id LIMIT ?";
+	    " WHERE completed_at IS NULL AND id > ? ORDER BY id LIMIT ?";
 	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	static const struct uuid before_all;

@@ -58,8 +58,7 @@ static const char SCHEMA_1[] =
     " ON jobs (repository, run_id, job_name, attempt);"
     "CREATE INDEX jobs_by_repository ON jobs (repository, id);"
     "CREATE INDEX jobs_by_status ON jobs (status, id, repository);"
-    "CREATE INDEX jobs_open ON jobs (id)"
-    " WHERE status IN ('pending','queued','assigned','running');"
+    "CREATE INDEX jobs_open ON jobs (id) WHERE completed_at IS NULL;"
 
     "CREATE TABLE job_secrets ("
     " job_id TEXT NOT NULL PRIMARY KEY,"

@@ -222,6 +222,20 @@ static void the_generated_key_is_private_and_kept(void **state)
 	assert_string_equal(err.code, "key_file_damaged");
 }
 
+static void a_content_hash_depends_on_content_and_key(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	uint64_t one = store_content_hash(f->s, "abc", 3);
+
+	assert_true(one <= INT64_MAX);
+	assert_true(one != store_content_hash(f->s, "abd", 3));
+	fixture_reopen(f);
+	assert_true(one == store_content_hash(f->s, "abc", 3));
+	ASSERT_OK(open_with(f, "another key, long enough", &err));
+	assert_true(one != store_content_hash(f->s, "abc", 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +245,7 @@ int main(void)
 	    STORE_TEST(a_job_whose_secrets_vanished_is_an_error),
 	    STORE_TEST(another_key_is_refused_while_secrets_wait),
 	    STORE_TEST(a_short_key_is_refused),
+	    STORE_TEST(a_content_hash_depends_on_content_and_key),
 	    STORE_TEST(the_generated_key_is_private_and_kept),
 	};
 
