@@ -96,9 +96,11 @@ static int fail_io(struct sqlite_db *d, int rc, struct err *err)
 		    d->path);
 	if (is_space(eno))
 		return fail_space(d, err);
-	return err_set(err, ERR_UNAVAILABLE, "disk_error",
-	    "reading or writing %s failed (%s): check the disk", d->path,
-	    eno != 0 ? strerror(eno) : "input/output error");
+	err_sys(err, eno != 0 ? eno : EIO,
+	    "reading or writing %s failed, check its disk", d->path);
+	err->kind = ERR_UNAVAILABLE;
+	snprintf(err->code, sizeof(err->code), "disk_error");
+	return -1;
 }
 
 static int fail(struct sqlite_db *d, int rc, struct err *err)
