@@ -68,7 +68,19 @@ static void read_file(const char *path, struct buf *out)
 /* -- a spec from JSON: {"image":"x","cmd":["a"],"labels":{"k":"v"},...} -------
  */
 
-/* Borrowed from doc, which lives as long as the program. */
+/* What a spec points to lives as long as the program. Reachable from here,
+ * so that a leak of engine/ itself is the only one that is reported. */
+static void *keep(void *p)
+{
+	static void *kept[64];
+	static size_t n;
+
+	ASSERT(n < ARRAY_LEN(kept));
+	kept[n++] = p;
+	return p;
+}
+
+/* Borrowed from doc. */
 static const char *text_of(const json_t *doc, const char *key)
 {
 	return json_string_value(json_object_get(doc, key));
@@ -81,7 +93,7 @@ static const char *const *list_of(const json_t *doc, const char *key)
 
 	if (list == NULL)
 		return NULL;
-	out = mem_calloc(json_array_size(list) + 1, sizeof(*out));
+	out = keep(mem_calloc(json_array_size(list) + 1, sizeof(*out)));
 	for (size_t i = 0; i < json_array_size(list); i++)
 		out[i] = json_string_value(json_array_get(list, i));
 	return out;
@@ -96,7 +108,7 @@ static const struct engine_pair *pairs_of(const json_t *doc, const char *key)
 
 	if (obj == NULL)
 		return NULL;
-	out = mem_calloc(json_object_size(obj) + 1, sizeof(*out));
+	out = keep(mem_calloc(json_object_size(obj) + 1, sizeof(*out)));
 	json_object_foreach(obj, name, value)
 	{
 		out[n].key = name;
@@ -120,7 +132,7 @@ static json_t *document(const struct probe *p, int i)
 	json_t *doc = json_loads(arg(p, i), 0, NULL);
 
 	if (doc != NULL)
-		return doc;
+		return keep(doc);
 	fprintf(stderr, "engine_probe: the argument is not JSON\n");
 	exit(2);
 }
