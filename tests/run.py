@@ -90,11 +90,13 @@ def run_pytest(build: str, suite: str, only: str | None) -> Tally:
     folder = os.path.join(ROOT, "tests", suite)
     if not glob.glob(os.path.join(folder, "test_*.py")):
         return Tally()
-    with tempfile.TemporaryDirectory() as temp:
+    # A test may leave mounts or foreign owners there: never our failure.
+    with tempfile.TemporaryDirectory(prefix="runnerhub-pytest-",
+                                     ignore_cleanup_errors=True) as temp:
         report = os.path.join(temp, "report.xml")
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                    "-q", "--tb=short", "--durations=5", f"--junitxml={report}",
-                   folder] + (["-k", only] if only else [])
+                   f"--basetemp={temp}/tmp", folder] + (["-k", only] if only else [])
         code = subprocess.run(command, env=environment(build), cwd=ROOT).returncode
         if not os.path.exists(report):
             return Tally(failed=1)

@@ -47,5 +47,6 @@ engine_has_image() {
 # json_field NAME: the first string value of that name in the JSON on stdin.
 # Enough for the engine's own answers; not a parser.
 json_field() {
-	sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' | head -n 1
+	{ grep -o '"'"$1"'": *"[^"]*"' || true; } | head -n 1 |
+		sed 's/^"[^"]*": *"//; s/"$//'
 }
