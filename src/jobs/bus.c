@@ -1,4 +1,5 @@
-/* The event bus: see bus.h. One mutex; rendering happens once, at publishing. */
+/* The event bus: see bus.h. One mutex; rendering happens once, at publishing.
+ */
 #include "jobs/bus.h"
 
 #include <inttypes.h>
@@ -21,12 +22,14 @@ struct slot {
 struct bus {
 	struct store *store;
 	struct mtx mtx;
-	struct slot ring[RING]; /* by seq modulo RING; guarded, like all below */
-	int64_t first, last;	/* seq of the oldest and newest in the ring */
+	struct slot
+	    ring[RING];      /* by seq modulo RING; guarded, like all below */
+	int64_t first, last; /* seq of the oldest and newest in the ring */
 	struct bus_follower *followers;
 };
 
-/* -- rendering ---------------------------------------------------------------- */
+/* -- rendering ----------------------------------------------------------------
+ */
 
 void event_write(const struct job_event *e, struct json *j)
 {
@@ -67,7 +70,8 @@ static void render(const struct job_event *e, struct buf *out)
 	IGNORE(buf_append_str(out, "\n\n"));
 }
 
-/* -- publishing ---------------------------------------------------------------- */
+/* -- publishing
+ * ---------------------------------------------------------------- */
 
 static void slot_clear(struct slot *s)
 {
@@ -97,7 +101,8 @@ static void publish(void *arg, const struct job_event *e)
 	if (b->first <= e->seq - RING)
 		b->first = e->seq - RING + 1;
 	for (struct bus_follower *f = b->followers; f != NULL; f = f->next)
-		f->wake(f->arg);
+		if (!f->has_job || uuid_equal(f->job.u, e->job.u))
+			f->wake(f->arg);
 	mtx_unlock(&b->mtx);
 }
 
@@ -125,7 +130,8 @@ void bus_close(struct bus *b)
 	mem_free(b);
 }
 
-/* -- following -------------------------------------------------------------------- */
+/* -- following
+ * -------------------------------------------------------------------- */
 
 void bus_follow(struct bus *b, struct bus_follower *f)
 {
@@ -162,7 +168,7 @@ static bool matches(const struct slot *s, const struct bus_filter *f)
 	if (f->has_job && !uuid_equal(s->job.u, f->job.u))
 		return false;
 	return f->repository == NULL ||
-	    strcmp(f->repository, s->repository) == 0;
+	       strcmp(f->repository, s->repository) == 0;
 }
 
 /* False: what follows seq has left the ring. */

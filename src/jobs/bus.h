@@ -22,14 +22,17 @@ void bus_close(struct bus *b); /* after the store is closed */
 struct bus_filter {
 	bool has_job;
 	job_id job;
-	const char *repository; /* NULL: all; borrowed for the life of a follower */
+	const char
+	    *repository; /* NULL: all; borrowed for the life of a follower */
 };
 
-/* wake(arg) after each new event, on the writer's thread, under the lock
- * that bus_leave takes; must not block or call the bus. */
+/* wake(arg) after each new event (of that job), on the writer's thread, under
+ * the lock that bus_leave takes; must not block or call the bus. */
 struct bus_follower {
 	void (*wake)(void *arg);
 	void *arg;
+	bool has_job;
+	job_id job;
 	struct bus_follower *next; /* internal */
 };
 void bus_follow(struct bus *b, struct bus_follower *f);

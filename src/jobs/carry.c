@@ -5,6 +5,8 @@
  * Each moment at which the hub may be killed leaves a state that recover.c
  * goes on from: what is about to happen is in the store before it happens.
  */
+#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -12,7 +14,8 @@
 #include "base/mem.h"
 #include "jobs/carry_internal.h"
 
-/* -- the end ---------------------------------------------------------------------- */
+/* -- the end
+ * ---------------------------------------------------------------------- */
 
 static char *result_json(const struct carry *c)
 {
@@ -40,8 +43,8 @@ static void log_end(struct carry *c, const struct outcome *o)
 }
 
 /* Waits out a store that cannot be written: the job's end must be kept. */
-static int store_until_kept(struct carry *c, const struct job_change *change,
-    struct err *err)
+static int store_until_kept(
+    struct carry *c, const struct job_change *change, struct err *err)
 {
 	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
 	struct err slept = ERR_INIT;
@@ -65,8 +68,8 @@ static int store_until_kept(struct carry *c, const struct job_change *change,
 static void store_end(struct carry *c, const struct outcome *o)
 {
 	CLEANUP(mem_free) char *result = result_json(c);
-	struct job_change change = {.from = {JOB_QUEUED, JOB_ASSIGNED,
-					JOB_RUNNING, JOB_PENDING},
+	struct job_change change = {
+	    .from = {JOB_QUEUED, JOB_ASSIGNED, JOB_RUNNING, JOB_PENDING},
 	    .to = o->status,
 	    .reason_code = o->code[0] != '\0' ? o->code : NULL,
 	    .reason = o->words[0] != '\0' ? o->words : NULL,
@@ -77,11 +80,12 @@ static void store_end(struct carry *c, const struct outcome *o)
 		.first_output = c->progress.first_output_at}};
 	struct err err = ERR_INIT;
 
+	c->job.phases.ended = change.phases.ended;
+	c->job.phases.first_output = change.phases.first_output;
 	FAULT("before_end");
-	if (store_until_kept(c, &change, &err) < 0 &&
-	    err.kind != ERR_CONFLICT)
-		log_error(&c->ctx, "cannot store the end of the job",
-		    LOG_ERR(&err));
+	if (store_until_kept(c, &change, &err) < 0 && err.kind != ERR_CONFLICT)
+		log_error(
+		    &c->ctx, "cannot store the end of the job", LOG_ERR(&err));
 	else
 		log_end(c, o);
 	FAULT("after_end");
@@ -118,10 +122,10 @@ static void store_retry(struct carry *c, struct outcome *o)
 	}
 	if (store_until_kept(c, &change, &err) < 0 ||
 	    hub_schedule_job(c->hub, &c->job, change.not_before, &err) < 0) {
-		log_error(&c->ctx, "cannot queue the job again",
-		    LOG_ERR(&err));
+		log_error(&c->ctx, "cannot queue the job again", LOG_ERR(&err));
 		return;
 	}
+	atomic_fetch_add(&c->hub->meters.retries, 1);
 	log_warn(&c->ctx, "the job could not start, trying again",
 	    LOG_INT("again_in_ms", wait_ms), LOG_STR("code", o->code),
 	    LOG_STR("reason", o->words));
@@ -142,7 +146,8 @@ static void conclude(struct carry *c, struct outcome *o)
 	}
 }
 
-/* -- cleaning up -------------------------------------------------------------------- */
+/* -- cleaning up
+ * -------------------------------------------------------------------- */
 
 static void close_log(struct carry *c, const struct outcome *o)
 {
@@ -158,10 +163,13 @@ static void close_log(struct carry *c, const struct outcome *o)
 		spool_log_close(c->log);
 }
 
+/* Its container is gone. */
 static void note_removed(struct carry *c)
 {
 	struct job_change change = {.phases = {.removed = clock_wall_ns()}};
 	struct err err = ERR_INIT;
+
+	c->job.phases.removed = change.phases.removed;
 
 	if (store_job_note(c->hub->store, c->job.id, &change, NULL, &err) < 0)
 		log_debug(&c->ctx, "cannot note the removal", LOG_ERR(&err));
@@ -191,10 +199,12 @@ static void end_sandbox(struct carry *c, const struct outcome *o)
 		    LOG_ERR(&err));
 	else if (o->kind == OUTCOME_END)
 		note_removed(c);
-	pool_kick(c->hub->pool);
+	if (c->hub->pool != NULL)
+		pool_kick(c->hub->pool);
 }
 
-/* -- the flow ------------------------------------------------------------------------ */
+/* -- the flow
+ * ------------------------------------------------------------------------ */
 
 static int load(struct carry *c, struct err *err)
 {
@@ -219,8 +229,22 @@ static struct outcome run(struct carry *c)
 	return c->job.is_session ? carry_session(c) : carry_steps(c);
 }
 
+/* Lines about the job name the request that brought it. */
+static void name_request(struct carry *c)
+{
+	json_t *meta = json_loads(c->job.metadata, 0, NULL);
+	const char *id = json_string_value(json_object_get(meta, "requestId"));
+
+	snprintf(
+	    c->request_id, sizeof(c->request_id), "%s", id != NULL ? id : "");
+	json_decref(meta);
+	if (id != NULL)
+		c->with_request.value = c->request_id;
+}
+
 static struct outcome carry_loaded(struct carry *c)
 {
+	name_request(c);
 	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
 		return (struct outcome){.kind = OUTCOME_LEAVE};
 	if (c->job.cancel_requested)
@@ -235,8 +259,8 @@ static struct outcome carry_entered(struct carry *c)
 	if (load(c, &err) < 0) {
 		log_error(&c->ctx, "cannot read the job", LOG_ERR(&err));
 		return err.kind == ERR_INTERNAL
-		    ? outcome_of_error(&err)
-		    : (struct outcome){.kind = OUTCOME_LEAVE};
+			   ? outcome_of_error(&err)
+			   : (struct outcome){.kind = OUTCOME_LEAVE};
 	}
 	return carry_loaded(c);
 }
@@ -256,12 +280,13 @@ void carry_job(
 	    .sandbox = sandbox,
 	    .resumed = sandbox != NULL,
 	    .deadline_ns = CLOCK_NO_DEADLINE};
-	struct ctx root = ctx_root(), with_cancel;
+	struct ctx root = ctx_root();
 	struct outcome o;
 	struct err err = ERR_INIT;
 
 	uuid_text(grant->job.id.u, c.id_text);
-	c.ctx = ctx_with_field(&root, "job", c.id_text);
+	c.with_request = ctx_with_field(&root, "request", NULL);
+	c.ctx = ctx_with_field(&c.with_request, "job", c.id_text);
 	c.live.id = grant->job.id;
 	c.live.is_session = grant->job.session;
 	if (live_enter(h->live, &c.live, &err) < 0) {
@@ -269,14 +294,15 @@ void carry_job(
 		schedule_release(h->schedule, grant);
 		return;
 	}
-	with_cancel = ctx_with_cancel(&c.ctx, &c.live.cancel);
-	c.starting = with_cancel;
+	c.starting = ctx_with_cancel(&c.ctx, &c.live.cancel);
 	if (sandbox != NULL)
 		live_set_sandbox(h->live, &c.live, sandbox);
 	o = carry_entered(&c);
 	conclude(&c, &o);
 	close_log(&c, &o);
 	end_sandbox(&c, &o);
+	if (o.kind == OUTCOME_END)
+		job_meters_ended(&h->meters, o.status, &c.job.phases);
 	live_leave(h->live, &c.live);
 	if (c.grant != NULL)
 		schedule_release(h->schedule, c.grant);

@@ -20,7 +20,8 @@ enum {
 	DISK_FULL_PAUSE_MS = 500,
 };
 
-/* -- from the agent ---------------------------------------------------------------- */
+/* -- from the agent
+ * ---------------------------------------------------------------- */
 
 /* Notes were appended one behind the other: now that the buffer stands
  * still, point at them. */
@@ -37,8 +38,8 @@ static void point_at_notes(
 	}
 }
 
-static int append_batch(struct carry *c, const struct channel_record *in,
-    size_t n, struct err *err)
+static int append_batch(
+    struct carry *c, const struct channel_record *in, size_t n, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf notes;
 	struct spool_record recs[BATCH_MAX];
@@ -59,8 +60,8 @@ static int append_batch(struct carry *c, const struct channel_record *in,
 	c->agent_off = in[n - 1].end_off;
 	/* Kept already: a sync that fails is tried again within a second. */
 	if (step_ended && spool_sync(c->log, &sync_err) < 0)
-		log_warn(&c->ctx, "cannot sync the job's log",
-		    LOG_ERR(&sync_err));
+		log_warn(
+		    &c->ctx, "cannot sync the job's log", LOG_ERR(&sync_err));
 	return 0;
 }
 
@@ -146,8 +147,8 @@ enum carry_news carry_await(struct carry *c,
 		if (clock_mono_ns() >= deadline_ns)
 			return CARRY_TIMEOUT;
 		wait_until = c->disk_full
-		    ? clock_deadline_ms(DISK_FULL_PAUSE_MS)
-		    : deadline_ns;
+				 ? clock_deadline_ms(DISK_FULL_PAUSE_MS)
+				 : deadline_ns;
 		channel_wait(sb->channel, sb->wake_fd,
 		    wait_until < deadline_ns ? wait_until : deadline_ns);
 		if (!pump(c, err))
@@ -155,7 +156,8 @@ enum carry_news carry_await(struct carry *c,
 	}
 }
 
-/* -- to the agent -------------------------------------------------------------------- */
+/* -- to the agent
+ * -------------------------------------------------------------------- */
 
 static void put_pairs(struct buf *b, const json_t *object)
 {
@@ -163,10 +165,11 @@ static void put_pairs(struct buf *b, const json_t *object)
 	json_t *value;
 
 	wire_put_u32(b, (uint32_t)json_object_size(object));
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		wire_put_str(b, key);
-		wire_put_strn(b, json_string_value(value),
-		    json_string_length(value));
+		wire_put_strn(
+		    b, json_string_value(value), json_string_length(value));
 	}
 }
 
@@ -216,8 +219,7 @@ int carry_send_job(struct carry *c, struct err *err)
 	json_decref(env);
 	json_decref(secrets);
 	if (!b.overflow)
-		channel_send(
-		    c->sandbox->channel, WIRE_JOB, WIRE_STEP_NONE, &b);
+		channel_send(c->sandbox->channel, WIRE_JOB, WIRE_STEP_NONE, &b);
 	if (b.data != NULL)
 		secret_wipe(b.data, b.cap);
 	if (b.overflow) {
@@ -266,8 +268,7 @@ uint32_t carry_send_step(struct carry *c, size_t index)
 	wire_put_u64(&b, (uint64_t)step.timeout_s * 1000);
 	wire_put_u32(&b, (uint32_t)c->hub->options->grace_ms);
 	ASSERT(!b.overflow);
-	seq = channel_send(
-	    c->sandbox->channel, WIRE_RUN, (uint16_t)index, &b);
+	seq = channel_send(c->sandbox->channel, WIRE_RUN, (uint16_t)index, &b);
 	buf_fini(&b);
 	FAULT("after_step_sent");
 	return seq;

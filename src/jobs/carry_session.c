@@ -13,8 +13,7 @@ static bool ended_by_proxy(const struct carry *c)
 /* When the lease ends, on the monotonic clock. */
 static int64_t lease_deadline(const struct carry *c)
 {
-	int64_t left =
-	    atomic_load(&c->live.lease_until) - clock_wall_ns();
+	int64_t left = atomic_load(&c->live.lease_until) - clock_wall_ns();
 
 	return clock_deadline_ms(left > 0 ? left / CLOCK_NS_PER_MS : 0);
 }
@@ -48,16 +47,16 @@ static struct outcome lease_expired(const struct carry *c)
 	return outcome_end(JOB_FAILED, "lease_expired",
 	    "no call came for the session within its lease of %lld s: %s",
 	    (long long)((atomic_load(&c->live.driven)
-			    ? c->hub->options->lease_ms
-			    : c->hub->options->lease_first_ms) /
-		1000),
+				? c->hub->options->lease_ms
+				: c->hub->options->lease_first_ms) /
+			1000),
 	    atomic_load(&c->live.driven) ? "the proxy has vanished"
 					 : "nobody drove it");
 }
 
 /* How the wait ended, when it ended for good. */
-static bool decide(struct carry *c, enum carry_news news,
-    const struct err *err, struct outcome *ret)
+static bool decide(struct carry *c, enum carry_news news, const struct err *err,
+    struct outcome *ret)
 {
 	switch (news) {
 	case CARRY_DONE:
@@ -67,8 +66,8 @@ static bool decide(struct carry *c, enum carry_news news,
 		*ret = carry_died(c);
 		return true;
 	case CARRY_CANCEL:
-		*ret = outcome_end(JOB_CANCELLED, "cancelled",
-		    "the session was cancelled");
+		*ret = outcome_end(
+		    JOB_CANCELLED, "cancelled", "the session was cancelled");
 		return true;
 	case CARRY_STOPPING:
 		*ret = (struct outcome){.kind = OUTCOME_LEAVE};

@@ -13,10 +13,11 @@
 static int give_up(struct carry *c, const struct err *err, struct outcome *ret)
 {
 	if (atomic_load(&c->live.cancel_requested))
-		*ret = outcome_end(JOB_CANCELLED, "cancelled",
-		    "cancelled before it ran");
+		*ret = outcome_end(
+		    JOB_CANCELLED, "cancelled", "cancelled before it ran");
 	else if (atomic_load(&c->live.stopping) ||
-	    strcmp(err->code, "job_state") == 0) /* ended by somebody else */
+		 strcmp(err->code, "job_state") ==
+		     0) /* ended by somebody else */
 		*ret = (struct outcome){.kind = OUTCOME_LEAVE};
 	else
 		*ret = outcome_of_error(err);
@@ -41,7 +42,8 @@ static void say(void *arg, const char *line)
 	carry_note(arg, line);
 }
 
-/* -- where it runs ------------------------------------------------------------------ */
+/* -- where it runs
+ * ------------------------------------------------------------------ */
 
 /* A warm one serves a job without wishes of its own as to network; other
  * limits are set on it, which takes the engine a moment. */
@@ -56,11 +58,12 @@ static struct sandbox *take_warm(struct carry *c, struct sandbox_limits limits)
 	sb = pool_take(c->hub->pool, c->image);
 	if (sb == NULL)
 		return NULL;
-	if (sandbox_update(
-		c->hub->sandboxes, &c->starting, sb, limits, &err) == 0)
+	if (sandbox_update(c->hub->sandboxes, &c->starting, sb, limits, &err) ==
+	    0)
 		return sb;
-	log_info(&c->ctx, "a warm sandbox cannot take this job's limits, "
-			  "starting a cold one",
+	log_info(&c->ctx,
+	    "a warm sandbox cannot take this job's limits, "
+	    "starting a cold one",
 	    LOG_ERR(&err));
 	IGNORE(sandbox_destroy(c->hub->sandboxes, &c->ctx, sb, &err));
 	return NULL;
@@ -77,8 +80,8 @@ static int start_cold(
 
 	/* Most often it is there: create says so when it is not. */
 	if (strcmp(c->hub->options->pull_policy, "always") != 0 &&
-	    sandbox_start(c->hub->sandboxes, &c->starting, &spec, &c->sandbox,
-		err) == 0)
+	    sandbox_start(
+		c->hub->sandboxes, &c->starting, &spec, &c->sandbox, err) == 0)
 		return 0;
 	if (err->kind != ERR_NONE && strcmp(err->code, "image_not_found") != 0)
 		return -1;
@@ -88,7 +91,8 @@ static int start_cold(
 	    c->hub->sandboxes, &c->starting, &spec, &c->sandbox, err);
 }
 
-/* -- the states ---------------------------------------------------------------------- */
+/* -- the states
+ * ---------------------------------------------------------------------- */
 
 static int to_queued(struct carry *c, struct err *err)
 {
@@ -113,6 +117,7 @@ static int to_assigned(struct carry *c, struct err *err)
 		change.container_id = c->sandbox->container_id;
 	}
 	TRY(store_job_transition(c->hub->store, c->job.id, &change, err));
+	c->job.phases.assigned = change.phases.assigned;
 	c->job.tries++;
 	FAULT("after_assigned");
 	return 0;
@@ -125,8 +130,8 @@ static int to_running(struct carry *c, struct err *err)
 	    .to = JOB_RUNNING,
 	    .sandbox_id = c->sandbox->id,
 	    .container_id = c->sandbox->container_id,
-	    .phases = {.created = c->sandbox->warm ? now
-						   : c->sandbox->created_ns,
+	    .phases = {
+		.created = c->sandbox->warm ? now : c->sandbox->created_ns,
 		.started = now}};
 
 	if (c->job.is_session) {
@@ -136,6 +141,8 @@ static int to_running(struct carry *c, struct err *err)
 	}
 	FAULT("before_running");
 	TRY(store_job_transition(c->hub->store, c->job.id, &change, err));
+	c->job.phases.created = change.phases.created;
+	c->job.phases.started = change.phases.started;
 	FAULT("after_running");
 	return 0;
 }
@@ -177,7 +184,8 @@ int carry_start(struct carry *c, struct outcome *ret)
 	return 0;
 }
 
-/* -- a job that runs already ----------------------------------------------------------- */
+/* -- a job that runs already
+ * ----------------------------------------------------------- */
 
 static bool agent_has_caught_up(const struct carry *c)
 {
@@ -191,8 +199,8 @@ static int reconnect(struct carry *c, struct outcome *ret)
 	struct err err = ERR_INIT;
 	int64_t limit = clock_deadline_ms(c->hub->options->start_timeout_ms);
 
-	switch (carry_await(c, agent_has_caught_up, limit,
-	    1 << CARRY_CANCEL, &err)) {
+	switch (carry_await(
+	    c, agent_has_caught_up, limit, 1 << CARRY_CANCEL, &err)) {
 	case CARRY_DONE:
 		return 0;
 	case CARRY_DIED:
@@ -219,10 +227,9 @@ int carry_resume(struct carry *c, struct outcome *ret)
 	struct err err = ERR_INIT;
 	struct channel *ch = c->sandbox->channel;
 
-	if (spool_log_open(c->hub->spool, c->id_text, &c->log, &c->agent_off,
-		&err) < 0 ||
-	    progress_load(
-		&c->progress, c->hub->spool, c->id_text, &err) < 0) {
+	if (spool_log_open(
+		c->hub->spool, c->id_text, &c->log, &c->agent_off, &err) < 0 ||
+	    progress_load(&c->progress, c->hub->spool, c->id_text, &err) < 0) {
 		*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
 		return -1;
 	}

@@ -12,7 +12,8 @@
 /* Beyond the grace that the agent gives a step: it must have answered. */
 enum { AGENT_MARGIN_MS = 5000 };
 
-/* -- what ends a job early -------------------------------------------------------------- */
+/* -- what ends a job early
+ * -------------------------------------------------------------- */
 
 struct outcome carry_died(struct carry *c)
 {
@@ -31,8 +32,7 @@ struct outcome carry_died(struct carry *c)
 static bool step_is_over(const struct carry *c)
 {
 	for (size_t i = 0; i < c->progress.nsteps; i++)
-		if (c->progress.steps[i].started &&
-		    !c->progress.steps[i].ended)
+		if (c->progress.steps[i].started && !c->progress.steps[i].ended)
 			return false;
 	return true;
 }
@@ -96,7 +96,9 @@ static struct outcome interrupted(
 	WRONG("an interruption that is none");
 }
 
-/* -- one step ----------------------------------------------------------------------------- */
+/* -- one step
+ * -----------------------------------------------------------------------------
+ */
 
 static bool awaited_step_ended(const struct carry *c)
 {
@@ -126,7 +128,9 @@ static int run_step(struct carry *c, size_t index, struct outcome *ret)
 	return 0;
 }
 
-/* -- all of them --------------------------------------------------------------------------- */
+/* -- all of them
+ * ---------------------------------------------------------------------------
+ */
 
 static bool is_due(const struct step_spec *step, bool failed)
 {
@@ -150,8 +154,8 @@ static void judge(struct outcome *o, const struct step_progress *s,
 		return;
 	o->status = JOB_FAILED;
 	o->exit_code = (s->end.flags & WIRE_END_SIGNALED) != 0
-	    ? 128 + (int)s->end.code
-	    : (int)s->end.code;
+			   ? 128 + (int)s->end.code
+			   : (int)s->end.code;
 	if (o->exit_code == 0) /* ended by a time limit, and said 0 */
 		o->exit_code = 1;
 	step_describe(

@@ -29,8 +29,10 @@ static void inserted(void *arg, enum job_insert_result r, job_id id,
 
 	if (r == JOB_INSERTED &&
 	    schedule_add(p->hub->schedule, &p->entry, p->repository, &add) < 0)
-		log_error(&ctx, "a stored job could not be queued",
-		    LOG_ERR(&add));
+		log_error(
+		    &ctx, "a stored job could not be queued", LOG_ERR(&add));
+	if (r == JOB_INSERTED)
+		atomic_fetch_add(&p->hub->meters.delegated, 1);
 	p->done(p->arg, r, id, status, err);
 	mem_free(p->repository);
 	mem_free(p);
@@ -109,13 +111,13 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	return -1;
 }
 
-/* -- cancel ------------------------------------------------------------------------- */
+/* -- cancel
+ * ------------------------------------------------------------------------- */
 
 int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
     struct err *err)
 {
-	struct job_change change = {
-	    .from = {JOB_QUEUED, JOB_PENDING},
+	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
 	    .to = JOB_CANCELLED,
 	    .reason_code = "cancelled",
 	    .reason = "cancelled while it waited"};
@@ -134,14 +136,15 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 	return 0;
 }
 
-/* -- sessions -------------------------------------------------------------------------- */
+/* -- sessions
+ * -------------------------------------------------------------------------- */
 
 static int renew(struct hub *h, const struct job *job, const char *runner_id,
     struct err *err)
 {
 	struct job_change note = {
-	    .lease_until = clock_wall_ns() +
-		h->options->lease_ms * CLOCK_NS_PER_MS,
+	    .lease_until =
+		clock_wall_ns() + h->options->lease_ms * CLOCK_NS_PER_MS,
 	    .runner_id = runner_id};
 
 	IGNORE(live_renew(h->live, job->id, note.lease_until)); /* or over */
@@ -153,8 +156,8 @@ static int end_session(struct hub *h, const struct job *job,
 {
 	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
 	    .to = status,
-	    .reason_code = status == JOB_FAILED ? "session_failed"
-						: "cancelled",
+	    .reason_code =
+		status == JOB_FAILED ? "session_failed" : "cancelled",
 	    .reason = "ended by its proxy before it ran"};
 
 	if (!job_status_may_follow(job->status, status))
@@ -199,7 +202,8 @@ int hub_session_status(struct hub *h, job_id id, enum job_status status,
 	return with_job(h, &job, status, runner_id, err);
 }
 
-/* -- why it waits -------------------------------------------------------------------------- */
+/* -- why it waits
+ * -------------------------------------------------------------------------- */
 
 bool hub_explain(struct hub *h, const struct job *job, char code[32],
     char *words, size_t size)

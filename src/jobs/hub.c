@@ -18,7 +18,8 @@
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
 
-/* -- the state directory ------------------------------------------------------------- */
+/* -- the state directory
+ * ------------------------------------------------------------- */
 
 static int lock_state(struct hub *h, struct err *err)
 {
@@ -51,8 +52,7 @@ static int load_id(struct hub *h, struct err *err)
 			return -1;
 		err_clear(err);
 		uuid_text(uuid_v4(), h->id);
-		return fs_replace_file(
-		    path, h->id, strlen(h->id), 0600, err);
+		return fs_replace_file(path, h->id, strlen(h->id), 0600, err);
 	}
 	if (uuid_parse(buf_str(&text), &id) < 0)
 		return err_set(err, ERR_INVALID, "damaged_state",
@@ -69,14 +69,15 @@ static int open_state(struct hub *h, struct err *err)
 
 	TRY(fs_mkdir_p(h->options->state_dir, 0700, err));
 	if (realpath(h->options->state_dir, resolved) == NULL)
-		return err_sys(
-		    err, errno, "resolve %s", h->options->state_dir);
+		return err_sys(err, errno, "resolve %s", h->options->state_dir);
 	h->state_dir = mem_strdup(resolved);
 	TRY(lock_state(h, err));
 	return load_id(h, err);
 }
 
-/* -- the parts --------------------------------------------------------------------------- */
+/* -- the parts
+ * ---------------------------------------------------------------------------
+ */
 
 static int open_store(struct hub *h, struct err *err)
 {
@@ -110,9 +111,9 @@ static int open_sandboxes(struct hub *h, struct err *err)
 	struct sandboxes_config c = {.engine = h->engine,
 	    .state_dir = h->state_dir,
 	    .hub_id = h->id,
-	    .starts_parallel = (unsigned)(o->starts_parallel > 0
-		    ? o->starts_parallel
-		    : 2 * cores),
+	    .starts_parallel =
+		(unsigned)(o->starts_parallel > 0 ? o->starts_parallel
+						  : 2 * cores),
 	    .start_timeout_ms = o->start_timeout_ms,
 	    .network_mode = o->network_mode,
 	    .network_mechanism = o->network_mechanism,
@@ -146,8 +147,7 @@ static int64_t pool_allowance(void *arg)
 	schedule_stats(h->schedule, &s);
 	if (s.gates != 0)
 		return 0;
-	return s.memory_total > 0 ? s.memory_total - s.memory_used
-				  : INT64_MAX;
+	return s.memory_total > 0 ? s.memory_total - s.memory_used : INT64_MAX;
 }
 
 static int open_pool(struct hub *h, struct err *err)
@@ -175,7 +175,9 @@ static int open_pool(struct hub *h, struct err *err)
 	return pool_open(&h->pool, &c, err);
 }
 
-/* -- carriers --------------------------------------------------------------------------------- */
+/* -- carriers
+ * ---------------------------------------------------------------------------------
+ */
 
 static struct adopted *take_adopted(struct hub *h)
 {
@@ -222,8 +224,8 @@ static int start_carriers(struct hub *h, struct err *err)
 
 	h->carriers = mem_calloc(n, sizeof(*h->carriers));
 	for (; h->ncarriers < n; h->ncarriers++)
-		TRY(thread_start(&h->carriers[h->ncarriers], "carrier",
-		    carrier, h, err));
+		TRY(thread_start(
+		    &h->carriers[h->ncarriers], "carrier", carrier, h, err));
 	return 0;
 }
 
@@ -233,14 +235,15 @@ int hub_start_adopter(struct hub *h, struct err *err)
 
 	TRY(thread_start(&t, "adopter", adopter, h, err));
 	mtx_lock(&h->mtx);
-	h->adopters =
-	    mem_realloc(h->adopters, (h->nadopters + 1) * sizeof(t));
+	h->adopters = mem_realloc(h->adopters, (h->nadopters + 1) * sizeof(t));
 	h->adopters[h->nadopters++] = t;
 	mtx_unlock(&h->mtx);
 	return 0;
 }
 
-/* -- boot and end ----------------------------------------------------------------------------- */
+/* -- boot and end
+ * -----------------------------------------------------------------------------
+ */
 
 static int boot(struct hub *h, struct err *err)
 {
@@ -272,6 +275,7 @@ int hub_open(struct hub **ret, const struct options *options, struct err *err)
 	h->lock_fd = -1;
 	h->cancel.fd = -1;
 	h->started_at = clock_wall_ns();
+	job_meters_init(&h->meters);
 	mtx_init(&h->mtx, "hub");
 	cond_init(&h->changed);
 	if (boot(h, err) < 0) {
@@ -290,13 +294,12 @@ static void drain(struct hub *h)
 
 	if (running == 0)
 		return;
-	log_info(&ctx, "waiting for running jobs",
-	    LOG_INT("jobs", running),
+	log_info(&ctx, "waiting for running jobs", LOG_INT("jobs", running),
 	    LOG_INT("at_most_ms", h->options->drain_ms));
-	if (!live_wait_empty(
-		h->live, clock_deadline_ms(h->options->drain_ms)))
-		log_warn(&ctx, "jobs still run: they go on without a hub, "
-			       "the next one takes them over",
+	if (!live_wait_empty(h->live, clock_deadline_ms(h->options->drain_ms)))
+		log_warn(&ctx,
+		    "jobs still run: they go on without a hub, "
+		    "the next one takes them over",
 		    LOG_INT("jobs", (int64_t)live_count(h->live)));
 }
 
@@ -354,7 +357,9 @@ void hub_close(struct hub *h)
 	mem_free(h);
 }
 
-/* -- looking in ----------------------------------------------------------------------------------- */
+/* -- looking in
+ * -----------------------------------------------------------------------------------
+ */
 
 const struct options *hub_options(const struct hub *h)
 {
@@ -399,6 +404,11 @@ struct sandboxes *hub_sandboxes(struct hub *h)
 struct pool *hub_pool(struct hub *h)
 {
 	return h->pool;
+}
+
+struct job_meters *hub_meters(struct hub *h)
+{
+	return &h->meters;
 }
 
 int64_t hub_started_at(const struct hub *h)

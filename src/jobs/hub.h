@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "jobs/bus.h"
+#include "jobs/meter.h"
 #include "jobs/request.h"
 #include "jobs/schedule.h"
 #include "sandbox/pool.h"
@@ -45,13 +46,14 @@ struct sandboxes *hub_sandboxes(struct hub *h);
 struct pool *hub_pool(struct hub *h);
 int64_t hub_started_at(const struct hub *h); /* wall ns */
 
-/* -- engine and disk ------------------------------------------------------------ */
+/* -- engine and disk
+ * ------------------------------------------------------------ */
 struct hub_engine_state {
 	bool up;
 	bool known; /* info is filled: it answered once */
 	struct engine_info info;
 	char error[256]; /* why it is down */
-	int64_t since;	 /* wall ns of the last change */
+	int64_t since;   /* wall ns of the last change */
 };
 void hub_engine_state(struct hub *h, struct hub_engine_state *ret);
 struct hub_disk {
@@ -60,7 +62,10 @@ struct hub_disk {
 };
 void hub_disk(struct hub *h, struct hub_disk *ret);
 
-/* -- jobs ----------------------------------------------------------------------- */
+struct job_meters *hub_meters(struct hub *h);
+
+/* -- jobs
+ * ----------------------------------------------------------------------- */
 /* The limits in force for requests. */
 void hub_request_limits(struct hub *h, struct request_limits *ret);
 /*
@@ -71,8 +76,8 @@ void hub_request_limits(struct hub *h, struct request_limits *ret);
 int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
     void *arg, struct err *err) MUST_CHECK;
 /* Idempotent: an ended job stays as it is. ret: the status it had. */
-int hub_cancel(struct hub *h, job_id id, const char *who,
-    enum job_status *ret, struct err *err) MUST_CHECK;
+int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
+    struct err *err) MUST_CHECK;
 /* A proxy says how its session stands (jobs-api: PATCH status and
  * proxy-complete). ERR_CONFLICT for a job that the hub drives. */
 int hub_session_status(struct hub *h, job_id id, enum job_status status,

@@ -31,8 +31,7 @@ static void drop_locked(struct hub *h, struct image_pull *p)
 {
 	if (--p->users > 0)
 		return;
-	for (struct image_pull **at = &h->pulls; *at != NULL;
-	     at = &(*at)->next)
+	for (struct image_pull **at = &h->pulls; *at != NULL; at = &(*at)->next)
 		if (*at == p) {
 			*at = p->next;
 			break;
@@ -42,8 +41,8 @@ static void drop_locked(struct hub *h, struct image_pull *p)
 }
 
 /* Another carrier pulls it: its result is ours. */
-static int await_pull(struct hub *h, const struct ctx *ctx,
-    struct image_pull *p, struct err *err)
+static int await_pull(
+    struct hub *h, const struct ctx *ctx, struct image_pull *p, struct err *err)
 {
 	int r = 0;
 

@@ -71,8 +71,7 @@ static void put_github(json_t *env, const struct job *job)
 	put(env, "GITHUB_RUN_ATTEMPT", number);
 	put(env, "GITHUB_JOB", job->external_id);
 	put(env, "GITHUB_WORKFLOW", job->workflow);
-	put(env, "GITHUB_SHA",
-	    json_string_value(json_object_get(meta, "sha")));
+	put(env, "GITHUB_SHA", json_string_value(json_object_get(meta, "sha")));
 	put_ref(env, json_string_value(json_object_get(meta, "ref")));
 	put(env, "GITHUB_EVENT_NAME",
 	    json_string_value(json_object_get(meta, "eventName")));

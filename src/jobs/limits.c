@@ -68,9 +68,9 @@ static bool has_label(const json_t *labels, const char *wanted)
 	const json_t *label;
 	size_t i;
 
-	json_array_foreach(labels, i, label)
-		if (strcmp(json_string_value(label), wanted) == 0)
-			return true;
+	json_array_foreach(
+	    labels, i, label) if (strcmp(json_string_value(label), wanted) ==
+				  0) return true;
 	return false;
 }
 

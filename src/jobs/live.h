@@ -24,9 +24,9 @@ struct live {
 	struct cancel cancel; /* ends blocking calls before the sandbox runs */
 	struct sandbox *sandbox; /* to wake; guarded by the set's mutex */
 	atomic_bool cancel_requested;
-	atomic_bool stopping;		/* the hub shuts down */
-	_Atomic int64_t lease_until;	/* sessions: wall ns */
-	_Atomic int session_end;	/* enum job_status, 0: goes on */
+	atomic_bool stopping;        /* the hub shuts down */
+	_Atomic int64_t lease_until; /* sessions: wall ns */
+	_Atomic int session_end;     /* enum job_status, 0: goes on */
 	atomic_bool driven;
 	_Atomic int64_t cancelled_ns; /* mono, of the request */
 };

@@ -20,8 +20,7 @@ struct outcome outcome_end(
 
 struct outcome outcome_of_error(const struct err *err)
 {
-	struct outcome o =
-	    outcome_end(JOB_FAILED, err->code, "%s", err->msg);
+	struct outcome o = outcome_end(JOB_FAILED, err->code, "%s", err->msg);
 
 	switch (err->kind) {
 	case ERR_UNAVAILABLE:

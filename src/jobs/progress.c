@@ -13,8 +13,8 @@ enum { SUMMARY_MAX = 1024 * 1024 };
 
 void progress_init(struct progress *p, size_t nsteps)
 {
-	*p = (struct progress){.nsteps = nsteps,
-	    .steps = mem_calloc(nsteps, sizeof(*p->steps))};
+	*p = (struct progress){
+	    .nsteps = nsteps, .steps = mem_calloc(nsteps, sizeof(*p->steps))};
 }
 
 void progress_fini(struct progress *p)
@@ -27,7 +27,8 @@ void progress_fini(struct progress *p)
 	*p = (struct progress){0};
 }
 
-/* -- agent's record -> spool's record ----------------------------------------- */
+/* -- agent's record -> spool's record -----------------------------------------
+ */
 
 static int end_note(struct wire_reader *r, struct buf *out, int32_t *ret_code)
 {
@@ -132,7 +133,8 @@ int progress_translate(const struct channel_record *rec, struct buf *notes,
 	return 0;
 }
 
-/* -- folding --------------------------------------------------------------------- */
+/* -- folding
+ * --------------------------------------------------------------------- */
 
 static uint64_t number(const json_t *o, const char *key)
 {
@@ -154,8 +156,8 @@ static void fold_end(struct step_progress *s, const struct spool_record *rec)
 	    .oom_kills = number(o, "oomKills"),
 	    .mem_limit = number(o, "memLimit"),
 	    .mem_peak = number(o, "memPeak")};
-	snprintf(s->reason, sizeof(s->reason), "%s",
-	    reason != NULL ? reason : "");
+	snprintf(
+	    s->reason, sizeof(s->reason), "%s", reason != NULL ? reason : "");
 	json_decref(o);
 }
 
@@ -195,8 +197,7 @@ void progress_fold(struct progress *p, const struct spool_record *rec)
 	}
 }
 
-static int fold_one(
-    void *arg, const struct spool_record *rec, struct err *err)
+static int fold_one(void *arg, const struct spool_record *rec, struct err *err)
 {
 	(void)err;
 	progress_fold(arg, rec);
@@ -209,12 +210,13 @@ int progress_load(
 	return spool_marks(spool, id, fold_one, p, err);
 }
 
-/* -- words ------------------------------------------------------------------------- */
+/* -- words
+ * ------------------------------------------------------------------------- */
 
 bool step_failed(const struct step_progress *s)
 {
 	return s->ended && (s->end.code != 0 || s->end.flags != 0) &&
-	    s->end.flags != WIRE_END_OOM;
+	       s->end.flags != WIRE_END_OOM;
 }
 
 static void describe_memory(
@@ -223,8 +225,8 @@ static void describe_memory(
 	int n = 0;
 
 	if (s->end.mem_limit > 0)
-		n = snprintf(out, size, "limit %" PRIu64 " MiB",
-		    s->end.mem_limit >> 20);
+		n = snprintf(
+		    out, size, "limit %" PRIu64 " MiB", s->end.mem_limit >> 20);
 	if (s->end.mem_peak > 0)
 		snprintf(out + n, size - (size_t)n, "%speak %" PRIu64 " MiB",
 		    n > 0 ? ", " : "", s->end.mem_peak >> 20);
@@ -238,8 +240,8 @@ void step_describe(const struct step_progress *s, size_t index,
 
 	snprintf(code, 32, "step_failed");
 	if ((e->flags & WIRE_END_NOT_STARTED) != 0) {
-		snprintf(what, sizeof(what), "could not start: %.120s",
-		    s->reason);
+		snprintf(
+		    what, sizeof(what), "could not start: %.120s", s->reason);
 	} else if ((e->flags & WIRE_END_TIMEOUT) != 0) {
 		snprintf(code, 32, "step_timeout");
 		snprintf(what, sizeof(what), "ran into its time limit");
@@ -258,7 +260,9 @@ void step_describe(const struct step_progress *s, size_t index,
 	snprintf(words, size, "step %zu (%s) %s", index + 1, name, what);
 }
 
-/* -- JSON ---------------------------------------------------------------------------- */
+/* -- JSON
+ * ----------------------------------------------------------------------------
+ */
 
 static const char *status_of(const struct step_progress *s, bool over)
 {
@@ -273,8 +277,8 @@ static void write_usage(const struct step_progress *s, struct json *j)
 {
 	const struct wire_end *e = &s->end;
 
-	json_kint(j, "durationMs",
-	    (s->ended_at - s->started_at) / CLOCK_NS_PER_MS);
+	json_kint(
+	    j, "durationMs", (s->ended_at - s->started_at) / CLOCK_NS_PER_MS);
 	json_kint(j, "cpuMs", (int64_t)((e->utime_us + e->stime_us) / 1000));
 	json_kint(j, "maxRssBytes", (int64_t)e->maxrss_bytes);
 	if (e->oom_kills == 0)
@@ -317,9 +321,8 @@ static void write_step(const struct step_progress *s, size_t index,
 	json_end(j);
 }
 
-void progress_write(
-    const struct progress *p, const struct spec *spec, bool over,
-    struct json *j)
+void progress_write(const struct progress *p, const struct spec *spec,
+    bool over, struct json *j)
 {
 	CLEANUP(buf_fini) struct buf summary;
 

@@ -22,8 +22,8 @@ struct step_progress {
 	int64_t started_at, ended_at; /* wall ns */
 	struct wire_end end;
 	char reason[256]; /* why it could not start */
-	char *outputs;	  /* JSON object text, NULL: none */
-	char *summary;	  /* markdown, NULL: none */
+	char *outputs;    /* JSON object text, NULL: none */
+	char *summary;    /* markdown, NULL: none */
 };
 
 struct progress {

@@ -38,7 +38,8 @@ static int each_open(struct hub *h,
 	return 0;
 }
 
-/* -- what waits --------------------------------------------------------------------- */
+/* -- what waits
+ * --------------------------------------------------------------------- */
 
 static int queue_waiting(
     struct hub *h, const struct job *job, void *arg, struct err *err)
@@ -54,7 +55,8 @@ int hub_recover_queue(struct hub *h, struct err *err)
 	return each_open(h, queue_waiting, NULL, err);
 }
 
-/* -- what was being started ------------------------------------------------------------ */
+/* -- what was being started
+ * ------------------------------------------------------------ */
 
 /* No step has begun: its container goes, the job waits again. */
 static int requeue(struct hub *h, const struct job *job, struct err *err)
@@ -75,7 +77,9 @@ static int requeue(struct hub *h, const struct job *job, struct err *err)
 	return hub_schedule_job(h, job, 0, err);
 }
 
-/* -- what runs ---------------------------------------------------------------------------- */
+/* -- what runs
+ * ----------------------------------------------------------------------------
+ */
 
 /* The result that the log still knows. */
 static char *result_from_log(struct hub *h, const struct job *job)
@@ -99,8 +103,8 @@ static char *result_from_log(struct hub *h, const struct job *job)
 	return buf_steal(&out, NULL);
 }
 
-static int end_lost(struct hub *h, const struct job *job, const char *words,
-    struct err *err)
+static int end_lost(
+    struct hub *h, const struct job *job, const char *words, struct err *err)
 {
 	CLEANUP(mem_free) char *result = result_from_log(h, job);
 	char id[UUID_TEXT_LEN];
@@ -116,8 +120,8 @@ static int end_lost(struct hub *h, const struct job *job, const char *words,
 	return 0;
 }
 
-static int hand_over(struct hub *h, const struct job *job,
-    struct sandbox *sb, struct err *err)
+static int hand_over(
+    struct hub *h, const struct job *job, struct sandbox *sb, struct err *err)
 {
 	struct adopted *a = mem_zalloc(sizeof(*a));
 	struct schedule_job entry;
@@ -141,8 +145,8 @@ static int adopt(struct hub *h, const struct ctx *ctx, const struct job *job,
 
 	if (job->sandbox_id == NULL || job->container_id == NULL)
 		return end_lost(h, job, "its container is not known", err);
-	if (sandbox_adopt(h->sandboxes, ctx, job->sandbox_id,
-		job->container_id, &sb, &why) == 0)
+	if (sandbox_adopt(h->sandboxes, ctx, job->sandbox_id, job->container_id,
+		&sb, &why) == 0)
 		return hand_over(h, job, sb, err);
 	if (why.kind == ERR_UNAVAILABLE || why.kind == ERR_TIMEOUT) {
 		*err = why; /* the engine went away again: later */
@@ -157,8 +161,7 @@ static int recover_one(
     struct hub *h, const struct job *job, void *arg, struct err *err)
 {
 	char id[UUID_TEXT_LEN];
-	struct ctx ctx =
-	    ctx_with_field(arg, "job", uuid_text(job->id.u, id));
+	struct ctx ctx = ctx_with_field(arg, "job", uuid_text(job->id.u, id));
 
 	switch (job->status) {
 	case JOB_QUEUED:
@@ -190,13 +193,13 @@ static int recover_job(
 		adopted |= uuid_equal(a->id.u, job->id.u);
 	mtx_unlock(&h->mtx);
 	if (adopted || live_is_in_hand(h->live, job->id) ||
-	    schedule_explain(
-		h->schedule, job->id, code, words, sizeof(words)))
+	    schedule_explain(h->schedule, job->id, code, words, sizeof(words)))
 		return 0;
 	return recover_one(h, job, arg, err);
 }
 
-/* -- what nobody owns ------------------------------------------------------------------------ */
+/* -- what nobody owns
+ * ------------------------------------------------------------------------ */
 
 static bool keep_nothing(
     void *arg, const char *container_id, const char *sandbox_id)

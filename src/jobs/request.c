@@ -40,7 +40,8 @@ static int bad(struct parser *p, const char *field, const char *expected)
 	    "Field \"%s\": expected %s", field, expected);
 }
 
-/* -- small validators ------------------------------------------------------- */
+/* -- small validators -------------------------------------------------------
+ */
 
 /* A string of 1..max bytes. 1 found, 0 absent or null, -1 wrong. */
 static int get_string(struct parser *p, const json_t *obj, const char *key,
@@ -120,7 +121,8 @@ static bool is_repository(const char *s)
 
 		while (is_name_char(s[n]))
 			n++;
-		if (n < 1 || n > 100 || (n <= 2 && s[0] == '.' && s[n - 1] == '.'))
+		if (n < 1 || n > 100 ||
+		    (n <= 2 && s[0] == '.' && s[n - 1] == '.'))
 			return false;
 		s += n;
 		if (*s != (part == 0 ? '/' : '\0'))
@@ -156,20 +158,22 @@ static void warn_unknown(struct parser *p, const json_t *obj,
 	json_t *v;
 	size_t i;
 
-	json_object_foreach((json_t *)obj, key, v) {
+	json_object_foreach((json_t *)obj, key, v)
+	{
 		for (i = 0; known[i] != NULL && strcmp(known[i], key) != 0;)
 			i++;
 		if (known[i] == NULL && json_array_size(p->warnings) < 20)
 			json_array_append_new(p->warnings,
-			    json_sprintf("unknown field \"%s%.64s\" was ignored",
-				where, key));
+			    json_sprintf(
+				"unknown field \"%s%.64s\" was ignored", where,
+				key));
 	}
 }
 
-/* -- env and secrets ---------------------------------------------------------- */
+/* -- env and secrets ----------------------------------------------------------
+ */
 
-static int check_map(
-    struct parser *p, const json_t *map, const char *field)
+static int check_map(struct parser *p, const json_t *map, const char *field)
 {
 	const char *key;
 	size_t total = 0;
@@ -178,14 +182,14 @@ static int check_map(
 	if (!json_is_object(map) || json_object_size(map) > ENV_MAX)
 		return bad(p, field,
 		    "an object of at most 1000 names and string values");
-	json_object_foreach((json_t *)map, key, v) {
+	json_object_foreach((json_t *)map, key, v)
+	{
 		if (!is_env_name(key) || strlen(key) > NAME_MAX_BYTES)
 			return err_set(p->err, ERR_INVALID, "invalid_field",
 			    "Field \"%s\": \"%.64s\" is no variable name "
 			    "(letters, digits and _)",
 			    field, key);
-		if (!json_is_string(v) ||
-		    json_string_length(v) > ENV_VALUE_MAX)
+		if (!json_is_string(v) || json_string_length(v) > ENV_VALUE_MAX)
 			return err_set(p->err, ERR_INVALID, "invalid_field",
 			    "Field \"%s.%.64s\": expected a string of at most "
 			    "120 KiB",
@@ -198,8 +202,8 @@ static int check_map(
 }
 
 /* Copies a checked map into spec under key; absent: nothing. */
-static int take_env(struct parser *p, const json_t *from, const char *field,
-    json_t *to)
+static int take_env(
+    struct parser *p, const json_t *from, const char *field, json_t *to)
 {
 	json_t *map = json_object_get(from, "env");
 
@@ -209,10 +213,11 @@ static int take_env(struct parser *p, const json_t *from, const char *field,
 	return json_object_set(to, "env", map);
 }
 
-/* -- steps ------------------------------------------------------------------------ */
+/* -- steps
+ * ------------------------------------------------------------------------ */
 
-static int take_command(struct parser *p, const json_t *step,
-    const char *prefix, json_t *out)
+static int take_command(
+    struct parser *p, const json_t *step, const char *prefix, json_t *out)
 {
 	json_t *command = json_object_get(step, "command"), *arg;
 	char field[64];
@@ -222,7 +227,8 @@ static int take_command(struct parser *p, const json_t *step,
 	if (!json_is_array(command) || json_array_size(command) == 0 ||
 	    json_array_size(command) > ARGS_MAX)
 		return bad(p, field, "an array of 1 to 1000 strings");
-	json_array_foreach(command, i, arg) {
+	json_array_foreach(command, i, arg)
+	{
 		if (!json_is_string(arg))
 			return bad(p, field, "an array of 1 to 1000 strings");
 		total += json_string_length(arg) + 8;
@@ -232,8 +238,8 @@ static int take_command(struct parser *p, const json_t *step,
 	return json_object_set(out, "command", command);
 }
 
-static int take_run(struct parser *p, const json_t *step, const char *prefix,
-    json_t *out)
+static int take_run(
+    struct parser *p, const json_t *step, const char *prefix, json_t *out)
 {
 	json_t *run = json_object_get(step, "run");
 	const char *shell;
@@ -250,8 +256,8 @@ static int take_run(struct parser *p, const json_t *step, const char *prefix,
 	return json_object_set(out, "run", run);
 }
 
-static int take_condition(struct parser *p, const json_t *step,
-    const char *prefix, json_t *out)
+static int take_condition(
+    struct parser *p, const json_t *step, const char *prefix, json_t *out)
 {
 	const char *when;
 	char field[64];
@@ -266,8 +272,8 @@ static int take_condition(struct parser *p, const json_t *step,
 	return json_object_set_new(out, "if", json_string(when));
 }
 
-static int take_step_options(struct parser *p, const json_t *step,
-    const char *prefix, json_t *out)
+static int take_step_options(
+    struct parser *p, const json_t *step, const char *prefix, json_t *out)
 {
 	bool go_on = false;
 	int64_t timeout;
@@ -283,8 +289,7 @@ static int take_step_options(struct parser *p, const json_t *step,
 	TRY(get_string(
 	    p, step, "workingDirectory", field, TEXT_MAX_BYTES, &text));
 	if (text != NULL)
-		json_object_set_new(
-		    out, "workingDirectory", json_string(text));
+		json_object_set_new(out, "workingDirectory", json_string(text));
 	snprintf(field, sizeof(field), "%s.timeoutSeconds", prefix);
 	r = get_int(p, step, "timeoutSeconds", field, 1,
 	    p->limits->timeout_max_s, &timeout);
@@ -327,8 +332,8 @@ static int take_step(
 	return 0;
 }
 
-static int take_steps(struct parser *p, const json_t *body, json_t *spec,
-    bool *ret_session)
+static int take_steps(
+    struct parser *p, const json_t *body, json_t *spec, bool *ret_session)
 {
 	json_t *steps = json_object_get(body, "steps"), *step;
 	json_t *out;
@@ -344,12 +349,12 @@ static int take_steps(struct parser *p, const json_t *body, json_t *spec,
 		    "session");
 	out = json_array();
 	json_object_set_new(spec, "steps", out);
-	json_array_foreach(steps, i, step)
-		TRY(take_step(p, step, i, out));
+	json_array_foreach(steps, i, step) TRY(take_step(p, step, i, out));
 	return 0;
 }
 
-/* -- resources --------------------------------------------------------------------- */
+/* -- resources
+ * --------------------------------------------------------------------- */
 
 static int take_memory(struct parser *p, const json_t *from, json_t *out)
 {
@@ -362,7 +367,7 @@ static int take_memory(struct parser *p, const json_t *from, json_t *out)
 	if (json_is_integer(v))
 		bytes = json_integer_value(v);
 	else if (json_is_string(v) &&
-	    parse_size(json_string_value(v), &bytes) < 0)
+		 parse_size(json_string_value(v), &bytes) < 0)
 		bytes = -1;
 	if (bytes < MEMORY_MIN)
 		return bad(p, "resources.memory",
@@ -387,8 +392,8 @@ static int take_cpus(struct parser *p, const json_t *from, json_t *out)
 		return 0;
 	cpus = json_is_number(v) ? json_number_value(v) : -1;
 	if (!(cpus >= 0.01 && cpus <= max)) {
-		snprintf(expected, sizeof(expected),
-		    "a number from 0.01 to %g", max);
+		snprintf(expected, sizeof(expected), "a number from 0.01 to %g",
+		    max);
 		return bad(p, "resources.cpus", expected);
 	}
 	return json_object_set_new(out, "cpus", json_real(cpus));
@@ -417,7 +422,8 @@ static int take_resources(struct parser *p, const json_t *body, json_t *spec)
 	return 0;
 }
 
-/* -- the whole ------------------------------------------------------------------------ */
+/* -- the whole
+ * ------------------------------------------------------------------------ */
 
 static int take_labels(struct parser *p, const json_t *body, struct request *r)
 {
@@ -430,11 +436,11 @@ static int take_labels(struct parser *p, const json_t *body, struct request *r)
 	}
 	if (!json_is_array(labels) || json_array_size(labels) > LABELS_MAX)
 		return bad(p, "labels", "an array of at most 100 strings");
-	json_array_foreach(labels, i, label)
-		if (!json_is_string(label) || json_string_length(label) == 0 ||
-		    json_string_length(label) > NAME_MAX_BYTES)
-			return bad(p, "labels",
-			    "strings of 1 to 256 bytes in the array");
+	json_array_foreach(labels, i,
+	    label) if (!json_is_string(label) ||
+		       json_string_length(label) == 0 ||
+		       json_string_length(label) > NAME_MAX_BYTES) return bad(p,
+	    "labels", "strings of 1 to 256 bytes in the array");
 	r->labels = json_dumps(labels, JSON_COMPACT);
 	return 0;
 }
@@ -442,15 +448,14 @@ static int take_labels(struct parser *p, const json_t *body, struct request *r)
 static int take_metadata(
     struct parser *p, const json_t *body, struct request *r)
 {
-	static const char *const keys[] = {
-	    "sha", "ref", "eventName", "actor"};
+	static const char *const keys[] = {"sha", "ref", "eventName", "actor"};
 	json_t *meta = json_object();
 	const char *text;
 	int got = 0;
 
 	for (size_t i = 0; got >= 0 && i < ARRAY_LEN(keys); i++) {
-		got = get_string(p, body, keys[i], keys[i], TEXT_MAX_BYTES,
-		    &text);
+		got = get_string(
+		    p, body, keys[i], keys[i], TEXT_MAX_BYTES, &text);
 		if (text != NULL)
 			json_object_set_new(meta, keys[i], json_string(text));
 	}
@@ -474,16 +479,14 @@ static int take_names(struct parser *p, const json_t *body, struct request *r)
 		return bad(p, "repository",
 		    "\"owner/repo\" of letters, digits, \".\", \"_\", \"-\"");
 	r->repository = mem_strdup(text);
-	TRY(get_string(
-	    p, body, "workflow", "workflow", TEXT_MAX_BYTES, &text));
+	TRY(get_string(p, body, "workflow", "workflow", TEXT_MAX_BYTES, &text));
 	r->workflow = mem_strdup_or_null(text);
 	TRY(get_string(
 	    p, body, "runnerName", "runnerName", NAME_MAX_BYTES, &text));
 	r->runner_name = mem_strdup_or_null(text);
 	TRY(get_int(
 	    p, body, "attempt", "attempt", 1, ATTEMPT_MAX, &r->attempt));
-	return get_int(
-	    p, body, "priority", "priority", 0, 100, &r->priority);
+	return get_int(p, body, "priority", "priority", 0, 100, &r->priority);
 }
 
 static int take_spec_fields(
@@ -549,8 +552,7 @@ static int take_all(
 static json_t *load(const char *body, size_t len, struct err *err)
 {
 	json_error_t why;
-	json_t *root =
-	    json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
 
 	if (root == NULL) {
 		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
@@ -593,6 +595,16 @@ int request_parse(struct request *ret, const char *body, size_t len,
 	if (r < 0)
 		request_fini(ret);
 	return r;
+}
+
+void request_set_id(struct request *r, const char *request_id)
+{
+	json_t *meta = json_loads(r->metadata, 0, NULL);
+
+	json_object_set_new(meta, "requestId", json_string(request_id));
+	mem_free(r->metadata);
+	r->metadata = json_dumps(meta, JSON_COMPACT);
+	json_decref(meta);
 }
 
 void request_fini(struct request *r)

@@ -15,7 +15,7 @@
 
 /* What a request may ask for at most, and the defaults. */
 struct request_limits {
-	double cpus_max;	  /* of the engine's host; 0: not known */
+	double cpus_max;          /* of the engine's host; 0: not known */
 	int64_t memory_max_bytes; /* the budget; 0: not known */
 	int64_t timeout_max_s;
 };
@@ -23,10 +23,10 @@ struct request_limits {
 struct request {
 	char *external_id, *run_id, *repository;
 	char *workflow, *runner_name; /* NULL: not given */
-	char *labels;		      /* JSON array text */
-	char *metadata;		      /* JSON object text */
-	char *spec;		      /* JSON object text */
-	struct secret *secrets;	      /* JSON object text, NULL: none */
+	char *labels;                 /* JSON array text */
+	char *metadata;               /* JSON object text */
+	char *spec;                   /* JSON object text */
+	struct secret *secrets;       /* JSON object text, NULL: none */
 	char *canonical; /* the whole request, keys sorted: its content */
 	int64_t attempt, priority;
 	bool is_session;
@@ -43,5 +43,8 @@ static inline void request_fini_guard(struct request *r)
 /* ERR_INVALID names the field and what was expected. Any thread. */
 int request_parse(struct request *ret, const char *body, size_t len,
     const struct request_limits *limits, struct err *err) MUST_CHECK;
+
+/* Notes which request of the API brought it, for the log lines to come. */
+void request_set_id(struct request *r, const char *request_id);
 
 #endif

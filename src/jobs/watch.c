@@ -37,7 +37,8 @@ static void pause_ms(struct hub *h, int64_t ms)
 	mtx_unlock(&h->mtx);
 }
 
-/* -- the engine's state ------------------------------------------------------------------ */
+/* -- the engine's state
+ * ------------------------------------------------------------------ */
 
 static void engine_is_down(struct hub *h, const struct err *err)
 {
@@ -50,24 +51,23 @@ static void engine_is_down(struct hub *h, const struct err *err)
 	h->engine_state.up = false;
 	if (was_up)
 		h->engine_state.since = clock_wall_ns();
-	snprintf(h->engine_state.error, sizeof(h->engine_state.error),
-	    "%.250s", err->msg);
+	snprintf(h->engine_state.error, sizeof(h->engine_state.error), "%.250s",
+	    err->msg);
 	mtx_unlock(&h->mtx);
 	if (was_up)
-		log_error(&ctx, "the container engine does not answer, jobs wait",
+		log_error(&ctx,
+		    "the container engine does not answer, jobs wait",
 		    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
 }
 
 static void engine_is_up(struct hub *h, const struct engine_info *info)
 {
 	mtx_lock(&h->mtx);
-	h->engine_state = (struct hub_engine_state){.up = true,
-	    .known = true,
-	    .info = *info,
-	    .since = clock_wall_ns()};
+	h->engine_state = (struct hub_engine_state){
+	    .up = true, .known = true, .info = *info, .since = clock_wall_ns()};
 	mtx_unlock(&h->mtx);
-	schedule_set_memory(h->schedule,
-	    info->memory_bytes / 100 * h->options->memory_percent);
+	schedule_set_memory(
+	    h->schedule, info->memory_bytes / 100 * h->options->memory_percent);
 }
 
 void hub_engine_suspect(struct hub *h)
@@ -173,7 +173,8 @@ static void *watcher(void *arg)
 	return NULL;
 }
 
-/* -- the event stream ------------------------------------------------------------------------ */
+/* -- the event stream
+ * ------------------------------------------------------------------------ */
 
 static int on_event(void *arg, const struct engine_event *ev)
 {
@@ -216,7 +217,9 @@ static void *events(void *arg)
 	return NULL;
 }
 
-/* -- chores ------------------------------------------------------------------------------------ */
+/* -- chores
+ * ------------------------------------------------------------------------------------
+ */
 
 static void check_disk(struct hub *h)
 {
@@ -268,9 +271,8 @@ static void do_chores(struct hub *h)
 
 	if (spool_retain(h->spool, now, &err) < 0)
 		log_warn(&ctx, "log retention failed", LOG_ERR(&err));
-	if (age > 0 &&
-	    store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,
-		PURGE_AT_ONCE, forget_log, h, &err) < 0)
+	if (age > 0 && store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,
+			   PURGE_AT_ONCE, forget_log, h, &err) < 0)
 		log_warn(&ctx, "job retention failed", LOG_ERR(&err));
 	if (is_up(h) && hub_collect(h, &ctx, &err) < 0 && !stopping(h))
 		log_warn(&ctx, "collecting leftovers failed", LOG_ERR(&err));
@@ -292,7 +294,9 @@ static void *chores(void *arg)
 	return NULL;
 }
 
-/* -- start and stop ------------------------------------------------------------------------------- */
+/* -- start and stop
+ * -------------------------------------------------------------------------------
+ */
 
 int hub_watch_start(struct hub *h, struct err *err)
 {

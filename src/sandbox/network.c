@@ -14,22 +14,30 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "base/thread.h"
 #include "sandbox/addrpool.h"
 #include "sandbox/hostnet.h"
 
-enum { RESOLVERS_MAX = 3, RESOLV_CONF_MAX = 64 * 1024 };
+enum {
+	RESOLVERS_MAX = 3,
+	RESOLV_CONF_MAX = 64 * 1024,
+	SLICE_PREFIX = 20, /* 2047 sandboxes at once */
+};
 
 struct network {
 	struct network_config config;
 	char name[64];   /* of the engine's network: "runnerhub-0a1b2c3d" */
 	char bridge[16]; /* of its bridge: "rh0a1b2c3d" */
 	char table[32];  /* of the guard's rules */
+	uint32_t range;  /* network.subnet: our slice is cut out of it */
+	unsigned range_prefix;
+	/* set by prepare, before anybody asks for an address */
 	uint32_t base, gateway;
 	unsigned prefix;
-	struct addrpool *addresses; /* the upper half of the subnet */
+	struct addrpool *addresses; /* the upper half of the slice */
 	char resolvers[RESOLVERS_MAX][46];
 	unsigned nresolvers;
 	struct mtx mtx;
@@ -54,9 +62,8 @@ static int parse_subnet(struct network *n, const char *text, struct err *err)
 	if (inet_pton(AF_INET, address, &in) != 1 ||
 	    parse_int(slash + 1, 8, 28, &prefix) < 0)
 		goto bad;
-	n->prefix = (unsigned)prefix;
-	n->base = ntohl(in.s_addr) & ~(UINT32_MAX >> prefix);
-	n->gateway = n->base + 1;
+	n->range_prefix = (unsigned)prefix;
+	n->range = ntohl(in.s_addr) & ~(UINT32_MAX >> prefix);
 	return 0;
 bad:
 	return err_set(err, ERR_INVALID, "bad_subnet",
@@ -122,7 +129,6 @@ int network_open(
     struct network **ret, const struct network_config *c, struct err *err)
 {
 	struct network *n = mem_zalloc(sizeof(*n));
-	uint32_t half;
 
 	n->config = *c;
 	mtx_init(&n->mtx, "network");
@@ -130,12 +136,6 @@ int network_open(
 	snprintf(n->bridge, sizeof(n->bridge), "rh%.8s", c->hub_id);
 	snprintf(n->table, sizeof(n->table), "runnerhub_%.8s", c->hub_id);
 	if (parse_subnet(n, c->subnet, err) < 0) {
-		network_close(n);
-		return -1;
-	}
-	half = UINT32_C(1) << (32 - n->prefix - 1);
-	/* The last address of the range is its broadcast address. */
-	if (addrpool_new(&n->addresses, n->base + half, half - 1, err) < 0) {
 		network_close(n);
 		return -1;
 	}
@@ -163,7 +163,24 @@ static char *ip_text(uint32_t address, char out[20])
 	return out;
 }
 
-static int create_bridge(
+/* The whole of a small range, else a slice of it: hubs on one machine share
+ * the range and take different ones. */
+static void take_slice(struct network *n, unsigned index)
+{
+	n->prefix =
+	    n->range_prefix > SLICE_PREFIX ? n->range_prefix : SLICE_PREFIX;
+	n->base = n->range + (index << (32 - n->prefix));
+	n->gateway = n->base + 1;
+}
+
+static unsigned slice_count(const struct network *n)
+{
+	return n->range_prefix >= SLICE_PREFIX
+		   ? 1
+		   : 1U << (SLICE_PREFIX - n->range_prefix);
+}
+
+static int create_slice(
     struct network *n, const struct ctx *ctx, struct err *err)
 {
 	char subnet[40], range[40], gateway[20], ip[20], id[ENGINE_ID_LEN];
@@ -178,24 +195,58 @@ static int create_bridge(
 	    .mtu = n->config.mtu,
 	    .labels = labels};
 
-	snprintf(
-	    subnet, sizeof(subnet), "%s/%u", ip_text(n->base, ip), n->prefix);
+	ip_text(n->base, ip);
+	snprintf(subnet, sizeof(subnet), "%s/%u", ip, n->prefix);
 	snprintf(range, sizeof(range), "%s/%u", ip, n->prefix + 1);
 	ip_text(n->gateway, gateway);
 	if (engine_network_create(n->config.engine, ctx, &spec, id, err) < 0)
 		return err_wrap(err,
-		    "create the sandboxes' network %s with subnet %s "
-		    "(network.subnet)",
-		    n->name, subnet);
+		    "make the sandboxes' network %s with subnet %s, of "
+		    "network.subnet %s",
+		    n->name, subnet, n->config.subnet);
 	return 0;
+}
+
+static int create_bridge(
+    struct network *n, const struct ctx *ctx, struct err *err)
+{
+	unsigned count = slice_count(n), tries = count < 64 ? count : 64;
+	unsigned first =
+	    (unsigned)map_hash(n->config.hub_id, strlen(n->config.hub_id)) %
+	    count;
+
+	for (unsigned i = 0; i < tries; i++) {
+		err_clear(err);
+		take_slice(n, (first + i) % count);
+		if (create_slice(n, ctx, err) == 0)
+			return 0;
+		if (strstr(err->msg, "overlap") == NULL)
+			return -1;
+	}
+	return -1;
+}
+
+/* Is the network that is there a slice of the range? Then it is ours. */
+static bool reuse(struct network *n, const char *subnet)
+{
+	char have[20];
+
+	for (unsigned i = 0; i < slice_count(n); i++) {
+		char ip[20];
+
+		take_slice(n, i);
+		snprintf(have, sizeof(have), "%s/%u", ip_text(n->base, ip),
+		    n->prefix);
+		if (strcmp(have, subnet) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int ensure_bridge(
     struct network *n, const struct ctx *ctx, struct err *err)
 {
-	struct engine_network have = {{0}};
-	char subnet[40], ip[20];
-	bool same;
+	CLEANUP(engine_network_fini) struct engine_network have = {0};
 
 	if (engine_network_inspect(n->config.engine, ctx, n->name, &have, err) <
 	    0) {
@@ -204,18 +255,24 @@ static int ensure_bridge(
 		err_clear(err);
 		return create_bridge(n, ctx, err);
 	}
-	snprintf(
-	    subnet, sizeof(subnet), "%s/%u", ip_text(n->base, ip), n->prefix);
-	same = strcmp(have.subnet, subnet) == 0;
-	engine_network_fini(&have);
-	if (same)
+	if (reuse(n, have.subnet))
 		return 0;
 	/* network.subnet was changed; refused while sandboxes still use it. */
 	if (engine_network_remove(n->config.engine, ctx, n->name, err) < 0)
 		return err_wrap(err,
-		    "replace network %s for the new network.subnet %s", n->name,
-		    subnet);
+		    "replace network %s (%s) for the new network.subnet %s",
+		    n->name, have.subnet, n->config.subnet);
 	return create_bridge(n, ctx, err);
+}
+
+static int open_addresses(struct network *n, struct err *err)
+{
+	uint32_t half = UINT32_C(1) << (32 - n->prefix - 1);
+
+	if (n->addresses != NULL)
+		return 0; /* prepared before: what is in use stays in use */
+	/* The last address of the slice is its broadcast address. */
+	return addrpool_new(&n->addresses, n->base + half, half - 1, err);
 }
 
 /* Is veth possible? The reason why not goes to why_not_veth. */
@@ -290,6 +347,7 @@ static int prepare_isolated(
 			    n->why_not_veth);
 	}
 	TRY(ensure_bridge(n, ctx, err));
+	TRY(open_addresses(n, err));
 	install_guard(n);
 	n->kind = veth ? NETWORK_VETH : NETWORK_ENGINE;
 	return 0;
@@ -359,12 +417,13 @@ int network_take_address(struct network *n, uint32_t *ret, struct err *err)
 
 void network_reserve_address(struct network *n, uint32_t address)
 {
-	addrpool_reserve(n->addresses, address);
+	if (n->addresses != NULL && address != 0)
+		addrpool_reserve(n->addresses, address);
 }
 
 void network_give_address(struct network *n, uint32_t address)
 {
-	if (address != 0)
+	if (n->addresses != NULL && address != 0)
 		addrpool_give(n->addresses, address);
 }
 

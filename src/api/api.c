@@ -1,0 +1,208 @@
+/*
+ * From a request to its handler: match the route, pass the gate, call. Also
+ * the access log. Handlers run on worker threads, on_done on the loop's.
+ */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { STATUS_CLASSES = 5 };
+
+/* -- matching
+ * ----------------------------------------------------------------------- */
+
+/* "/api/jobs/:id" against a path; the value of :id goes to id. A segment is
+ * never empty and never a prefix. */
+static bool path_matches(
+    const char *pattern, const char *path, char *id, size_t size)
+{
+	size_t n;
+
+	while (*pattern != '\0') {
+		if (*pattern != ':') {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		n = strcspn(path, "/");
+		if (n == 0 || n >= size)
+			return false;
+		snprintf(id, size, "%.*s", (int)n, path);
+		path += n;
+		pattern += strcspn(pattern, "/");
+	}
+	return *path == '\0' || strcmp(path, "/") == 0;
+}
+
+static bool method_matches(const struct route *r, const char *method)
+{
+	return strcmp(r->method, method) == 0 ||
+	       (strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
+}
+
+/* NULL: no such path, or (then *ret_allow is filled) not this method. */
+static const struct route *match(struct call *c, char *allow, size_t size)
+{
+	const char *path = http_path(c->x), *method = http_method(c->x);
+	size_t used = 0;
+
+	allow[0] = '\0';
+	for (size_t i = 0; i < nroutes; i++) {
+		if (!path_matches(
+			routes[i].pattern, path, c->id, sizeof(c->id)))
+			continue;
+		if (method_matches(&routes[i], method))
+			return &routes[i];
+		used += (size_t)snprintf(allow + used, size - used, "%s%s",
+		    used > 0 ? ", " : "", routes[i].method);
+	}
+	return NULL;
+}
+
+static struct answer no_route(struct call *c, const char *allow)
+{
+	struct err err = ERR_INIT;
+	struct buf body;
+
+	if (*allow == '\0') {
+		IGNORE(err_set(&err, ERR_NOT_FOUND, "endpoint_not_found",
+		    "Endpoint not found"));
+		return reply_error(c, &err);
+	}
+	http_reply_header(c->x, "Allow", allow);
+	buf_init(&body, 1024);
+	error_body(405, "method_not_allowed",
+	    "This endpoint does not take that method", &body);
+	return reply_json(c, 405, &body);
+}
+
+static struct answer dispatch(struct call *c)
+{
+	struct err err = ERR_INIT;
+	const struct route *r;
+	char allow[64];
+
+	r = match(c, allow, sizeof(allow));
+	if (r == NULL)
+		return no_route(c, allow);
+	http_set_route(c->x, r->pattern);
+	if (gate_check(c, r, &err) < 0)
+		return reply_error(c, &err);
+	if (r->job_id && uuid_parse(c->id, &c->job.u) < 0) {
+		IGNORE(err_set(
+		    &err, ERR_NOT_FOUND, "job_not_found", "Job not found"));
+		return reply_error(c, &err);
+	}
+	return r->handler(c);
+}
+
+static void handle(struct http_exchange *x, void *arg)
+{
+	struct api *a = arg;
+	struct call c = {.api = a, .hub = a->hub, .x = x};
+	char request_id[80];
+
+	/* A copy: the exchange is gone once it is answered. */
+	snprintf(request_id, sizeof(request_id), "%s", http_request_id(x));
+	c.root = ctx_root();
+	c.ctx = ctx_with_field(&c.root, "request", request_id);
+	http_reply_header(x, "Cache-Control", "no-store");
+	http_reply_header(x, "X-Content-Type-Options", "nosniff");
+	(void)dispatch(&c);
+}
+
+/* -- the access log
+ * -------------------------------------------------------------------- */
+
+static struct meter *latency_of(
+    const struct api *a, const char *route, int status)
+{
+	int class = status / 100 - 1;
+
+	if (class < 0 || class >= STATUS_CLASSES)
+		return NULL;
+	for (size_t i = 0; i < nroutes; i++)
+		if (strcmp(routes[i].pattern, route) == 0)
+			return &a->latency[i * STATUS_CLASSES + (size_t) class];
+	return NULL;
+}
+
+static void on_done(const struct http_done *d, void *arg)
+{
+	struct api *a = arg;
+	struct meter *m = latency_of(a, d->route, d->status);
+
+	if (m != NULL)
+		meter_observe(m, d->ns);
+	log_info(&a->ctx, "request", LOG_STR("request", d->request_id),
+	    LOG_STR("peer", d->peer), LOG_STR("method", d->method),
+	    LOG_STR("route", *d->route != '\0' ? d->route : "-"),
+	    LOG_STR("path", d->path), LOG_INT("status", d->status),
+	    LOG_INT("bytes", (int64_t)d->reply_bytes), LOG_MS("ms", d->ns));
+}
+
+static void on_error(
+    int status, const char *code, const char *text, struct buf *out, void *arg)
+{
+	(void)arg;
+	error_body(status, code, text, out);
+}
+
+/* -- life
+ * ----------------------------------------------------------------------------------
+ */
+
+int api_open(struct api **ret, struct hub *hub, struct err *err)
+{
+	struct api *a = mem_zalloc(sizeof(*a));
+
+	(void)err;
+	a->hub = hub;
+	a->ctx = ctx_root();
+	a->open = hub_options(hub)->api_key == NULL;
+	a->latency = mem_calloc(nroutes * STATUS_CLASSES, sizeof(*a->latency));
+	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
+		a->latency[i].bounds = meter_call_bounds;
+	*ret = a;
+	return 0;
+}
+
+int api_start(struct api *a, struct err *err)
+{
+	const struct options *o = hub_options(a->hub);
+	struct http_server_config c = {.host = o->listen,
+	    .port = (int)o->port,
+	    .workers = (unsigned)o->workers,
+	    .handler = handle,
+	    .error_body = on_error,
+	    .on_done = on_done,
+	    .arg = a};
+
+	return http_server_start(&a->server, &c, err);
+}
+
+int api_port(const struct api *a)
+{
+	return http_server_port(a->server);
+}
+
+void api_stop(struct api *a, int64_t drain_ms)
+{
+	if (a->server != NULL)
+		http_server_stop(a->server, drain_ms);
+	a->server = NULL;
+}
+
+void api_close(struct api *a)
+{
+	if (a == NULL)
+		return;
+	ASSERT(a->server == NULL);
+	mem_free(a->latency);
+	mem_free(a);
+}

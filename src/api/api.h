@@ -1,0 +1,23 @@
+/*
+ * The REST API (jobs-api): one table of routes, one file per resource. Sits
+ * between the HTTP server and the hub; handlers run on the server's worker
+ * threads and answer exactly once.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/err.h"
+#include "jobs/hub.h"
+#include "net/http_server.h"
+
+struct api;
+
+int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
+/* Binds and serves. */
+int api_start(struct api *a, struct err *err) MUST_CHECK;
+int api_port(const struct api *a);
+/* Stops serving; running requests get up to drain_ms. */
+void api_stop(struct api *a, int64_t drain_ms);
+void api_close(struct api *a);
+
+#endif

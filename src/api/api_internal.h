@@ -1,0 +1,127 @@
+/* What the files of api/ share among themselves. */
+#ifndef API_API_INTERNAL_H
+#define API_API_INTERNAL_H
+
+#include "api/api.h"
+#include "base/ctx.h"
+#include "base/json_out.h"
+#include "jobs/meter.h"
+
+/* What a route needs; the gate (gate.c) grants it or refuses. */
+enum scope {
+	SCOPE_PUBLIC = 1, /* anybody who reaches the socket */
+	SCOPE_READ,
+	SCOPE_DELEGATE,
+	SCOPE_OPERATE, /* cancel, remove */
+};
+
+/* A call in progress. Lives on the handler's stack. */
+struct call {
+	struct api *api;
+	struct hub *hub;
+	struct http_exchange *x;
+	struct ctx root, ctx; /* ctx has the request's id */
+	char id[64];          /* ":id" of the path, as text */
+	job_id job;           /* the same, parsed, for job routes */
+};
+
+/* Made only by the functions below: no handler forgets to answer. */
+struct answer {
+	int status;
+};
+
+struct query_param {
+	const char *name, *doc;
+};
+
+struct route {
+	const char *method;
+	const char *pattern; /* "/api/jobs/:id/logs" */
+	struct answer (*handler)(struct call *c);
+	enum scope scope;
+	bool job_id; /* ":id" must be a UUID, else 404 "Job not found" */
+	const char *doc;
+	const struct query_param *query; /* ends with {NULL}; or NULL */
+	const char *body;   /* component schema of the request, or NULL */
+	const char *answer; /* component schema of 200's data, or NULL */
+	const char *type;   /* content type when not JSON, or NULL */
+};
+extern const struct route routes[];
+extern const size_t nroutes;
+
+struct api {
+	struct hub *hub;
+	struct http_server *server;
+	struct ctx ctx;
+	struct meter *latency; /* per route and class of status */
+	bool open;             /* open mode: loopback, no key, no user */
+};
+
+/* -- answers (reply.c)
+ * ---------------------------------------------------------- */
+#define BODY_MAX (32 * 1024 * 1024)
+/* Takes body's memory: a complete JSON text. */
+struct answer reply_json(struct call *c, int status, struct buf *body);
+struct answer reply_text(
+    struct call *c, int status, const char *type, struct buf *body);
+/* {"success":true,"message":...} */
+struct answer reply_message(struct call *c, int status, const char *message);
+/* {"success":false,"error":...,"code":...} with the status of the kind. */
+struct answer reply_error(struct call *c, const struct err *err);
+/* The handler has handed the exchange on: it is answered later. */
+struct answer reply_later(void);
+void error_body(
+    int status, const char *code, const char *text, struct buf *out);
+/* Opens {"success":true,"data": -- the caller writes data, then envelope_end.
+ */
+void envelope_begin(struct json *j, struct buf *out);
+void envelope_end(struct json *j);
+struct pagination {
+	int64_t page, limit, total;
+};
+void envelope_page(struct json *j, const struct pagination *p);
+
+/* -- parameters (params.c)
+ * -------------------------------------------------------- */
+/* Query parameters; absent: *ret stays. ERR_INVALID names the parameter. */
+int param_int(struct call *c, const char *name, int64_t min, int64_t max,
+    int64_t *ret, struct err *err) MUST_CHECK;
+int param_bool(
+    struct call *c, const char *name, bool *ret, struct err *err) MUST_CHECK;
+int param_time(struct call *c, const char *name, bool end_of_day,
+    int64_t *ret_wall_ns, struct err *err) MUST_CHECK;
+
+/* -- the gate (gate.c)
+ * ------------------------------------------------------------- */
+int gate_check(
+    struct call *c, const struct route *r, struct err *err) MUST_CHECK;
+
+/* -- handlers
+ * ------------------------------------------------------------------------ */
+struct answer job_delegate(struct call *c);
+struct answer job_show(struct call *c);
+struct answer job_list(struct call *c);
+struct answer job_cancel(struct call *c);
+struct answer job_set_status(struct call *c);
+struct answer job_proxy_complete(struct call *c);
+struct answer job_history(struct call *c);
+struct answer job_logs(struct call *c);
+struct answer events_stream(struct call *c);
+struct answer runner_list_all(struct call *c);
+struct answer runner_show(struct call *c);
+struct answer runner_remove(struct call *c);
+struct answer health_show(struct call *c);
+struct answer system_show(struct call *c);
+struct answer metrics_show(struct call *c);
+struct answer openapi_show(struct call *c);
+
+/* 1 found, 0 none, -1 error: the call's job. */
+int call_job(struct call *c, struct job *ret, struct err *err) MUST_CHECK;
+struct job_view {
+	bool steps;   /* with the steps of a running job */
+	bool waiting; /* with why it waits */
+};
+void job_write(struct call *c, const struct job *job, struct job_view view,
+    struct json *j);
+
+#endif

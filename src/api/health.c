@@ -1,0 +1,173 @@
+/* Health, and the state of the whole. Handler threads. */
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "base/clock.h"
+
+/* -- health
+ * -----------------------------------------------------------------------------
+ */
+
+struct health {
+	bool database, engine, queue;
+	bool starting; /* the engine has not been looked at yet */
+};
+
+/* No write a request: the writer's own failures and waiting tell. */
+static struct health look(struct hub *h)
+{
+	struct hub_engine_state e;
+	struct schedule_stats q;
+	struct store_stats s;
+	struct hub_disk d;
+	struct err err = ERR_INIT;
+
+	hub_engine_state(h, &e);
+	schedule_stats(hub_schedule(h), &q);
+	store_stats(hub_store(h), &s);
+	hub_disk(h, &d);
+	return (struct health){.engine = e.up,
+	    .database = store_check(hub_store(h), &err) == 0,
+	    .queue = !d.full && (q.gates & (GATE_DRAINING | GATE_STORE)) == 0,
+	    .starting = e.since == 0};
+}
+
+struct answer health_show(struct call *c)
+{
+	struct health h = look(c->hub);
+	bool well = h.database && h.engine && h.queue;
+	struct buf body;
+	struct json j;
+
+	buf_init(&body, 4096);
+	json_init(&j, &body);
+	json_obj(&j);
+	/* Without its database the hub can do nothing; without the engine it
+	 * still takes jobs and answers. */
+	json_kstr(&j, "status",
+	    well         ? "healthy"
+	    : h.database ? "degraded"
+			 : "unhealthy");
+	json_ktime(&j, "timestamp", clock_wall_ns());
+	json_kobj(&j, "checks");
+	json_kstr(&j, "database", h.database ? "pass" : "fail");
+	json_kstr(&j, "engine", h.engine ? "pass" : "fail");
+	json_kstr(&j, "queue", h.queue ? "pass" : "fail");
+	json_end(&j);
+	json_kstr(&j, "version", RUNNERHUB_VERSION);
+	json_kint(&j, "uptimeSeconds",
+	    (clock_wall_ns() - hub_started_at(c->hub)) / CLOCK_NS_PER_S);
+	json_end(&j);
+	return reply_json(c, well ? 200 : 503, &body);
+}
+
+/* -- system
+ * ------------------------------------------------------------------------------
+ */
+
+static void write_engine(struct hub *h, struct json *j)
+{
+	struct hub_engine_state e;
+
+	hub_engine_state(h, &e);
+	json_kobj(j, "engine");
+	json_kstr(j, "host", engine_host(hub_engine(h)));
+	json_kbool(j, "up", e.up);
+	json_ktime(j, "since", e.since);
+	json_kstr(j, "error", e.up || e.error[0] == '\0' ? NULL : e.error);
+	json_kstr(j, "product", e.known ? e.info.product : NULL);
+	json_kstr(j, "version", e.known ? e.info.version : NULL);
+	json_kstr(j, "apiVersion", e.known ? e.info.api_version : NULL);
+	json_kint(j, "cpus", e.info.cpus);
+	json_kint(j, "memoryBytes", e.info.memory_bytes);
+	json_kint(j, "cgroupVersion", e.info.cgroup_version);
+	json_end(j);
+}
+
+static void write_isolation(struct hub *h, struct json *j)
+{
+	char text[400], why[256];
+	bool exposed =
+	    sandboxes_host_exposed(hub_sandboxes(h), why, sizeof(why));
+
+	json_kobj(j, "isolation");
+	json_kstr(j, "network",
+	    sandboxes_describe(hub_sandboxes(h), text, sizeof(text)));
+	json_kbool(j, "hostServicesReachable", exposed);
+	json_kstr(j, "reason", exposed ? why : NULL);
+	json_end(j);
+}
+
+static void write_capacity(struct hub *h, struct json *j)
+{
+	struct schedule_stats s;
+
+	schedule_stats(hub_schedule(h), &s);
+	json_kobj(j, "capacity");
+	json_kint(j, "slots", s.slots);
+	json_kint(j, "running", s.running);
+	json_kint(j, "idleSessions", s.idle_sessions);
+	json_kint(j, "waiting", s.waiting);
+	json_ktime(j, "oldestWaitingSince", s.oldest_since);
+	json_kint(j, "memoryBytes", s.memory_total);
+	json_kint(j, "memoryReservedBytes", s.memory_used);
+	json_end(j);
+}
+
+static void write_pool(struct hub *h, struct json *j)
+{
+	struct pool_stats p;
+
+	pool_stats(hub_pool(h), &p);
+	json_kobj(j, "pool");
+	json_kint(j, "wanted", p.wanted);
+	json_kint(j, "ready", p.ready);
+	json_kint(j, "starting", p.starting);
+	json_kint(j, "hits", (int64_t)p.hits);
+	json_kint(j, "misses", (int64_t)p.misses);
+	json_kstr(j, "error", p.last_error[0] != '\0' ? p.last_error : NULL);
+	json_end(j);
+}
+
+static void write_storage(struct hub *h, struct json *j)
+{
+	struct spool_totals t;
+	struct store_stats s;
+	struct hub_disk d;
+
+	spool_totals(hub_spool(h), &t);
+	store_stats(hub_store(h), &s);
+	hub_disk(h, &d);
+	json_kobj(j, "storage");
+	json_kint(j, "databaseBytes", s.file_bytes);
+	json_kint(j, "schemaVersion", store_schema_version(hub_store(h)));
+	json_kstr(j, "sqliteVersion", store_sqlite_version());
+	json_kint(j, "logs", (int64_t)t.logs);
+	json_kint(j, "logBytes", (int64_t)t.stored_bytes);
+	json_kint(j, "diskFreeBytes", d.free_bytes);
+	json_kint(j, "diskReserveBytes", d.reserve_bytes);
+	json_kbool(j, "diskFull", d.full);
+	json_end(j);
+}
+
+struct answer system_show(struct call *c)
+{
+	struct buf body;
+	struct json j;
+
+	buf_init(&body, BODY_MAX);
+	envelope_begin(&j, &body);
+	json_obj(&j);
+	json_kstr(&j, "version", RUNNERHUB_VERSION);
+	json_kstr(&j, "hubId", hub_id(c->hub));
+	json_ktime(&j, "startedAt", hub_started_at(c->hub));
+	json_kbool(&j, "openMode", c->api->open);
+	write_capacity(c->hub, &j);
+	write_engine(c->hub, &j);
+	write_isolation(c->hub, &j);
+	write_pool(c->hub, &j);
+	write_storage(c->hub, &j);
+	json_end(&j);
+	envelope_end(&j);
+	return reply_json(c, 200, &body);
+}

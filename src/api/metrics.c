@@ -1,0 +1,245 @@
+/*
+ * Metrics in the Prometheus text format 0.0.4. Names: jobs-api §5. Every
+ * label has few values: statuses, routes of our table, phases. Handler
+ * threads.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "base/clock.h"
+#include "store/runners.h"
+
+#define P "github_runnerhub_"
+enum { STATUS_CLASSES = 5, RUNNERS_MAX = 1000 };
+
+/* Overflow is kept in the buffer: reply_text's caller checks once. */
+static void head(
+    struct buf *b, const char *name, const char *type, const char *help)
+{
+	IGNORE(buf_printf(b, "# HELP " P "%s %s\n# TYPE " P "%s %s\n", name,
+	    help, name, type));
+}
+
+static void one(struct buf *b, const char *name, const char *type,
+    const char *help, double value)
+{
+	head(b, name, type, help);
+	IGNORE(buf_printf(b, P "%s %.15g\n", name, value));
+}
+
+/* -- jobs
+ * -------------------------------------------------------------------------------
+ */
+
+static void write_jobs(struct hub *h, struct buf *b)
+{
+	int64_t counts[JOB_STATUS_COUNT] = {0};
+	struct err err = ERR_INIT;
+	const struct job_meters *m = hub_meters(h);
+
+	head(b, "jobs_total", "counter",
+	    "Jobs that have ended since the hub started, by how.");
+	for (int s = JOB_COMPLETED; s <= JOB_CANCELLED; s++)
+		IGNORE(buf_printf(b, P "jobs_total{status=\"%s\"} %llu\n",
+		    job_status_name((enum job_status)s),
+		    atomic_load(&m->ended[s])));
+	one(b, "jobs_delegated_total", "counter",
+	    "Jobs stored since the hub started.",
+	    (double)atomic_load(&m->delegated));
+	one(b, "job_retries_total", "counter",
+	    "Starts that failed for the infrastructure and were put off.",
+	    (double)atomic_load(&m->retries));
+	head(b, "jobs_by_status", "gauge", "Jobs in the store, by status.");
+	if (store_job_counts(hub_store(h), counts, &err) == 0)
+		for (int s = JOB_PENDING; s <= JOB_CANCELLED; s++)
+			IGNORE(buf_printf(b,
+			    P "jobs_by_status{status=\"%s\"} %" PRId64 "\n",
+			    job_status_name((enum job_status)s), counts[s]));
+	head(b, "job_wait_time_seconds", "histogram",
+	    "From delegation to the container running.");
+	meter_write(&m->wait, P "job_wait_time_seconds", "", b);
+	head(b, "job_duration_seconds", "histogram",
+	    "From the container running to the job's end.");
+	meter_write(&m->duration, P "job_duration_seconds", "", b);
+	head(b, "job_phase_seconds", "histogram", "Each phase of a job.");
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		char label[64];
+
+		snprintf(label, sizeof(label), "phase=\"%s\"", phase_names[i]);
+		meter_write(&m->phases[i], P "job_phase_seconds", label, b);
+	}
+}
+
+static void write_queue(struct hub *h, struct buf *b)
+{
+	struct schedule_stats s;
+	struct pool_stats p;
+
+	schedule_stats(hub_schedule(h), &s);
+	pool_stats(hub_pool(h), &p);
+	one(b, "queue_waiting", "gauge", "Jobs that wait.", (double)s.waiting);
+	one(b, "queue_oldest_wait_seconds", "gauge",
+	    "How long the longest waiting job has waited.",
+	    s.oldest_since == 0
+		? 0
+		: (double)(clock_wall_ns() - s.oldest_since) / 1e9);
+	one(b, "slots", "gauge", "Jobs that may run at once.", s.slots);
+	one(b, "slots_used", "gauge", "Jobs that run.", s.running);
+	one(b, "memory_reserved_bytes", "gauge",
+	    "Memory that running jobs may use.", (double)s.memory_used);
+	head(b, "pool_utilization", "gauge",
+	    "Share of the capacity in use; repository \"\" is the whole hub.");
+	IGNORE(buf_printf(b, P "pool_utilization{repository=\"\"} %.6g\n",
+	    s.slots > 0 ? (double)s.running / s.slots : 0));
+	one(b, "warm_sandboxes", "gauge", "Warm sandboxes ready.", p.ready);
+	one(b, "warm_hits_total", "counter", "Jobs that found a warm sandbox.",
+	    (double)p.hits);
+	one(b, "warm_misses_total", "counter",
+	    "Jobs that found none and started cold.", (double)p.misses);
+}
+
+/* -- runners
+ * ------------------------------------------------------------------------------
+ */
+
+static void count_by(struct buf *b, const char *name, const char *label,
+    const struct runner_list *l, const char *const *values,
+    const char *(*of)(const struct runner *r))
+{
+	for (; *values != NULL; values++) {
+		int n = 0;
+
+		for (size_t i = 0; i < l->n; i++)
+			n += strcmp(of(&l->items[i]), *values) == 0;
+		IGNORE(buf_printf(
+		    b, P "%s{%s=\"%s\"} %d\n", name, label, *values, n));
+	}
+}
+
+static const char *type_of(const struct runner *r)
+{
+	return r->type;
+}
+
+static const char *status_of(const struct runner *r)
+{
+	return r->status;
+}
+
+static void write_runners(struct hub *h, struct buf *b)
+{
+	static const char *const types[] = {
+	    "proxy", "ephemeral", "dedicated", NULL};
+	static const char *const states[] = {
+	    "idle", "busy", "offline", "starting", "stopping", NULL};
+	CLEANUP(runner_list_free) struct runner_list l = {0};
+	struct runner_filter f = {.page = 1, .limit = RUNNERS_MAX};
+	struct err err = ERR_INIT;
+
+	if (store_runner_list(hub_store(h), &f, &l, &err) < 0)
+		return; /* shown by health; the other metrics still tell */
+	one(b, "runners_total", "gauge", "Runners known.", (double)l.total);
+	head(b, "runners_by_type", "gauge", "Runners known, by type.");
+	count_by(b, "runners_by_type", "type", &l, types, type_of);
+	head(b, "runners_by_status", "gauge", "Runners known, by status.");
+	count_by(b, "runners_by_status", "status", &l, states, status_of);
+}
+
+/* -- the machine
+ * -----------------------------------------------------------------------------
+ */
+
+static void write_engine(struct hub *h, struct buf *b)
+{
+	struct sandboxes_stats s;
+	struct hub_engine_state e;
+	struct engine_stats n;
+
+	hub_engine_state(h, &e);
+	engine_stats(hub_engine(h), &n);
+	sandboxes_stats(hub_sandboxes(h), &s);
+	one(b, "engine_up", "gauge", "1: the container engine answers.", e.up);
+	one(b, "engine_calls_total", "counter", "Calls to the engine.",
+	    (double)n.calls);
+	one(b, "engine_errors_total", "counter",
+	    "Calls to the engine that failed.", (double)n.errors);
+	one(b, "sandboxes", "gauge", "Sandboxes that live.", s.live);
+	one(b, "sandboxes_started_total", "counter", "Sandboxes started.",
+	    (double)s.started);
+	one(b, "sandboxes_failed_total", "counter",
+	    "Sandboxes that could not be started.", (double)s.failed);
+}
+
+static void write_storage(struct hub *h, struct buf *b)
+{
+	struct spool_totals t;
+	struct store_stats s;
+	struct hub_disk d;
+
+	spool_totals(hub_spool(h), &t);
+	store_stats(hub_store(h), &s);
+	hub_disk(h, &d);
+	one(b, "log_bytes_total", "counter", "Log bytes written.",
+	    (double)t.bytes_written);
+	one(b, "log_stored_bytes", "gauge", "Log bytes on disk.",
+	    (double)t.stored_bytes);
+	one(b, "disk_free_bytes", "gauge",
+	    "Free on the state directory's disk.", (double)d.free_bytes);
+	one(b, "disk_reserve_bytes", "gauge",
+	    "Below so much free the hub takes nothing new.",
+	    (double)d.reserve_bytes);
+	one(b, "store_commits_total", "counter", "Transactions committed.",
+	    (double)s.commits);
+	one(b, "store_writes_total", "counter", "Writes in them.",
+	    (double)s.writes);
+	one(b, "store_failures_total", "counter", "Transactions that failed.",
+	    (double)s.failures);
+}
+
+static void write_api(const struct api *a, struct buf *b)
+{
+	struct http_server_stats s;
+
+	http_server_stats(a->server, &s);
+	one(b, "http_connections", "gauge", "Open connections.", s.connections);
+	one(b, "http_streams", "gauge", "Streamed replies in progress.",
+	    s.streams);
+	one(b, "http_refused_total", "counter",
+	    "Requests refused before a handler saw them.", (double)s.refused);
+	head(b, "api_request_seconds", "histogram",
+	    "Requests by route and class of status.");
+	for (size_t i = 0; i < nroutes; i++)
+		for (int k = 0; k < STATUS_CLASSES; k++) {
+			const struct meter *m =
+			    &a->latency[i * STATUS_CLASSES + (size_t)k];
+			char label[160];
+
+			if (atomic_load(&m->count) == 0)
+				continue;
+			snprintf(label, sizeof(label),
+			    "method=\"%s\",route=\"%s\",status=\"%dxx\"",
+			    routes[i].method, routes[i].pattern, k + 1);
+			meter_write(m, P "api_request_seconds", label, b);
+		}
+}
+
+struct answer metrics_show(struct call *c)
+{
+	struct buf b;
+
+	buf_init(&b, BODY_MAX);
+	write_jobs(c->hub, &b);
+	write_queue(c->hub, &b);
+	write_runners(c->hub, &b);
+	write_engine(c->hub, &b);
+	write_storage(c->hub, &b);
+	write_api(c->api, &b);
+	one(&b, "uptime_seconds", "gauge", "Since the hub started.",
+	    (double)(clock_wall_ns() - hub_started_at(c->hub)) / 1e9);
+	one(&b, "start_time_seconds", "gauge", "When it started, since 1970.",
+	    (double)hub_started_at(c->hub) / 1e9);
+	return reply_text(
+	    c, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
+}

@@ -1,0 +1,177 @@
+/*
+ * `runnerhub serve`: the hub. Boot is a list of calls, each a sentence; the
+ * end is the same list backwards. The main thread waits for signals.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "jobs/hub.h"
+
+enum { STOP_API_MS = 2000 };
+
+/* -- signals
+ * ------------------------------------------------------------------------ */
+
+/* Blocked before the first thread starts, so that all inherit it: only the
+ * main thread takes them, with sigwait. */
+static void block_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGINT);
+	pthread_sigmask(SIG_BLOCK, ret, NULL);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+}
+
+/* A second signal does not wait any longer: kill -9 is safe at any time. */
+static void *impatient(void *arg)
+{
+	int sig;
+
+	sigwait(arg, &sig);
+	_exit(128 + sig);
+}
+
+static void wait_for_signal(sigset_t *set, const struct ctx *ctx)
+{
+	struct err err = ERR_INIT;
+	pthread_t t;
+	int sig;
+
+	sigwait(set, &sig);
+	log_info(ctx, "stopping", LOG_STR("signal", strsignal(sig)));
+	if (thread_start(&t, "impatient", impatient, set, &err) == 0)
+		pthread_detach(t);
+}
+
+/* -- the surroundings
+ * --------------------------------------------------------------- */
+
+/* Tells systemd (sd_notify(3)): a datagram to the socket it named. */
+static void notify_systemd(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	CLEANUP(fd_close) int fd = -1;
+	size_t len;
+
+	if (path == NULL || (len = strlen(path)) >= sizeof(addr.sun_path))
+		return;
+	memcpy(addr.sun_path, path, len);
+	if (addr.sun_path[0] == '@')
+		addr.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	IGNORE(sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+		   (struct sockaddr *)&addr,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) <
+	       0); /* nobody to tell */
+}
+
+/* Connections and sandboxes are descriptors: take what is allowed. */
+static void raise_limits(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		IGNORE(setrlimit(RLIMIT_NOFILE, &l) < 0); /* as it was */
+	}
+}
+
+static enum log_level level_of(const char *name)
+{
+	if (strcmp(name, "debug") == 0)
+		return LOG_DEBUG;
+	if (strcmp(name, "warn") == 0)
+		return LOG_WARN;
+	if (strcmp(name, "error") == 0)
+		return LOG_ERROR;
+	return LOG_INFO;
+}
+
+static void warn_unused(void *arg, const char *key, const char *source)
+{
+	log_warn(arg, "this setting has no effect yet", LOG_STR("key", key),
+	    LOG_STR("from", source));
+}
+
+static void warn_line(void *arg, const char *line)
+{
+	log_warn(arg, line);
+}
+
+/* -- the hub
+ * ------------------------------------------------------------------------------
+ */
+
+static int serve(const struct options *o, sigset_t *signals,
+    const struct ctx *ctx, struct err *err)
+{
+	struct hub *hub = NULL;
+	struct api *api = NULL;
+	char url[160];
+	int r;
+
+	TRY(hub_open(&hub, o, err));
+	r = api_open(&api, hub, err);
+	if (r == 0)
+		r = api_start(api, err);
+	if (r == 0) {
+		snprintf(
+		    url, sizeof(url), "http://%s:%d", o->listen, api_port(api));
+		log_info(ctx, "listening", LOG_STR("url", url),
+		    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
+		    LOG_STR("version", RUNNERHUB_VERSION));
+		notify_systemd("READY=1\nSTATUS=serving");
+		wait_for_signal(signals, ctx);
+		notify_systemd("STOPPING=1");
+	}
+	/* Jobs first: while they drain, people can still look. */
+	hub_stop(hub);
+	if (api != NULL)
+		api_stop(api, STOP_API_MS);
+	hub_close(hub);
+	api_close(api);
+	return r;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	struct ctx ctx = ctx_root();
+	struct err err = ERR_INIT;
+	sigset_t signals;
+	int code;
+
+	if (!invocation_begin(&v, &command_serve, argc, argv, &code))
+		return code;
+	if (config_check_serve(v.o, &err) < 0)
+		return command_fail(&err);
+	fault_setup();
+	block_signals(&signals);
+	raise_limits();
+	/* Few arenas: threads here wait more than they allocate. */
+	mallopt(M_ARENA_MAX, 2);
+	log_setup(level_of(v.o->log_level),
+	    strcmp(v.o->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+	config_unused(v.config, warn_unused, &ctx);
+	config_warnings(v.config, warn_line, &ctx);
+	if (serve(v.o, &signals, &ctx, &err) < 0)
+		return command_fail(&err);
+	log_info(&ctx, "stopped");
+	return EXIT_OK;
+}
