@@ -28,6 +28,7 @@ static const struct doctor_check doctor_checks[] = {
     {"engine security", doctor_engine_security},
     {"clock", doctor_clock},
     {"image", doctor_image},
+    {"sandbox", doctor_sandbox},
 };
 
 static const char *const verdict_names[] = {

@@ -32,6 +32,7 @@ struct patient {
 	struct engine *engine;   /* NULL: not opened */
 	struct engine_info info; /* valid when engine_answers */
 	bool engine_answers;
+	bool image_is_here;
 };
 
 struct doctor_check {
@@ -58,5 +59,10 @@ void doctor_engine_limits(struct patient *p, struct finding *f);
 void doctor_engine_security(struct patient *p, struct finding *f);
 void doctor_clock(struct patient *p, struct finding *f);
 void doctor_image(struct patient *p, struct finding *f);
+/* doctor_sandbox.c */
+void doctor_sandbox(struct patient *p, struct finding *f);
+
+/* path itself, or the nearest of its parents that is there. */
+void doctor_existing_part(const char *path, char *out, size_t size);
 
 #endif

@@ -177,6 +177,7 @@ void doctor_image(struct patient *p, struct finding *f)
 		return;
 	if (engine_image_inspect(
 		p->engine, p->ctx, p->o->image, &image, &err) == 0) {
+		p->image_is_here = true;
 		finding_set(f, DOCTOR_OK, "%s is here, %" PRId64 " MiB, %s",
 		    p->o->image, image.size_bytes >> 20, image.os_arch);
 		engine_image_fini(&image);

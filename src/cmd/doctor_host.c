@@ -92,8 +92,7 @@ void doctor_access(struct patient *p, struct finding *f)
 				  : "open mode (loopback, no API key)");
 }
 
-/* The directory itself, or the nearest parent that is there. */
-static void existing_part(const char *path, char *out, size_t size)
+void doctor_existing_part(const char *path, char *out, size_t size)
 {
 	struct stat st;
 	char *slash;
@@ -114,7 +113,7 @@ void doctor_state_dir(struct patient *p, struct finding *f)
 	char there[4096], probe[4128];
 	int fd;
 
-	existing_part(p->o->state_dir, there, sizeof(there));
+	doctor_existing_part(p->o->state_dir, there, sizeof(there));
 	snprintf(probe, sizeof(probe), "%s/.doctor-XXXXXX", there);
 	fd = mkostemp(probe, O_CLOEXEC);
 	if (fd < 0) {
@@ -141,7 +140,7 @@ void doctor_disk(struct patient *p, struct finding *f)
 	struct statvfs st;
 	int64_t free_bytes;
 
-	existing_part(p->o->state_dir, there, sizeof(there));
+	doctor_existing_part(p->o->state_dir, there, sizeof(there));
 	if (statvfs(there, &st) < 0) {
 		finding_set(f, DOCTOR_FAIL, "%s: %m", there);
 		return;

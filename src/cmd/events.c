@@ -39,9 +39,14 @@ static void print_line(const struct sse_event *ev, const json_t *data)
 	CLEANUP(buf_fini) struct buf b = {.max = 64 * 1024};
 	char iso[CLOCK_ISO_LEN], clean[200];
 	const char *status = reply_str(data, "status", NULL);
+	const char *at = reply_str(data, "at", NULL);
 	static const char *const keys[] = {"repository", "jobId", "reason"};
+	int64_t when;
 
-	clock_iso(clock_wall_ns(), iso);
+	/* the hub's time where it says one */
+	if (at == NULL || clock_parse_iso(at, &when) < 0)
+		when = clock_wall_ns();
+	clock_iso(when, iso);
 	IGNORE(buf_printf(&b, "%s%.12s%s %-14s", ui_on(UI_DIM), iso + 11,
 	    ui_off(), ui_clean(ev->type, clean, sizeof(clean))));
 	if (status != NULL)
@@ -86,7 +91,7 @@ static void build_target(const struct args *a, struct buf *out)
 
 	IGNORE(buf_append_str(out, "/api/events"));
 	if (job != NULL) {
-		IGNORE(buf_append_str(out, "?job="));
+		IGNORE(buf_append_str(out, "?jobId="));
 		http_encode(out, job);
 	}
 	if (repo != NULL) {
@@ -146,6 +151,7 @@ static int events_run(int argc, char **argv)
 	last = args_get(&v.args, "after");
 	if (last != NULL)
 		snprintf(w.sse.id, sizeof(w.sse.id), "%s", last);
+	sse_reset(&w.sse);
 	if (client_open(&c, v.o, &err) == 0)
 		IGNORE(watch(c, buf_str(&target), &w, &err)); /* only fails */
 	sse_fini(&w.sse);

@@ -39,7 +39,7 @@ static int take(void *arg, const char *data, size_t len, struct err *err)
 }
 
 static char *log_path(const char *id, const struct job_log_options *lo,
-    bool follow, uint64_t offset)
+    const char *mode, uint64_t offset)
 {
 	CLEANUP(mem_free) char *base = client_job_path(id, "/logs");
 	CLEANUP(buf_fini) struct buf b = {.max = 64 * 1024};
@@ -52,8 +52,8 @@ static char *log_path(const char *id, const struct job_log_options *lo,
 		IGNORE(buf_printf(&b, __VA_ARGS__));                           \
 		sep = '&';                                                     \
 	} while (0)
-	if (follow)
-		PARAM("follow=true");
+	if (mode != NULL)
+		PARAM("%s=true", mode);
 	if (offset > 0)
 		PARAM("offset=%llu", (unsigned long long)offset);
 	else if (lo->tail != NULL)
@@ -94,7 +94,7 @@ static bool is_passing(const struct err *err)
 static int follow_once(struct client *c, const char *id,
     const struct job_log_options *lo, struct sink *sink, struct err *err)
 {
-	CLEANUP(mem_free) char *path = log_path(id, lo, true, sink->bytes);
+	CLEANUP(mem_free) char *path = log_path(id, lo, "follow", sink->bytes);
 
 	TRY(client_stream(c, path, NULL, take, sink, err));
 	return has_ended(c, id, err);
@@ -133,29 +133,42 @@ int job_follow_log(struct client *c, const char *id,
 	}
 }
 
-/* What is there now. An ended job's log comes as a stream: it may be larger
- * than what one reply should hold. */
+/* The last lines of a job that goes on: one JSON answer, which has a limit. */
+static int print_tail(struct client *c, const char *id,
+    const struct job_log_options *lo, struct sink *sink, struct err *err)
+{
+	CLEANUP(mem_free) char *path = log_path(id, lo, NULL, 0);
+	CLEANUP(json_decref) json_t *data = NULL;
+	const json_t *text, *entry;
+	size_t i;
+
+	TRY(client_get(c, path, &data, err));
+	json_array_foreach(json_object_get(data, "entries"), i, entry)
+	    reply_print(entry, true);
+	text = json_object_get(data, "logs");
+	if (json_is_string(text))
+		TRY(take(sink, json_string_value(text),
+		    json_string_length(text), err));
+	if (json_is_true(json_object_get(data, "truncated")))
+		fprintf(stderr, "runnerhub: the rest is left out, it is too "
+				"long for one answer; use --follow\n");
+	return 0;
+}
+
+/* What is there now, streamed wherever the hub can: a log may be larger than
+ * what one answer should hold. */
 static int print_log(struct client *c, const char *id,
     const struct job_log_options *lo, struct err *err)
 {
-	CLEANUP(json_decref) json_t *data = NULL;
 	CLEANUP(mem_free) char *path = NULL;
-	struct sink sink = {.terminal = ui_stdout_is_terminal()};
-	const json_t *text;
+	struct sink sink = {.terminal = ui_stdout_is_terminal() && !lo->json};
 	int ended = has_ended(c, id, err);
 
 	TRY(ended);
-	path = log_path(id, lo, ended && !lo->json, 0);
-	if (ended && !lo->json)
-		return client_stream(c, path, NULL, take, &sink, err);
-	TRY(client_get(c, path, &data, err));
-	text = json_object_get(data, "logs");
-	if (lo->json || !json_is_string(text)) {
-		reply_print(json_is_array(text) ? text : data, false);
-		return 0;
-	}
-	return take(
-	    &sink, json_string_value(text), json_string_length(text), err);
+	if (!ended && lo->tail != NULL)
+		return print_tail(c, id, lo, &sink, err);
+	path = log_path(id, lo, ended ? "follow" : "download", 0);
+	return client_stream(c, path, NULL, take, &sink, err);
 }
 
 static int read_options(

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "cmd/job.h"
 #include "cmd/ui.h"
@@ -87,7 +86,8 @@ static void print_step(struct ui_table *t, const json_t *step, size_t number)
 	const json_t *code = json_object_get(step, "exitCode");
 	const json_t *ms = json_object_get(step, "durationMs");
 	const char *status = reply_str(step, "status", "-");
-	char n[24], exit[24] = "-", took[32] = "-";
+	const char *error = reply_str(step, "error", NULL);
+	char n[24], exit[24] = "-", took[32] = "-", name[256];
 
 	snprintf(n, sizeof(n), "  %zu", number);
 	if (json_is_integer(code))
@@ -99,7 +99,9 @@ static void print_step(struct ui_table *t, const json_t *step, size_t number)
 	ui_table_cell(t, ui_status_style(status), status);
 	ui_table_cell(t, UI_PLAIN, exit);
 	ui_table_cell(t, UI_PLAIN, took);
-	ui_table_cell(t, UI_PLAIN, reply_str(step, "name", "-"));
+	snprintf(name, sizeof(name), "%s%s%s", reply_str(step, "name", "-"),
+	    error != NULL ? ": " : "", error != NULL ? error : "");
+	ui_table_cell(t, UI_PLAIN, name);
 }
 
 static void print_steps(const json_t *job)
@@ -121,7 +123,7 @@ static void print_steps(const json_t *job)
 	ui_table_fini(&t);
 }
 
-/* Each moment of its life, with the time since the one before it. */
+/* Each moment of its life. */
 static void print_phases(struct buf *out, const json_t *job)
 {
 	static const struct {
@@ -131,8 +133,7 @@ static void print_phases(struct buf *out, const json_t *job)
 	    {"firstOutput", "first output"}, {"ended", "last step ended"},
 	    {"removed", "container removed"}};
 	const json_t *times = json_object_get(job, "phases");
-	int64_t at, before = 0;
-	char took[32], clean[40];
+	char clean[40];
 
 	if (!json_is_object(times))
 		return;
@@ -140,31 +141,34 @@ static void print_phases(struct buf *out, const json_t *job)
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
 		const char *iso = reply_str(times, phases[i].key, NULL);
 
-		if (iso == NULL || clock_parse_iso(iso, &at) < 0)
+		if (iso == NULL)
 			continue;
-		IGNORE(buf_printf(out, "  %s  %-18s  %s%s\n",
-		    ui_clean(iso, clean, sizeof(clean)), phases[i].words,
-		    before != 0 ? "+" : "",
-		    before != 0 ? ui_duration((double)(at - before) / 1e6, took)
-				: ""));
-		before = at;
+		IGNORE(buf_printf(out, "  %s  %s\n",
+		    ui_clean(iso, clean, sizeof(clean)), phases[i].words));
 	}
 }
 
 static void print_durations(struct buf *out, const json_t *job)
 {
+	static const struct {
+		const char *key, *words;
+	} spans[] = {{"queuedMs", "waited in the queue"},
+	    {"preparedMs", "sandbox made ready"},
+	    {"firstOutputMs", "until the first output"}, {"ranMs", "ran"},
+	    {"removedMs", "sandbox removed"}, {"totalMs", "all together"}};
 	const json_t *durations = json_object_get(job, "durations");
-	const char *key;
-	json_t *ms;
-	char took[32], clean[40];
+	char took[32];
 
 	if (!json_is_object(durations))
 		return;
 	IGNORE(buf_printf(out, "\n  %sDURATION%s\n", ui_on(UI_BOLD), ui_off()));
-	json_object_foreach((json_t *)durations, key,
-	    ms) if (json_is_number(ms)) IGNORE(buf_printf(out, "  %-24s  %s\n",
-	    ui_clean(key, clean, sizeof(clean)),
-	    ui_duration(json_number_value(ms), took)));
+	for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+		const json_t *ms = json_object_get(durations, spans[i].key);
+
+		if (json_is_number(ms))
+			IGNORE(buf_printf(out, "  %-24s  %s\n", spans[i].words,
+			    ui_duration(json_number_value(ms), took)));
+	}
 }
 
 static void print_job(const json_t *job)

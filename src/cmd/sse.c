@@ -25,6 +25,7 @@ void sse_reset(struct sse *s)
 	buf_clear(&s->data);
 	s->type[0] = '\0';
 	s->has_data = s->after_cr = false;
+	memcpy(s->next_id, s->id, sizeof(s->id));
 }
 
 /* A blank line: the event is complete. */
@@ -34,6 +35,7 @@ static int dispatch(struct sse *s, struct err *err)
 	    .id = s->id, .type = s->type[0] != '\0' ? s->type : "message"};
 	int rc = 0;
 
+	memcpy(s->id, s->next_id, sizeof(s->id));
 	if (s->has_data) {
 		ev.data = buf_str(&s->data);
 		rc = s->on_event(s->arg, &ev, err);
@@ -71,8 +73,8 @@ static int take_line(struct sse *s, struct err *err)
 	}
 	if (strcmp(name, "data") == 0)
 		return add_data(s, value, err);
-	if (strcmp(name, "id") == 0 && strlen(value) < sizeof(s->id))
-		memcpy(s->id, value, strlen(value) + 1);
+	if (strcmp(name, "id") == 0 && strlen(value) < sizeof(s->next_id))
+		memcpy(s->next_id, value, strlen(value) + 1);
 	if (strcmp(name, "event") == 0)
 		snprintf(s->type, sizeof(s->type), "%s", value);
 	return 0;

@@ -22,7 +22,9 @@ struct sse_event {
 
 struct sse {
 	struct buf line, data;
-	char id[64], type[64];
+	char id[64];      /* of the last event that was complete */
+	char next_id[64]; /* of the one being read */
+	char type[64];
 	bool has_data, after_cr;
 	int (*on_event)(void *arg, const struct sse_event *ev, struct err *err);
 	void *arg;
@@ -35,7 +37,7 @@ void sse_fini(struct sse *s);
 /* -1: the callback stopped, or a line passed its bound. */
 int sse_feed(
     struct sse *s, const char *data, size_t len, struct err *err) MUST_CHECK;
-/* The connection ended: an unfinished event is dropped, the id stays. */
+/* The connection ended: an unfinished event is dropped with its id. */
 void sse_reset(struct sse *s);
 
 #endif
