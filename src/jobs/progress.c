@@ -20,7 +20,7 @@ void progress_init(struct progress *p, size_t nsteps)
 void progress_fini(struct progress *p)
 {
 	for (size_t i = 0; i < p->nsteps; i++) {
-		mem_free(p->steps[i].outputs);
+		json_decref(p->steps[i].outputs);
 		mem_free(p->steps[i].summary);
 	}
 	mem_free(p->steps);
@@ -161,10 +161,27 @@ static void fold_end(struct step_progress *s, const struct spool_record *rec)
 	json_decref(o);
 }
 
-static void keep_text(char **to, const struct spool_record *rec)
+/* Outputs come in several records when they are many: later keys win. */
+static void fold_outputs(
+    struct step_progress *s, const struct spool_record *rec)
 {
-	mem_free(*to);
-	*to = mem_strndup(rec->data, rec->len);
+	json_t *more = json_loadb(rec->data, rec->len, 0, NULL);
+
+	if (s->outputs == NULL)
+		s->outputs = json_object();
+	json_object_update(s->outputs, more);
+	json_decref(more);
+}
+
+/* So does a long summary: one behind the other. */
+static void fold_summary(
+    struct step_progress *s, const struct spool_record *rec)
+{
+	size_t have = s->summary != NULL ? strlen(s->summary) : 0;
+
+	s->summary = mem_realloc(s->summary, have + rec->len + 1);
+	memcpy(s->summary + have, rec->data, rec->len);
+	s->summary[have + rec->len] = '\0';
 }
 
 void progress_fold(struct progress *p, const struct spool_record *rec)
@@ -185,10 +202,10 @@ void progress_fold(struct progress *p, const struct spool_record *rec)
 		fold_end(s, rec);
 		break;
 	case SPOOL_OUTPUTS:
-		keep_text(&s->outputs, rec);
+		fold_outputs(s, rec);
 		break;
 	case SPOOL_SUMMARY:
-		keep_text(&s->summary, rec);
+		fold_summary(s, rec);
 		break;
 	case SPOOL_OUT:
 	case SPOOL_NOTE:
@@ -316,8 +333,12 @@ static void write_step(const struct step_progress *s, size_t index,
 		json_kstr(j, "code", code);
 		json_kstr(j, "error", words);
 	}
-	if (s->outputs != NULL)
-		json_kraw(j, "outputs", s->outputs);
+	if (s->outputs != NULL) {
+		char *text = json_dumps(s->outputs, JSON_COMPACT);
+
+		json_kraw(j, "outputs", text);
+		mem_free(text);
+	}
 	json_end(j);
 }
 

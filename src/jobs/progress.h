@@ -17,12 +17,14 @@
 #include "sandbox/channel.h"
 #include "spool/spool.h"
 
+struct json_t; /* jansson */
+
 struct step_progress {
 	bool started, ended;
 	int64_t started_at, ended_at; /* wall ns */
 	struct wire_end end;
 	char reason[256]; /* why it could not start */
-	char *outputs;    /* JSON object text, NULL: none */
+	struct json_t *outputs; /* object, NULL: none */
 	char *summary;    /* markdown, NULL: none */
 };
 

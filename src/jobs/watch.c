@@ -269,6 +269,7 @@ static void do_chores(struct hub *h)
 	struct err err = ERR_INIT;
 	int64_t now = clock_wall_ns(), age = h->options->job_age_ms;
 
+	sandboxes_refresh(h->sandboxes);
 	if (spool_retain(h->spool, now, &err) < 0)
 		log_warn(&ctx, "log retention failed", LOG_ERR(&err));
 	if (age > 0 && store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,

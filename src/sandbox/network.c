@@ -377,6 +377,14 @@ int network_prepare(struct network *n, const struct ctx *ctx, struct err *err)
 	return r;
 }
 
+void network_refresh_guard(struct network *n)
+{
+	mtx_lock(&n->mtx);
+	if (n->prepared && n->guarded)
+		install_guard(n);
+	mtx_unlock(&n->mtx);
+}
+
 /* -- use ---------------------------------------------------------------------
  */
 

@@ -33,6 +33,10 @@ void network_close(struct network *n);
 int network_prepare(
     struct network *n, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
+/* Puts the guard's rules back, should somebody have flushed the machine's
+ * rules; a millisecond. */
+void network_refresh_guard(struct network *n);
+
 enum network_kind {
 	NETWORK_NONE,   /* loopback only */
 	NETWORK_VETH,   /* started disabled, then network_join */

@@ -65,6 +65,11 @@ int sandboxes_prepare(
 	return network_prepare(s->network, ctx, err);
 }
 
+void sandboxes_refresh(struct sandboxes *s)
+{
+	network_refresh_guard(s->network);
+}
+
 const char *sandboxes_describe(struct sandboxes *s, char *out, size_t size)
 {
 	return network_describe(s->network, out, size);

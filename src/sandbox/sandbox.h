@@ -47,6 +47,8 @@ void sandboxes_close(struct sandboxes *s); /* leaves containers running */
  * engine answers. Any thread. */
 int sandboxes_prepare(
     struct sandboxes *s, const struct ctx *ctx, struct err *err) MUST_CHECK;
+/* Puts the network's guard back in place; called now and then. */
+void sandboxes_refresh(struct sandboxes *s);
 /* What isolation is in force, in words, for the start-up log and doctor:
  * "isolated by veth on rh0a1b2c3d, host services denied". */
 const char *sandboxes_describe(struct sandboxes *s, char *out, size_t size);
