@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
-from engine_api import Engine, EngineError
+from engine_api import Engine
 
 FINAL = ("completed", "failed", "cancelled")
 
@@ -71,8 +71,8 @@ class Reply:
 
 class Hub:
     """`runnerhub serve` under test. Use it as a context manager: leaving
-    stops it, then asserts that no sanitizer spoke and nothing of this hub
-    is left on the engine."""
+    stops it, then asserts that no sanitizer spoke and no container of this
+    hub is left on the engine."""
 
     def __init__(self, binary: str, engine: Engine, image: str,
                  env: dict[str, str] | None = None,
@@ -248,17 +248,17 @@ class Hub:
     def log_tail(self, lines: int = 60) -> str:
         return "\n".join(self.log().splitlines()[-lines:])
 
-    def _is_ours(self, labels: dict[str, str], mounts: list[dict]) -> bool:
+    def _mounts_our_state(self, container: dict) -> bool:
         return any(mount.get("Source", "").startswith(self.state_dir + "/")
-                   for mount in mounts)
+                   for mount in container.get("Mounts", []))
 
     def containers(self) -> list[dict]:
-        """The containers of this hub: by the state directory they mount, so
-        that a wrong label would show instead of hiding them."""
+        """The containers of this hub: by label, and by the state directory
+        that they mount, so that a wrong label does not hide one."""
         hub_id = self.hub_id
         return [c for c in self.engine.containers("runnerhub.managed=true")
                 if (hub_id and c["Labels"].get("runnerhub.hub") == hub_id)
-                or self._is_ours(c["Labels"], c.get("Mounts", []))]
+                or self._mounts_our_state(c)]
 
     def networks(self) -> list[dict]:
         return (self.engine.networks(f"runnerhub.hub={self.hub_id}")
@@ -284,13 +284,17 @@ class Hub:
         for container in self.containers():
             left.append(f"container {container['Id'][:12]} {container['Status']}")
             self.engine.remove(container["Id"])
-        for network in self.networks():
-            left.append(f"network {network['Name']}")
-            try:
-                self.engine.remove_network(network["Id"])
-            except EngineError as error:
-                left.append(str(error))
         return left
+
+    def _remove_kept(self) -> None:
+        """What a hub keeps for its next start, which never comes here: its
+        network and its firewall table."""
+        for network in self.networks():
+            self.engine.remove_network(network["Id"])
+        if self.hub_id and os.geteuid() == 0 and shutil.which("nft"):
+            # Not there (hostServices=warn, no network made) is fine.
+            subprocess.run(["nft", "delete", "table", "inet",
+                            f"runnerhub_{self.hub_id[:8]}"], stderr=subprocess.DEVNULL)
 
     def close(self, check: bool = True) -> None:
         """Stops the hub, removes what it left, and says what that was."""
@@ -298,6 +302,7 @@ class Hub:
             code = self._stop_and_clean()
             reports = list(self._sanitizer_reports())
             left = self._remove_leftovers()
+            self._remove_kept()
             tail = self.log_tail()
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
