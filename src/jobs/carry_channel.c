@@ -43,8 +43,6 @@ static int append_batch(
 {
 	CLEANUP(buf_fini) struct buf notes;
 	struct spool_record recs[BATCH_MAX];
-	struct err sync_err = ERR_INIT;
-	bool step_ended = false;
 
 	buf_init(&notes, NOTES_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -55,13 +53,9 @@ static int append_batch(
 	FAULT("after_spool_append");
 	for (size_t i = 0; i < n; i++) {
 		progress_fold(&c->progress, &recs[i]);
-		step_ended |= recs[i].kind == SPOOL_STEP_END;
+		c->sync_due |= recs[i].kind == SPOOL_STEP_END;
 	}
 	c->agent_off = in[n - 1].end_off;
-	/* Kept already: a sync that fails is tried again within a second. */
-	if (step_ended && spool_sync(c->log, &sync_err) < 0)
-		log_warn(
-		    &c->ctx, "cannot sync the job's log", LOG_ERR(&sync_err));
 	return 0;
 }
 
@@ -118,6 +112,21 @@ static void drain(struct carry *c)
 	} while (channel_offset(c->sandbox->channel) != before);
 }
 
+/* A step's end is put on the disk at once, but behind the next step's start:
+ * before this thread has nothing to do but wait. */
+static void sync_log(struct carry *c)
+{
+	struct err err = ERR_INIT;
+
+	if (!c->sync_due)
+		return;
+	c->sync_due = false;
+	if (spool_sync(c->log, &err) < 0)
+		log_warn(&c->ctx, "cannot sync the job's log, trying again "
+				  "within a second",
+		    LOG_ERR(&err));
+}
+
 static bool noticed(unsigned ignore, enum carry_news news)
 {
 	return (ignore & 1U << news) == 0;
@@ -146,6 +155,7 @@ enum carry_news carry_await(struct carry *c,
 			return CARRY_CANCEL;
 		if (clock_mono_ns() >= deadline_ns)
 			return CARRY_TIMEOUT;
+		sync_log(c);
 		wait_until = c->disk_full
 				 ? clock_deadline_ms(DISK_FULL_PAUSE_MS)
 				 : deadline_ns;
