@@ -90,7 +90,7 @@ static void put_chain(struct buf *b, bool json, const struct ctx *ctx)
 void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
     const struct log_field *fields, size_t nfields)
 {
-	CLEANUP(buf_fini) struct buf b;
+	CLEANUP(buf_fini) struct buf b = {0};
 	bool json = atomic_load(&out_format) == LOG_JSON;
 	char when[CLOCK_ISO_LEN];
 

@@ -41,7 +41,7 @@ static void point_at_notes(
 static int append_batch(
     struct carry *c, const struct channel_record *in, size_t n, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf notes;
+	CLEANUP(buf_fini) struct buf notes = {0};
 	struct spool_record recs[BATCH_MAX];
 
 	buf_init(&notes, NOTES_MAX);

@@ -41,7 +41,7 @@ static int lock_state(struct hub *h, struct err *err)
  * knows its own. */
 static int load_id(struct hub *h, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf text;
+	CLEANUP(buf_fini) struct buf text = {0};
 	char path[PATH_MAX];
 	struct uuid id;
 

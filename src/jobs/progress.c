@@ -345,7 +345,7 @@ static void write_step(const struct step_progress *s, size_t index,
 void progress_write(const struct progress *p, const struct spec *spec,
     bool over, struct json *j)
 {
-	CLEANUP(buf_fini) struct buf summary;
+	CLEANUP(buf_fini) struct buf summary = {0};
 
 	json_karr(j, "steps");
 	for (size_t i = 0; i < p->nsteps; i++)

@@ -254,7 +254,7 @@ static void accept_agent(struct channel *ch)
 
 static int try_dial(struct channel *ch, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf early;
+	CLEANUP(buf_fini) struct buf early = {0};
 	int fd = -1;
 
 	if (clock_mono_ns() < ch->redial_ns)

@@ -84,7 +84,7 @@ static int write_file(struct sandboxes *s, const char *id, const char *name,
 static int write_network_files(
     struct sandboxes *s, const struct sandbox *sb, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf text;
+	CLEANUP(buf_fini) struct buf text = {0};
 	char hostname[64];
 
 	buf_init(&text, 4096);
@@ -130,7 +130,7 @@ int sandbox_files_save_meta(
 int sandbox_files_load_meta(struct sandboxes *s, struct sandbox *sb,
     uint64_t *ret_nonce, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf text;
+	CLEANUP(buf_fini) struct buf text = {0};
 	char path[PATH_MAX];
 	char *space, *newline;
 	int64_t address = 0, nonce = 0;

@@ -86,7 +86,7 @@ static void add_resolver(struct network *n, const char *address)
 
 static void read_resolvers(struct network *n, const char *path)
 {
-	CLEANUP(buf_fini) struct buf text;
+	CLEANUP(buf_fini) struct buf text = {0};
 	struct err ignored = ERR_INIT;
 	char *line, *save, address[64];
 
