@@ -422,7 +422,10 @@ int schedule_add(struct schedule *s, const struct schedule_job *job,
 		link_by_age_locked(s, e);
 		e->repo->waiting++;
 		s->waiting++;
-		cond_signal(&s->changed);
+		/* A taker that could not start it anyway sleeps on. */
+		if (e->delayed ||
+		    (s->gates == 0 && s->running < s->config.slots))
+			cond_signal(&s->changed);
 	}
 	mtx_unlock(&s->mtx);
 	return r;
