@@ -232,8 +232,10 @@ int progress_load(
 
 bool step_failed(const struct step_progress *s)
 {
-	return s->ended && (s->end.code != 0 || s->end.flags != 0) &&
-	       s->end.flags != WIRE_END_OOM;
+	/* A process that the kernel killed for memory fails a step only when
+	 * the step itself says so by its exit code. */
+	return s->ended &&
+	       (s->end.code != 0 || (s->end.flags & ~WIRE_END_OOM) != 0);
 }
 
 static void describe_memory(
