@@ -86,7 +86,11 @@ static void print_step(struct ui_table *t, const json_t *step, size_t number)
 	const json_t *code = json_object_get(step, "exitCode");
 	const json_t *ms = json_object_get(step, "durationMs");
 	const char *status = reply_str(step, "status", "-");
-	const char *error = reply_str(step, "error", NULL);
+	/* of a plain failure the exit code says it all */
+	const char *error =
+	    strcmp(reply_str(step, "code", ""), "step_failed") != 0
+		? reply_str(step, "error", NULL)
+		: NULL;
 	char n[24], exit[24] = "-", took[32] = "-", name[256];
 
 	snprintf(n, sizeof(n), "  %zu", number);

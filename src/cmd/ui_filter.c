@@ -27,9 +27,7 @@ static enum state in_text(unsigned char c, struct buf *out)
 		return ESCAPE;
 	if (c == 0xc2)
 		return C2;
-	if (c >= 0x20 && c != 0x7f)
-		put(out, (char)c);
-	else if (c == '\n' || c == '\r' || c == '\t')
+	if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\r' || c == '\t')
 		put(out, (char)c);
 	return TEXT;
 }

@@ -150,7 +150,7 @@ static int read_entry(struct reader *r, struct yaml_item *parent,
 	return rc;
 }
 
-/* Until the end event of parent. Duplicate keys make this quadratic; the
+/* Until the end event of parent. Looking for duplicates is quadratic; the
  * bound on nodes keeps that below a second. */
 static int read_children(struct reader *r, struct yaml_item *parent)
 {
@@ -170,6 +170,7 @@ static int read_children(struct reader *r, struct yaml_item *parent)
 		yaml_event_delete(&ev);
 		if (rc < 0)
 			return -1;
+		ASSERT(*tail != NULL); /* what was read hangs there */
 		tail = &(*tail)->next;
 	}
 }

@@ -29,7 +29,9 @@ JOB = {
     "steps": [{"name": "compile", "status": "success", "exitCode": 0,
                "durationMs": 1234.0},
               {"name": "test\u001b]0;x\u0007", "status": "failure", "exitCode": 7,
-               "durationMs": 3, "error": "exit code 7"}],
+               "durationMs": 3, "error": "ran into 3 ms", "code": "step_timeout"},
+              {"name": "last", "status": "failed", "exitCode": 9, "durationMs": 1,
+               "error": "step 3 exited with code 9", "code": "step_failed"}],
 }
 
 
@@ -273,9 +275,10 @@ def test_show_tells_all_and_lets_nothing_drive_the_terminal(run: Run, script: Sc
         "code": "engine_down", "reason": "the engine does not answer"}})
     shown = run("job", "show", ID).stdout
     for text in (f"Job {ID}", "pending", "the engine does not answer (engine_down)",
-                 "me/app", "linux, x64", "compile", "1.23 s", "exit code 7",
+                 "me/app", "linux, x64", "compile", "1.23 s", "ran into 3 ms",
                  "2026-01-31T12:00:01.000Z", "850 µs"):
         assert text in shown
+    assert "exited with code" not in shown  # the column says it
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", shown)
     assert json.loads(run("job", "show", "--json", ID).stdout)["id"] == ID
 
