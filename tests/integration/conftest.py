@@ -6,4 +6,4 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from fixtures import (build_dir, engine, hub, image, make_hub,  # noqa: E402, F401
-                      runner_image, runnerhub)
+                      make_module_hub, runner_image, runnerhub)

@@ -76,10 +76,7 @@ def runner_image(engine: Engine) -> str:
     return RUNNER_IMAGE
 
 
-@pytest.fixture
-def make_hub(runnerhub: str, engine: Engine, image: str) -> Iterator[Callable[..., Hub]]:
-    """make_hub(env={...}, args=[...]) gives a hub that is not started yet;
-    all are stopped and checked at the end of the test."""
+def _hubs(runnerhub: str, engine: Engine, image: str) -> Iterator[Callable[..., Hub]]:
     hubs: list[Hub] = []
 
     def make(env: dict[str, str] | None = None, args: list[str] | None = None) -> Hub:
@@ -94,6 +91,20 @@ def make_hub(runnerhub: str, engine: Engine, image: str) -> Iterator[Callable[..
         except AssertionError as problem:
             problems.append(str(problem))
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def make_hub(runnerhub: str, engine: Engine, image: str) -> Iterator[Callable[..., Hub]]:
+    """make_hub(env={...}, args=[...]) gives a hub that is not started yet;
+    all are stopped and checked at the end of the test."""
+    yield from _hubs(runnerhub, engine, image)
+
+
+@pytest.fixture(scope="module")
+def make_module_hub(runnerhub: str, engine: Engine, image: str) -> Iterator[Callable[..., Hub]]:
+    """The same for a hub that the tests of one file share: it is checked at
+    the end of the file."""
+    yield from _hubs(runnerhub, engine, image)
 
 
 @pytest.fixture
