@@ -126,8 +126,12 @@ class Peer:
                 command = [need("setpriv"), "--reuid=postgres", "--regid=postgres",
                            "--clear-groups", *command]
             self.postgres = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
-        wait_until(lambda: port_open(self.postgres_port), "postgres listens")
+        wait_until(self._postgres_ready, "postgres takes connections")
         self.psql(file=os.path.join(HERE, "schema.sql"))
+
+    def _postgres_ready(self) -> bool:
+        return subprocess.run([f"{postgres_bin()}/pg_isready", "-q", "-h", "127.0.0.1",
+                               "-p", str(self.postgres_port)]).returncode == 0
 
     def start_node(self) -> None:
         env = dict(os.environ, NODE_ENV="production", PORT=str(self.port),

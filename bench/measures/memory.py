@@ -1,4 +1,4 @@
-"""Memory: idle, with 1,000 queued jobs, with 100 running; and the agent's.
+"""Memory: idle (its warm pool full), with 1,000 queued jobs, with 100 running; and the agent's.
 
 Private is what no other process shares (smaps_rollup); resident stands
 beside it. The peer is the Node.js endpoint, idle, all its processes.
@@ -11,6 +11,7 @@ from hub import Hub, wait_for
 from lib.context import Context, Row
 from lib.peer import Peer
 from lib.process import Missing, memory_kb
+from measures.latency import warm_ready
 
 TITLE = "memory of the hub and of the agent"
 
@@ -68,8 +69,9 @@ def peer_idle(context: Context) -> dict[str, int] | None:
 def run(context: Context) -> list[Row]:
     queued, running = (100, 10) if context.quick else (1000, 100)
     context.say("idle")
-    with context.hub() as hub:
+    with context.hub(RUNNERHUB_POOL_SIZE="2") as hub:
         hub.start()
+        wait_for(lambda: warm_ready(hub, 2), 120, "the pool is full")
         hub.get("/api/jobs")
         idle = memory_kb(hub.pid)
     peer = peer_idle(context)
@@ -80,7 +82,7 @@ def run(context: Context) -> list[Row]:
     hub_kb, agent_kb = with_running(context, running)
     rows += rows_for(f"{running} running", hub_kb, "idle", idle)
     rows += rows_for("one agent", agent_kb)
-    agent = os.path.join(context.build, "src", "agent", "agent")
+    agent = os.path.join(context.build, "src", "agent", "runnerhub-agent")
     if os.path.exists(agent):
         rows.append(Row("memory", "agent, file", "kB", os.path.getsize(agent) / 1024))
     return rows
