@@ -51,6 +51,7 @@ static const struct {
     {0, "is already in use by", ERR_CONFLICT, "name_in_use"},
     {0, "name is already in use", ERR_CONFLICT, "name_in_use"},
     {409, "already exists", ERR_CONFLICT, "name_in_use"},
+    {0, "network already exists", ERR_CONFLICT, "name_in_use"},
     {0, "no command or entrypoint", ERR_INVALID, "engine_refused"},
     {0, "a command that was not found", ERR_INVALID, "engine_refused"},
     {0, "is not running", ERR_CONFLICT, "container_not_running"},

@@ -16,6 +16,7 @@
 
 /* Labels ride along: an event may be large, but not without end. */
 #define EVENT_LINE_MAX ((size_t)1024 * 1024)
+#define SINCE_SLACK_NS INT64_C(10000)
 
 /* -- one event ---------------------------------------------------------------
  */
@@ -93,6 +94,7 @@ struct watch {
 	struct lines lines;
 	int (*cb)(void *arg, const struct engine_event *ev);
 	void *arg;
+	int64_t since_ns;
 	bool stopped; /* by the callback */
 };
 
@@ -104,7 +106,7 @@ static int watch_line(void *arg, const char *text, size_t len)
 
 	if (engine_event_parse(text, len, &ev) == 0)
 		return 0;
-	r = w->cb(w->arg, &ev);
+	r = ev.time_ns >= w->since_ns ? w->cb(w->arg, &ev) : 0;
 	engine_event_fini(&ev);
 	return r;
 }
@@ -146,6 +148,22 @@ static void put_filters(struct buf *target, const char *label)
 	http_encode(target, buf_str(&text));
 }
 
+/*
+ * Docker means "from then on" to the nanosecond, Podman "after then" and
+ * reads the number as a float: a moment earlier covers both, and watch_line
+ * drops what was not asked for. The fraction is needed even when it is zero:
+ * a bare integer would be read as seconds.
+ */
+static void put_since(struct buf *target, int64_t since_ns)
+{
+	int64_t from =
+	    since_ns > SINCE_SLACK_NS ? since_ns - SINCE_SLACK_NS : 1;
+
+	if (since_ns > 0)
+		buf_printf(target, "since=%" PRId64 ".%09" PRId64 "&",
+		    from / CLOCK_NS_PER_S, from % CLOCK_NS_PER_S);
+}
+
 static int events_run(struct engine *e, const struct ctx *ctx,
     const struct engine_request *req, struct watch *w, struct err *err)
 {
@@ -167,7 +185,7 @@ int engine_events(struct engine *e, const struct ctx *ctx, const char *label,
     void *arg, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
-	struct watch w = {.cb = cb, .arg = arg};
+	struct watch w = {.cb = cb, .arg = arg, .since_ns = since_ns};
 	struct engine_request req = {.method = "GET",
 	    .on_body = watch_body,
 	    .sink_arg = &w,
@@ -176,10 +194,7 @@ int engine_events(struct engine *e, const struct ctx *ctx, const char *label,
 	int r;
 
 	buf_append_str(&target, "/events?");
-	/* A bare integer would be read as seconds. */
-	if (since_ns > 0)
-		buf_printf(&target, "since=%" PRId64 ".%09" PRId64 "&",
-		    since_ns / CLOCK_NS_PER_S, since_ns % CLOCK_NS_PER_S);
+	put_since(&target, since_ns);
 	put_filters(&target, label);
 	if (target.overflow)
 		return err_set(err, ERR_LIMIT, "request_too_large",
