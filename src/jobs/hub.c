@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
 
+enum { ERASE_TIMEOUT_MS = 10000 };
+
 /* -- the state directory
  * ------------------------------------------------------------- */
 
@@ -312,6 +314,17 @@ static void join_carriers(struct hub *h)
 	h->ncarriers = h->nadopters = 0;
 }
 
+/* When no job was left to the next hub, nothing of ours stays on the
+ * engine. Before recovery nobody knows what is in use. */
+static void erase_traces(struct hub *h)
+{
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_timeout(&root, ERASE_TIMEOUT_MS);
+
+	if (h->recovered)
+		sandboxes_erase(h->sandboxes, &ctx);
+}
+
 void hub_stop(struct hub *h)
 {
 	struct adopted *a;
@@ -332,6 +345,7 @@ void hub_stop(struct hub *h)
 		carry_adopted(h, a); /* gives it up at once */
 	pool_close(h->pool);
 	h->pool = NULL;
+	erase_traces(h);
 }
 
 void hub_close(struct hub *h)

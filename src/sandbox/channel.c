@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/link.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -42,7 +43,9 @@ struct channel {
 	int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err);
 	void *dial_arg;
 	int64_t redial_ns; /* not before this */
-	bool framed;
+	bool fresh;        /* dialled: the agent is yet to start */
+	bool syncing;      /* dialled: skip to the next HELLO */
+	int64_t ping_ns;   /* dialled: ask for a HELLO then; 0: not */
 	struct frames frames;
 	int expect_pid;
 	uint64_t nonce;
@@ -110,14 +113,14 @@ int channel_listen(struct channel **ret, const char *path, struct err *err)
 
 int channel_dial(struct channel **ret,
     int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err),
-    void *arg, bool framed, struct err *err)
+    void *arg, bool fresh, struct err *err)
 {
 	struct channel *ch = channel_new();
 
 	(void)err;
 	ch->dial = dial;
 	ch->dial_arg = arg;
-	ch->framed = framed;
+	ch->fresh = fresh;
 	*ret = ch;
 	return 0;
 }
@@ -252,6 +255,23 @@ static void accept_agent(struct channel *ch)
 	}
 }
 
+/* The agent speaks on stdout; on stderr the engine makes its noise. */
+static int take_framed(
+    struct channel *ch, const char *data, size_t len, struct err *err)
+{
+	struct frames_piece piece;
+	int r;
+
+	while ((r = frames_next(&ch->frames, &data, &len, &piece, err)) > 0)
+		if (piece.stream == FRAMES_STDOUT &&
+		    buf_append(&ch->in, piece.data, piece.len) < 0)
+			return err_set(err, ERR_INVALID, "agent_protocol",
+			    "the agent sent more than it may");
+	return r;
+}
+
+/* Reads what came early, too; a new stream starts at a frame's boundary of
+ * the engine, but anywhere in the agent's. */
 static int try_dial(struct channel *ch, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf early = {0};
@@ -264,7 +284,13 @@ static int try_dial(struct channel *ch, struct err *err)
 	TRY(ch->dial(ch->dial_arg, &fd, &early, err));
 	disconnect(ch);
 	ch->fd = fd;
-	return buf_append(&ch->in, early.data, early.len);
+	ch->syncing = true;
+	ch->ping_ns =
+	    ch->fresh ? 0
+		      : clock_deadline_ms(LINK_STALE_MS + LINK_STALE_MS / 10);
+	ch->fresh = false;
+	IGNORE(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0);
+	return take_framed(ch, buf_str(&early), early.len, err);
 }
 
 /* -- writing ----------------------------------------------------------------
@@ -447,12 +473,56 @@ static int handle_plain(struct channel *ch, struct err *err)
 	return 1;
 }
 
+/* On a dialled stream: drops what stands before the next HELLO. True: it is
+ * there. Job output may look like one, but for the nonce of a known agent. */
+static bool find_hello(struct channel *ch)
+{
+	static const uint8_t head[] = {
+	    34, 0, 0, 0, WIRE_HELLO, 0, 0, 0, WIRE_VERSION, 0, 0, 0};
+	const uint8_t *at, *in = (const uint8_t *)ch->in.data;
+	struct wire_reader r;
+	uint64_t nonce;
+
+	while (ch->in.len >= sizeof(head) + sizeof(nonce)) {
+		at = memmem(in, ch->in.len, head, sizeof(head));
+		if (at == NULL) {
+			buf_consume(&ch->in, ch->in.len - sizeof(head) + 1);
+			return false;
+		}
+		buf_consume(&ch->in, (size_t)(at - in));
+		r = (struct wire_reader){in + sizeof(head), sizeof(nonce)};
+		if (ch->in.len < sizeof(head) + sizeof(nonce))
+			return false;
+		if (wire_get_u64(&r, &nonce) == 0 &&
+		    (ch->nonce == 0 || (nonce & INT64_MAX) == ch->nonce)) {
+			ch->syncing = false;
+			ch->ping_ns = 0;
+			return true;
+		}
+		buf_consume(&ch->in, 1);
+	}
+	return false;
+}
+
+static void ask_for_hello(struct channel *ch)
+{
+	size_t at;
+
+	if (ch->fd < 0 || ch->ping_ns == 0 || clock_mono_ns() < ch->ping_ns)
+		return;
+	ch->ping_ns = 0;
+	at = wire_frame_begin(&ch->out, WIRE_PING, 1, 0);
+	wire_frame_end(&ch->out, at);
+}
+
 static int deliver(
     struct channel *ch, channel_take take, void *arg, struct err *err)
 {
 	struct batch b;
 	int r;
 
+	if (ch->syncing && !find_hello(ch))
+		return 0;
 	for (;;) {
 		r = handle_plain(ch, err);
 		if (r < 0)
@@ -469,21 +539,6 @@ static int deliver(
 	}
 }
 
-/* The agent speaks on stdout; on stderr the engine makes its noise. */
-static int take_framed(
-    struct channel *ch, const char *data, size_t len, struct err *err)
-{
-	struct frames_piece piece;
-	int r;
-
-	while ((r = frames_next(&ch->frames, &data, &len, &piece, err)) > 0)
-		if (piece.stream == FRAMES_STDOUT &&
-		    buf_append(&ch->in, piece.data, piece.len) < 0)
-			return err_set(err, ERR_INVALID, "agent_protocol",
-			    "the agent sent more than it may");
-	return r;
-}
-
 /* 1: read something, 0: nothing now or the connection ended. */
 static int read_some(struct channel *ch, struct err *err)
 {
@@ -494,7 +549,7 @@ static int read_some(struct channel *ch, struct err *err)
 
 	if (ch->in.len >= IN_MAX - READ_BYTES)
 		return 0; /* held back: what is there must be taken first */
-	if (!ch->framed) {
+	if (ch->dial == NULL) {
 		size = READ_BYTES;
 		room = buf_reserve(&ch->in, size);
 	}
@@ -506,7 +561,7 @@ static int read_some(struct channel *ch, struct err *err)
 		disconnect(ch);
 		return 0;
 	}
-	if (!ch->framed)
+	if (ch->dial == NULL)
 		buf_commit(&ch->in, (size_t)n);
 	else
 		TRY(take_framed(ch, chunk, (size_t)n, err));
@@ -522,6 +577,7 @@ int channel_pump(
 		accept_agent(ch);
 	else if (ch->fd < 0)
 		TRY(try_dial(ch, err));
+	ask_for_hello(ch);
 	flush_out(ch);
 	do {
 		r = deliver(ch, take, arg, err);
@@ -540,6 +596,7 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 	struct pollfd p[3] = {{.fd = ch->fd, .events = POLLIN},
 	    {.fd = ch->listen_fd, .events = POLLIN},
 	    {.fd = wake_fd, .events = POLLIN}};
+	int64_t asked_ns = deadline_ns;
 	uint64_t drained;
 	int n, ret = 0;
 
@@ -547,6 +604,8 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 		p[0].events |= POLLOUT;
 	if (ch->fd < 0 && ch->dial != NULL && ch->redial_ns < deadline_ns)
 		deadline_ns = ch->redial_ns;
+	if (ch->fd >= 0 && ch->ping_ns != 0 && ch->ping_ns < deadline_ns)
+		deadline_ns = ch->ping_ns;
 	do {
 		n = poll(p, 3, clock_poll_ms(deadline_ns));
 	} while (n < 0 && errno == EINTR);
@@ -556,5 +615,7 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 		IGNORE(read(wake_fd, &drained, sizeof(drained)) < 0);
 		ret |= CHANNEL_WOKEN;
 	}
+	if (ret == 0 && deadline_ns < asked_ns)
+		return CHANNEL_IO; /* time to dial, or to ask for a HELLO */
 	return ret != 0 ? ret : CHANNEL_TIMEOUT;
 }

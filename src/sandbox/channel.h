@@ -26,12 +26,14 @@ struct channel;
 int channel_listen(
     struct channel **ret, const char *path, struct err *err) MUST_CHECK;
 /*
- * A channel whose connections are made by dial(arg): the engine's attach for
- * a remote engine. framed: reads bear the engine's 8-byte stream framing.
+ * A channel whose connections are made by dial(arg), for a remote engine: its
+ * attach, whose reads bear the 8-byte stream framing. fresh: the agent has
+ * not started yet and will greet by itself; else it is asked to (agent/link.h
+ * says how), which takes two seconds of silence first.
  */
 int channel_dial(struct channel **ret,
     int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err),
-    void *arg, bool framed, struct err *err) MUST_CHECK;
+    void *arg, bool fresh, struct err *err) MUST_CHECK;
 void channel_free(struct channel *ch); /* NULL is fine */
 
 /* Whom to expect: pid as the hub's kernel sees it (0: whoever is first),

@@ -195,14 +195,12 @@ void sandbox_files_sweep(
 }
 
 int sandbox_open_channel(
-    struct sandboxes *s, struct sandbox *sb, struct err *err)
+    struct sandboxes *s, struct sandbox *sb, bool running, struct err *err)
 {
 	char path[PATH_MAX];
 
-	if (!engine_is_local(s->config.engine))
-		return err_set(err, ERR_INVALID, "remote_engine",
-		    "the engine at %s is not local",
-		    engine_host(s->config.engine));
+	if (s->remote)
+		return remote_open_channel(s, sb, running, err);
 	return channel_listen(
 	    &sb->channel, sandbox_files_path(s, sb->id, "hub/s", path), err);
 }

@@ -377,6 +377,19 @@ int network_prepare(struct network *n, const struct ctx *ctx, struct err *err)
 	return r;
 }
 
+void network_erase(struct network *n, const struct ctx *ctx)
+{
+	struct err err = ERR_INIT;
+
+	mtx_lock(&n->mtx);
+	if (n->prepared && strcmp(n->config.mode, "isolated") == 0 &&
+	    engine_network_remove(n->config.engine, ctx, n->name, &err) == 0) {
+		IGNORE(hostnet_guard_remove(n->table, &err)); /* may not be */
+		n->prepared = n->guarded = false;
+	}
+	mtx_unlock(&n->mtx);
+}
+
 void network_refresh_guard(struct network *n)
 {
 	mtx_lock(&n->mtx);

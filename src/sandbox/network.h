@@ -37,6 +37,9 @@ int network_prepare(
  * rules; a millisecond. */
 void network_refresh_guard(struct network *n);
 
+/* Removes bridge network and guard; one that is still used stays. */
+void network_erase(struct network *n, const struct ctx *ctx);
+
 enum network_kind {
 	NETWORK_NONE,   /* loopback only */
 	NETWORK_VETH,   /* started disabled, then network_join */

@@ -29,10 +29,14 @@ static void plan_binds(struct container_plan *p, const struct sandboxes *s,
 	size_t n = 0;
 
 	memset(p->binds, 0, sizeof(p->binds));
+	p->spec.binds = p->binds;
+	if (s->remote) {
+		add_bind(p, &n, s->agent_volume, "/.runnerhub", ":ro,nocopy");
+		return;
+	}
 	add_bind(
 	    p, &n, sandbox_files_path(s, sb->id, "hub", path), "/hub", ":ro");
 	add_bind(p, &n, s->agent_path, "/.runnerhub-agent", ":ro");
-	p->spec.binds = p->binds;
 	if (kind != NETWORK_VETH)
 		return;
 	/* The engine makes these only for networks of its own. Writable: jobs
@@ -91,9 +95,11 @@ void container_plan_make(struct container_plan *p, const struct sandboxes *s,
 	    .security_opt = no_new_privileges};
 	snprintf(p->name, sizeof(p->name), "runnerhub-%s", sb->id);
 	snprintf(p->hostname, sizeof(p->hostname), "runner-%.8s", sb->id);
-	p->entrypoint[0] = "/.runnerhub-agent";
+	p->entrypoint[0] =
+	    s->remote ? "/.runnerhub/agent" : "/.runnerhub-agent";
 	p->entrypoint[1] = NULL;
-	p->cmd[0] = "/hub/s";
+	p->cmd[0] = s->remote ? "-" : "/hub/s"; /* "-": over the attach */
+	p->spec.open_stdin = s->remote;
 	p->cmd[1] = NULL;
 	plan_binds(p, s, sb, kind);
 	plan_labels(p, s, spec, sb);

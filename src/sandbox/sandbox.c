@@ -35,7 +35,9 @@ int sandboxes_open(
 	    .mtu = c->mtu};
 
 	s->config = *c;
+	s->remote = !engine_is_local(c->engine);
 	random_hex(s->generation, 8);
+	mtx_init(&s->remote_mtx, "agent volume");
 	mtx_init(&s->mtx, "sandboxes");
 	cond_init(&s->slot_free);
 	if (network_open(&s->network, &net, err) < 0 ||
@@ -55,8 +57,20 @@ void sandboxes_close(struct sandboxes *s)
 	ASSERT(s->live == NULL); /* every owner destroyed or left its own */
 	network_close(s->network);
 	cond_fini(&s->slot_free);
+	mtx_fini(&s->remote_mtx);
 	mtx_fini(&s->mtx);
 	mem_free(s);
+}
+
+void sandboxes_erase(struct sandboxes *s, const struct ctx *ctx)
+{
+	bool used;
+
+	mtx_lock(&s->mtx);
+	used = s->live != NULL || s->left;
+	mtx_unlock(&s->mtx);
+	if (!used)
+		network_erase(s->network, ctx);
 }
 
 int sandboxes_prepare(
@@ -153,7 +167,8 @@ static int read_image(struct sandboxes *s, const struct ctx *ctx,
 {
 	CLEANUP(engine_image_fini) struct engine_image image = {0};
 
-	TRY(engine_image_inspect(s->config.engine, ctx, sb->image, &image, err));
+	TRY(engine_image_inspect(
+	    s->config.engine, ctx, sb->image, &image, err));
 	sb->user = mem_strdup(image.user);
 	return 0;
 }
@@ -270,12 +285,17 @@ static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
 	    s->network, spec->network, &kind, &network_name, err));
 	if (kind == NETWORK_VETH)
 		TRY(network_take_address(s->network, &sb->address, err));
+	if (s->remote)
+		TRY(remote_ensure_agent(s, ctx, spec->image, err));
 	TRY(sandbox_files_make(s, sb, err));
 	FAULT("before_container_create");
 	TRY(create_container(s, ctx, spec, sb, kind, network_name, err));
 	FAULT("after_container_create");
 	sb->created_ns = clock_wall_ns();
-	TRY(sandbox_open_channel(s, sb, err));
+	TRY(sandbox_open_channel(s, sb, false, err));
+	/* A remote engine: attached before the agent says its first word. */
+	if (s->remote)
+		TRY(channel_pump(sb->channel, no_records, NULL, err));
 	if (engine_container_start(
 		s->config.engine, ctx, sb->container_id, err) < 0)
 		return err_wrap(
@@ -343,7 +363,7 @@ int sandbox_adopt(struct sandboxes *s, const struct ctx *ctx,
 	sb->image = mem_strdup(c.image);
 	if (read_image(s, ctx, sb, err) < 0 ||
 	    sandbox_files_load_meta(s, sb, &nonce, err) < 0 ||
-	    sandbox_open_channel(s, sb, err) < 0) {
+	    sandbox_open_channel(s, sb, true, err) < 0) {
 		sandbox_free(sb);
 		return -1;
 	}
@@ -410,6 +430,9 @@ int sandbox_destroy(struct sandboxes *s, const struct ctx *ctx,
 void sandbox_leave(struct sandboxes *s, struct sandbox *sb)
 {
 	registry_remove(s, sb);
+	mtx_lock(&s->mtx);
+	s->left = true;
+	mtx_unlock(&s->mtx);
 	sandbox_free(sb);
 }
 

@@ -42,6 +42,9 @@ struct sandboxes_config {
 int sandboxes_open(struct sandboxes **ret, const struct sandboxes_config *c,
     struct err *err) MUST_CHECK;
 void sandboxes_close(struct sandboxes *s); /* leaves containers running */
+/* Nothing of ours is left to the next hub: removes the network, too. Does
+ * nothing while sandboxes live or were left running. */
+void sandboxes_erase(struct sandboxes *s, const struct ctx *ctx);
 
 /* Brings the engine side up (network, guard); idempotent, called when the
  * engine answers. Any thread. */
@@ -76,7 +79,8 @@ struct sandbox {
 	char *network; /* as asked: NULL = configured mode */
 	struct sandbox_limits limits;
 	struct channel *channel;
-	uint32_t address; /* 0: not ours */
+	uint32_t address;      /* 0: not ours */
+	struct engine *engine; /* remote: what its channel attaches through */
 	bool warm;
 	int64_t created_ns, ready_ns; /* wall: container exists, agent ready */
 	int wake_fd; /* eventfd: written at death and by sandbox_wake */

@@ -12,10 +12,15 @@ struct sandboxes {
 	struct sandboxes_config config;
 	struct network *network;
 	char agent_path[PATH_MAX];
-	char generation[20]; /* of this hub process, a label */
+	char generation[20];     /* of this hub process, a label */
+	bool remote;             /* the engine cannot mount our files */
+	struct mtx remote_mtx;   /* held while the agent's volume is filled */
+	bool agent_volume_ready; /* guarded by remote_mtx */
+	char agent_volume[64];
 	struct mtx mtx;
 	struct cond slot_free;
-	struct sandbox *live;         /* guarded by mtx */
+	struct sandbox *live; /* guarded by mtx */
+	bool left;            /* one was left to the next hub; guarded by mtx */
 	struct sandboxes_stats stats; /* guarded by mtx */
 };
 
@@ -40,8 +45,19 @@ void sandbox_files_sweep(
 /* "<state>/sandboxes/<id>/<name>" */
 const char *sandbox_files_path(const struct sandboxes *s, const char *id,
     const char *name, char out[PATH_MAX]);
-int sandbox_open_channel(
-    struct sandboxes *s, struct sandbox *sb, struct err *err) MUST_CHECK;
+/* Where the agent will come: a socket in the sandbox's directory, or the
+ * engine's attach. running: the container runs already. */
+int sandbox_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
+    struct err *err) MUST_CHECK;
+
+/* -- remote.c: an engine on another machine
+ * ------------------------------------ */
+/* The volume that holds the agent, filled once through the engine's API with
+ * the help of a container of `image`. */
+int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
+    const char *image, struct err *err) MUST_CHECK;
+int remote_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
+    struct err *err) MUST_CHECK;
 
 /* -- plan.c: the body of the create call
  * ---------------------------------------- */

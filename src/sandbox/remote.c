@@ -1,0 +1,128 @@
+/*
+ * Sandboxes on an engine of another machine (tcp://): nothing of ours can be
+ * mounted there. The agent goes into a volume through the engine's API, the
+ * channel runs over the engine's attach. Called by sandbox.c on a starter's
+ * or carrier's thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent_image.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "sandbox/sandbox_internal.h"
+
+/* -- the agent's volume
+ * ---------------------------------------------------------------- */
+
+enum { TAR_BLOCK = 512, DIAL_TIMEOUT_MS = 10000 };
+
+static void put_octal(char *field, size_t size, unsigned long value)
+{
+	snprintf(field, size, "%0*lo", (int)size - 1, value);
+}
+
+/* One file, mode 0755, owned by root: POSIX.1-1988 ustar. */
+static void tar_header(char h[TAR_BLOCK], const char *name, size_t len)
+{
+	unsigned sum = 0;
+
+	memset(h, 0, TAR_BLOCK);
+	snprintf(h, 100, "%s", name);
+	put_octal(h + 100, 8, 0755);
+	put_octal(h + 108, 8, 0);
+	put_octal(h + 116, 8, 0);
+	put_octal(h + 124, 12, len);
+	put_octal(h + 136, 12, 0);
+	h[156] = '0';
+	memcpy(h + 257, "ustar\00000", 8);
+	memset(h + 148, ' ', 8);
+	for (size_t i = 0; i < TAR_BLOCK; i++)
+		sum += (unsigned char)h[i];
+	snprintf(h + 148, 8, "%06o", sum);
+}
+
+static char *agent_tar(size_t *ret_len)
+{
+	size_t len = agent_image_size();
+	size_t padded = (len + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+	char *tar;
+
+	*ret_len = TAR_BLOCK + padded + 2 * TAR_BLOCK;
+	tar = mem_zalloc(*ret_len);
+	tar_header(tar, "agent", len);
+	memcpy(tar + TAR_BLOCK, agent_image, len);
+	return tar;
+}
+
+/* A container that never runs lends its mount. */
+static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
+    const char *image, struct err *err)
+{
+	char name[80], bind[96], id[ENGINE_ID_LEN];
+	const char *binds[] = {bind, NULL};
+	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
+	    {"runnerhub.hub", s->config.hub_id},
+	    {"runnerhub.type", "agent-volume"}, {NULL, NULL}};
+	struct engine_container_spec spec = {.name = name,
+	    .image = image,
+	    .binds = binds,
+	    .labels = labels,
+	    .network_mode = "none"};
+	struct err ignored = ERR_INIT;
+	size_t len;
+	char *tar;
+	int r;
+
+	snprintf(name, sizeof(name), "%s-%.8s", s->agent_volume, s->generation);
+	snprintf(bind, sizeof(bind), "%s:/.runnerhub", s->agent_volume);
+	TRY(engine_volume_create(
+	    s->config.engine, ctx, s->agent_volume, labels, err));
+	TRY(engine_container_create(s->config.engine, ctx, &spec, id, err));
+	tar = agent_tar(&len);
+	r = engine_container_put_archive(
+	    s->config.engine, ctx, id, "/.runnerhub", tar, len, err);
+	mem_free(tar);
+	IGNORE(engine_container_remove(s->config.engine, ctx, id, &ignored));
+	return r;
+}
+
+int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
+    const char *image, struct err *err)
+{
+	int r = 0;
+
+	mtx_lock(&s->remote_mtx);
+	if (!s->agent_volume_ready) {
+		snprintf(s->agent_volume, sizeof(s->agent_volume),
+		    "runnerhub-agent-%.8s-%016llx", s->config.hub_id,
+		    (unsigned long long)map_hash(
+			agent_image, agent_image_size()));
+		r = fill_volume(s, ctx, image, err);
+		s->agent_volume_ready = r == 0;
+	}
+	mtx_unlock(&s->remote_mtx);
+	return r < 0 ? err_wrap(
+			   err, "put the agent into volume %s", s->agent_volume)
+		     : 0;
+}
+
+/* -- the channel
+ * ------------------------------------------------------------------------- */
+
+static int attach(void *arg, int *ret_fd, struct buf *early, struct err *err)
+{
+	struct sandbox *sb = arg;
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_timeout(&root, DIAL_TIMEOUT_MS);
+
+	return engine_container_attach(
+	    sb->engine, &ctx, sb->container_id, ret_fd, early, err);
+}
+
+int remote_open_channel(
+    struct sandboxes *s, struct sandbox *sb, bool running, struct err *err)
+{
+	sb->engine = s->config.engine;
+	return channel_dial(&sb->channel, attach, sb, !running, err);
+}
