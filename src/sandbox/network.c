@@ -24,7 +24,7 @@
 enum {
 	RESOLVERS_MAX = 3,
 	RESOLV_CONF_MAX = 64 * 1024,
-	SLICE_PREFIX = 20, /* 2047 sandboxes at once */
+	SLICE_PREFIX = 21, /* 1023 sandboxes: as many as a bridge has ports */
 };
 
 struct network {

@@ -69,8 +69,10 @@ void sandboxes_erase(struct sandboxes *s, const struct ctx *ctx)
 	mtx_lock(&s->mtx);
 	used = s->live != NULL || s->left;
 	mtx_unlock(&s->mtx);
-	if (!used)
-		network_erase(s->network, ctx);
+	if (used)
+		return;
+	network_erase(s->network, ctx);
+	remote_erase(s, ctx);
 }
 
 int sandboxes_prepare(
@@ -304,7 +306,9 @@ static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
 	TRY(await_agent(sb, ctx, err));
 	TRY(join_network(s, sb, kind, err));
 	TRY(sandbox_files_save_meta(s, sb, err));
+	mtx_lock(&s->mtx); /* the watcher looks at it */
 	sb->ready_ns = clock_wall_ns();
+	mtx_unlock(&s->mtx);
 	return 0;
 }
 
@@ -439,8 +443,11 @@ void sandbox_leave(struct sandboxes *s, struct sandbox *sb)
 /* -- what the engine says
  * ---------------------------------------------------------- */
 
+/* The first report counts: events are replayed after a break. */
 static void mark_died(struct sandbox *sb, int exit_code, bool restarted)
 {
+	if (atomic_load(&sb->died))
+		return;
 	atomic_store(&sb->exit_code, exit_code);
 	atomic_store(&sb->engine_restarted, restarted);
 	atomic_store(&sb->died, true);
@@ -490,8 +497,7 @@ int sandboxes_reconcile(
 		    find_container(&l, sb->container_id);
 
 		/* One being started is its starter's business. */
-		if (sb->ready_ns == 0 || sb->ready_ns > asked ||
-		    atomic_load(&sb->died))
+		if (sb->ready_ns == 0 || sb->ready_ns > asked)
 			continue;
 		if (c == NULL || strcmp(c->state, "running") != 0)
 			mark_died(sb, c != NULL ? c->exit_code : -1, restarted);

@@ -56,6 +56,7 @@ int sandbox_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
  * the help of a container of `image`. */
 int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
     const char *image, struct err *err) MUST_CHECK;
+void remote_erase(struct sandboxes *s, const struct ctx *ctx);
 int remote_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
     struct err *err) MUST_CHECK;
 
