@@ -56,7 +56,9 @@ static void say_hello(struct link *l)
 	wire_put_u32(&b, WIRE_VERSION);
 	wire_put_u64(&b, l->nonce);
 	wire_put_u64(&b, l->outbox->ring.first);
-	wire_put_u64(&b, l->outbox->ring.next);
+	/* With what waits for room: a hub that has all of it knows of every
+	 * step that began. */
+	wire_put_u64(&b, l->outbox->ring.next + l->outbox->waiting.len);
 	wire_put_u32(&b, l->last_seq);
 	wire_put_u16(&b, l->active_step);
 	wire_frame_end(&b, at);

@@ -38,6 +38,13 @@ static void run_exit(struct agent *a)
 	_exit(0);
 }
 
+/* For the next HELLO. */
+static void show_active(struct agent *a)
+{
+	a->link.active_step =
+	    a->steps.now.active ? a->steps.now.number : WIRE_STEP_NONE;
+}
+
 static int on_command(void *arg, struct wire_header h, struct wire_reader *body)
 {
 	struct agent *a = arg;
@@ -48,7 +55,9 @@ static int on_command(void *arg, struct wire_header h, struct wire_reader *body)
 		job_take(&a->steps.job, body, &a->steps.hub);
 		return 0;
 	case WIRE_RUN:
-		return steps_run(&a->steps, h.step, body);
+		steps_run(&a->steps, h.step, body);
+		show_active(a);
+		return 0;
 	case WIRE_CANCEL:
 		if (wire_get_u32(body, &grace_ms) < 0)
 			return -1;
@@ -92,8 +101,7 @@ static void turn(struct agent *a)
 	int links;
 
 	steps_tick(&a->steps, &deadline_ns);
-	a->link.active_step =
-	    a->steps.now.active ? a->steps.now.number : WIRE_STEP_NONE;
+	show_active(a);
 	fds[0] = (struct pollfd){.fd = a->signals, .events = POLLIN};
 	links = link_prepare(&a->link, fds + 1, &deadline_ns);
 	streams = steps_prepare(&a->steps, fds + 1 + links);

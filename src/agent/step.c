@@ -100,8 +100,8 @@ static uint64_t micros(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
 
-static void send_end(
-    struct steps *s, const struct wire_end *end, const char *reason)
+static void send_end(struct steps *s, uint16_t number,
+    const struct wire_end *end, const char *reason)
 {
 	CLEANUP(buf_fini) struct buf masked = {0};
 	CLEANUP(buf_fini) struct buf payload = {0};
@@ -111,22 +111,14 @@ static void send_end(
 	mask_text(s->hub.masks, reason, strlen(reason), &masked);
 	wire_put_end(&payload, end, buf_str(&masked));
 	ASSERT(!payload.overflow);
-	outbox_put(s->hub.outbox, WIRE_STEP_END, s->now.number, payload.data,
-	    payload.len);
+	outbox_put(
+	    s->hub.outbox, WIRE_STEP_END, number, payload.data, payload.len);
 }
 
 static void forget_step(struct steps *s)
 {
 	job_plan_fini(&s->now.plan);
 	s->now = (struct step){0};
-}
-
-static void end_unstarted(struct steps *s, uint32_t code, const struct err *err)
-{
-	struct wire_end end = {.code = code, .flags = WIRE_END_NOT_STARTED};
-
-	send_end(s, &end, err->msg);
-	forget_step(s);
 }
 
 static void fill_memory(struct step *now, struct wire_end *end)
@@ -167,7 +159,7 @@ static void end_step(struct steps *s)
 		priv_signal(&s->job.place.who, -now->pid, SIGKILL);
 	job_collect(&s->job, now->number, &s->hub);
 	job_plan_remove(&s->job, &now->plan);
-	send_end(s, &end, err.msg);
+	send_end(s, now->number, &end, err.msg);
 	forget_step(s);
 }
 
@@ -233,40 +225,39 @@ static void begin(
 	    s->hub.outbox, WIRE_STEP_START, now->number, pid, sizeof(pid));
 }
 
-static void refuse(struct steps *s, uint16_t number)
+/* For a number that is not the running step's. */
+static void refuse(struct steps *s, uint16_t number, const struct err *err)
 {
-	struct err err = ERR_INIT;
 	struct wire_end end = {.code = 126, .flags = WIRE_END_NOT_STARTED};
-	uint16_t running = s->now.number;
 
-	IGNORE(err_set(&err, ERR_CONFLICT, NULL,
-	    "step %u is still running: one at a time", running));
-	s->now.number = number; /* for the record's header only */
-	send_end(s, &end, err.msg);
-	s->now.number = running;
+	send_end(s, number, &end, err->msg);
 }
 
-int steps_run(struct steps *s, uint16_t number, struct wire_reader *body)
+void steps_run(struct steps *s, uint16_t number, struct wire_reader *body)
 {
 	CLEANUP(command_run_fini) struct command_run run = {0};
 	struct spawned spawned;
 	struct err err = ERR_INIT;
 
 	if (command_run_parse(body, &run, &err) < 0) {
-		stream_hub_note(&s->hub, number, "step refused: %s", err.msg);
-		return -1;
+		refuse(s, number, &err);
+		return;
 	}
 	if (s->now.active) {
-		refuse(s, number);
-		return 0;
+		IGNORE(err_set(&err, ERR_CONFLICT, NULL,
+		    "step %u is still running: one at a time", s->now.number));
+		refuse(s, number, &err);
+		return;
 	}
 	s->now = (struct step){.number = number, .failure = -1};
 	s->now.before = cgroup_memory_read();
-	if (start(s, &run, &spawned, &err) < 0)
-		end_unstarted(s, 126, &err);
-	else
+	if (start(s, &run, &spawned, &err) < 0) {
+		refuse(s, number, &err);
+		job_plan_remove(&s->job, &s->now.plan);
+		forget_step(s);
+	} else {
 		begin(s, &run, &spawned);
-	return 0;
+	}
 }
 
 /* ---- signals and time ---- */

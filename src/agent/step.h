@@ -15,7 +15,7 @@
 #include "agent/stream.h"
 
 /* Pipes kept open for background processes; beyond, the oldest is closed. */
-#define STEP_STREAMS_MAX 64
+#define STEP_STREAMS_MAX 32
 /* How long a background process that holds the pipes delays STEP_END. */
 #define STEP_DRAIN_MS 500
 
@@ -43,9 +43,8 @@ struct steps {
 };
 
 void steps_init(struct steps *s, struct outbox *outbox);
-/* -1: the payload is malformed. A step that cannot start ends at once. */
-int steps_run(
-    struct steps *s, uint16_t number, struct wire_reader *body) MUST_CHECK;
+/* A step that cannot start ends at once, with the reason. */
+void steps_run(struct steps *s, uint16_t number, struct wire_reader *body);
 void steps_cancel(struct steps *s, uint32_t grace_ms);
 /* Collects every process that has ended. */
 void steps_reap(struct steps *s);

@@ -155,6 +155,25 @@ static size_t scan_text(struct stream *s, const char *p, size_t len)
 }
 
 /*
+ * Without the marker no line is a command: skips to the start of the line
+ * that has it, or of the last line, whose end is not known yet.
+ */
+static size_t skip_ordinary(struct stream *s, const char *p, size_t len)
+{
+	const char *mark, *nl;
+
+	if (s->scan == SCAN_LINE_START && s->matched > 0)
+		return 0;
+	mark = memmem(p, len, add_mask, ADD_MASK_LEN);
+	nl = memrchr(p, '\n', mark != NULL ? (size_t)(mark - p) : len);
+	if (nl == NULL)
+		return 0;
+	s->scan = SCAN_LINE_START;
+	s->matched = 0;
+	return (size_t)(nl - p) + 1;
+}
+
+/*
  * Masks p. Ordinary text goes to the masker in runs as long as possible:
  * only a line that begins like a command needs a closer look.
  */
@@ -170,7 +189,10 @@ static void take_text(struct stream *s, struct stream_hub *hub, const char *p,
 			p += run + n;
 			len -= run + n;
 			run = 0;
-		} else if (s->scan == SCAN_LINE_START) {
+			continue;
+		}
+		run += skip_ordinary(s, p + run, len - run);
+		if (s->scan == SCAN_LINE_START) {
 			run += scan_start(s, p + run, len - run);
 		} else {
 			run += scan_text(s, p + run, len - run);

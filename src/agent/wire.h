@@ -17,6 +17,11 @@
  * (WELCOME) and the agent sends the rest again: nothing is lost or doubled.
  * An offset in ACK or WELCOME always stands at a frame boundary.
  *
+ * On stdin/stdout the agent cannot see that another hub has attached: that
+ * hub keeps silent for 2 s (half a command of its predecessor is then thrown
+ * away) and asks for HELLO by a PING of stream 1; what comes before HELLO is
+ * the rest of a record, which comes again after WELCOME.
+ *
  * OUT records of a step may still follow its STEP_END (and stand between
  * those of later steps): what it left running in the background goes on
  * until the job ends.
@@ -90,7 +95,9 @@ enum wire_end_flag {
 	WIRE_END_TIMEOUT = 2,   /* the agent ended it: step timeout */
 	WIRE_END_CANCELLED = 4, /* the agent ended it: CANCEL */
 	WIRE_END_OOM = 8,       /* at least one process was killed for memory */
-	WIRE_END_NOT_STARTED = 16, /* could not be started; reason says why */
+	WIRE_END_NOT_STARTED = 16, /* could not be started; reason says why;
+				      code 127: no such program, else 126;
+				      STEP_START may be missing */
 };
 /* In this order, each little endian, then string reason. */
 struct wire_end {
