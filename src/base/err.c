@@ -8,6 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __clang_analyzer__
+#undef err_set
+#undef err_sys
+#undef err_wrap
+#endif
+
 static const struct {
 	const char *name;
 	int http_status;
