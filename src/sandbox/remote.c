@@ -107,6 +107,18 @@ int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
 		     : 0;
 }
 
+void remote_erase(struct sandboxes *s, const struct ctx *ctx)
+{
+	struct err ignored = ERR_INIT;
+
+	mtx_lock(&s->remote_mtx);
+	if (s->agent_volume_ready &&
+	    engine_volume_remove(
+		s->config.engine, ctx, s->agent_volume, &ignored) == 0)
+		s->agent_volume_ready = false;
+	mtx_unlock(&s->remote_mtx);
+}
+
 /* -- the channel
  * ------------------------------------------------------------------------- */
 
