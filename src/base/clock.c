@@ -82,6 +82,10 @@ char *clock_iso(int64_t wall_ns, char out[CLOCK_ISO_LEN])
 }
 
 /* Reads exactly n digits at *p, advancing it. */
+/* 1678-01-01 and 2261-12-31: with a day to spare on each side. */
+#define CLOCK_PARSE_MIN_S INT64_C(-9214560000)
+#define CLOCK_PARSE_MAX_S INT64_C(9214560000)
+
 static int digits(const char **p, int n, int *ret)
 {
 	int v = 0;
@@ -111,6 +115,16 @@ static int parse_zone(const char *p, int *ret_minutes)
 		return -1;
 	*ret_minutes = sign * (h * 60 + m);
 	return 0;
+}
+
+/* Nanoseconds of a time that they can hold, else of the nearest one. */
+static int64_t seconds_to_ns(int64_t seconds)
+{
+	if (seconds < CLOCK_PARSE_MIN_S)
+		seconds = CLOCK_PARSE_MIN_S;
+	if (seconds > CLOCK_PARSE_MAX_S)
+		seconds = CLOCK_PARSE_MAX_S;
+	return seconds * CLOCK_NS_PER_S;
 }
 
 int clock_parse_iso(const char *p, int64_t *ret)
@@ -146,7 +160,6 @@ int clock_parse_iso(const char *p, int64_t *ret)
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	day = tm.tm_mday;
-	*ret = ((int64_t)timegm(&tm) - (int64_t)zone * 60) * CLOCK_NS_PER_S +
-	    frac;
+	*ret = seconds_to_ns((int64_t)timegm(&tm) - (int64_t)zone * 60) + frac;
 	return tm.tm_mday == day ? 0 : -1; /* timegm moved 31 February */
 }

@@ -27,7 +27,8 @@ int clock_poll_ms(int64_t deadline_ns);
 /* ISO 8601 UTC with milliseconds and Z. Returns out. */
 char *clock_iso(int64_t wall_ns, char out[CLOCK_ISO_LEN]);
 
-/* Accepts "2026-01-31", "2026-01-31T12:34:56[.fff][Z|+hh:mm]"; 0 or -1. */
+/* Accepts "2026-01-31", "2026-01-31T12:34:56[.fff][Z|+hh:mm]"; 0 or -1. A
+ * time beyond what nanoseconds hold (1678 to 2261) becomes the nearest. */
 int clock_parse_iso(const char *text, int64_t *ret_wall_ns);
 
 /* Tests only: both clocks stand at these values until set again; negative

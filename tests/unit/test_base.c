@@ -101,6 +101,10 @@ static void times_round_trip(void **state)
 	assert_true(ns == ns2);
 	assert_int_equal(clock_parse_iso("2026-02-31", &ns), -1);
 	assert_int_equal(clock_parse_iso("yesterday", &ns), -1);
+	assert_int_equal(clock_parse_iso("9999-12-31T23:59:60Z", &ns), 0);
+	assert_true(ns > INT64_C(9000000000) * CLOCK_NS_PER_S);
+	assert_int_equal(clock_parse_iso("0000-01-01", &ns), 0);
+	assert_true(ns < INT64_C(-9000000000) * CLOCK_NS_PER_S);
 	assert_int_equal(clock_parse_iso("2026-02-03T04:05:06Zjunk", &ns), -1);
 }
 
