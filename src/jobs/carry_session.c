@@ -10,6 +10,17 @@ static bool ended_by_proxy(const struct carry *c)
 	return atomic_load(&c->live.session_end) != 0;
 }
 
+/* What the scheduler has not been told yet: it may start another session. */
+static bool newly_driven(const struct carry *c)
+{
+	return atomic_load(&c->live.driven) && c->grant->idle_session;
+}
+
+static bool proxy_spoke(const struct carry *c)
+{
+	return ended_by_proxy(c) || newly_driven(c);
+}
+
 /* When the lease ends, on the monotonic clock. */
 static int64_t lease_deadline(const struct carry *c)
 {
@@ -60,6 +71,8 @@ static bool decide(struct carry *c, enum carry_news news, const struct err *err,
 {
 	switch (news) {
 	case CARRY_DONE:
+		if (!ended_by_proxy(c))
+			return false;
 		*ret = as_the_proxy_said(c);
 		return true;
 	case CARRY_DIED:
@@ -98,12 +111,12 @@ struct outcome carry_session(struct carry *c)
 	int64_t until;
 
 	do {
-		if (atomic_load(&c->live.driven) && c->grant->idle_session)
+		if (newly_driven(c))
 			schedule_driven(c->hub->schedule, c->grant);
 		until = lease_deadline(c);
 		if (until > c->deadline_ns)
 			until = c->deadline_ns;
-		news = carry_await(c, ended_by_proxy, until, 0, &err);
+		news = carry_await(c, proxy_spoke, until, 0, &err);
 	} while (!decide(c, news, &err, &o));
 	return o;
 }
