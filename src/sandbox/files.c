@@ -190,7 +190,7 @@ void sandbox_files_sweep(
 		if (uuid_parse(e->d_name, &id) == 0 &&
 		    !has_container(l, e->d_name) &&
 		    !sandboxes_is_live(s, e->d_name))
-			sandbox_files_remove(s, e->d_name);
+			sandbox_settle(s, e->d_name);
 	closedir(dir);
 }
 

@@ -436,10 +436,10 @@ int network_take_address(struct network *n, uint32_t *ret, struct err *err)
 	return addrpool_take(n->addresses, ret, err);
 }
 
-void network_reserve_address(struct network *n, uint32_t address)
+bool network_reserve_address(struct network *n, uint32_t address)
 {
-	if (n->addresses != NULL && address != 0)
-		addrpool_reserve(n->addresses, address);
+	return n->addresses != NULL && address != 0 &&
+	       addrpool_reserve(n->addresses, address);
 }
 
 void network_give_address(struct network *n, uint32_t address)

@@ -53,7 +53,8 @@ int network_choose(struct network *n, const char *wanted,
 /* An address for a veth sandbox; give it back when the sandbox is gone. */
 int network_take_address(
     struct network *n, uint32_t *ret, struct err *err) MUST_CHECK;
-void network_reserve_address(struct network *n, uint32_t address);
+/* As found after a restart. False: it is in use already, or not ours. */
+bool network_reserve_address(struct network *n, uint32_t address);
 void network_give_address(struct network *n, uint32_t address);
 /* Joins the container whose first process is pid. */
 int network_join(

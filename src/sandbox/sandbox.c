@@ -55,6 +55,7 @@ void sandboxes_close(struct sandboxes *s)
 	if (s == NULL)
 		return;
 	ASSERT(s->live == NULL); /* every owner destroyed or left its own */
+	sandbox_forget_owed(s);
 	network_close(s->network);
 	cond_fini(&s->slot_free);
 	mtx_fini(&s->remote_mtx);
@@ -400,7 +401,7 @@ int sandbox_kill(struct sandboxes *s, const struct ctx *ctx, struct sandbox *sb,
 	    s->config.engine, ctx, sb->container_id, "SIGKILL", err);
 }
 
-static int remove_container(
+int sandbox_remove_container(
     struct sandboxes *s, const struct ctx *ctx, const char *id, struct err *err)
 {
 	struct ctx limited = ctx_with_timeout(ctx, s->config.start_timeout_ms);
@@ -417,8 +418,10 @@ int sandbox_destroy(struct sandboxes *s, const struct ctx *ctx,
 
 	FAULT("before_container_remove");
 	if (sb->container_id[0] != '\0')
-		r = remove_container(s, ctx, sb->container_id, err);
+		r = sandbox_remove_container(s, ctx, sb->container_id, err);
 	FAULT("after_container_remove");
+	if (r < 0) /* while the collector still takes it for alive */
+		sandbox_owe(s, sb->id, sb->address);
 	registry_remove(s, sb);
 	if (r == 0) {
 		sandbox_files_remove(s, sb->id);
@@ -444,7 +447,7 @@ void sandbox_leave(struct sandboxes *s, struct sandbox *sb)
  * ---------------------------------------------------------- */
 
 /* The first report counts: events are replayed after a break. */
-static void mark_died(struct sandbox *sb, int exit_code, bool restarted)
+void sandbox_mark_died(struct sandbox *sb, int exit_code, bool restarted)
 {
 	if (atomic_load(&sb->died))
 		return;
@@ -460,50 +463,8 @@ void sandboxes_container_died(
 	mtx_lock(&s->mtx);
 	for (struct sandbox *sb = s->live; sb != NULL; sb = sb->next)
 		if (strcmp(sb->container_id, container_id) == 0)
-			mark_died(sb, exit_code, false);
+			sandbox_mark_died(sb, exit_code, false);
 	mtx_unlock(&s->mtx);
-}
-
-static int list_ours(struct sandboxes *s, const struct ctx *ctx,
-    struct engine_container_list *ret, struct err *err)
-{
-	char hub[128];
-	const char *labels[] = {"runnerhub.managed=true", hub, NULL};
-
-	snprintf(hub, sizeof(hub), "runnerhub.hub=%s", s->config.hub_id);
-	return engine_container_list(s->config.engine, ctx, labels, ret, err);
-}
-
-static const struct engine_container *find_container(
-    const struct engine_container_list *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->items[i].id, id) == 0)
-			return &l->items[i];
-	return NULL;
-}
-
-int sandboxes_reconcile(
-    struct sandboxes *s, const struct ctx *ctx, bool restarted, struct err *err)
-{
-	CLEANUP(engine_container_list_free)
-	struct engine_container_list l = {0};
-	int64_t asked = clock_wall_ns();
-
-	TRY(list_ours(s, ctx, &l, err));
-	mtx_lock(&s->mtx);
-	for (struct sandbox *sb = s->live; sb != NULL; sb = sb->next) {
-		const struct engine_container *c =
-		    find_container(&l, sb->container_id);
-
-		/* One being started is its starter's business. */
-		if (sb->ready_ns == 0 || sb->ready_ns > asked)
-			continue;
-		if (c == NULL || strcmp(c->state, "running") != 0)
-			mark_died(sb, c != NULL ? c->exit_code : -1, restarted);
-	}
-	mtx_unlock(&s->mtx);
-	return 0;
 }
 
 bool sandboxes_is_live(struct sandboxes *s, const char *sandbox_id)
@@ -515,36 +476,4 @@ bool sandboxes_is_live(struct sandboxes *s, const char *sandbox_id)
 		found |= strcmp(sb->id, sandbox_id) == 0;
 	mtx_unlock(&s->mtx);
 	return found;
-}
-
-int sandboxes_collect(struct sandboxes *s, const struct ctx *ctx,
-    bool (*keep)(void *arg, const char *container_id, const char *sandbox_id),
-    void *arg, struct err *err)
-{
-	CLEANUP(engine_container_list_free)
-	struct engine_container_list l = {0};
-	struct err failed = ERR_INIT;
-	int removed = 0;
-
-	TRY(list_ours(s, ctx, &l, err));
-	for (size_t i = 0; i < l.n; i++) {
-		const char *id =
-		    engine_container_label(&l.items[i], "runnerhub.sandbox.id");
-
-		if (id == NULL || sandboxes_is_live(s, id) ||
-		    keep(arg, l.items[i].id, id))
-			continue;
-		if (remove_container(s, ctx, l.items[i].id, &failed) < 0) {
-			log_warn(ctx,
-			    "cannot remove a leftover container, "
-			    "trying again later",
-			    LOG_STR("container", l.items[i].id),
-			    LOG_ERR(&failed));
-			continue;
-		}
-		sandbox_files_remove(s, id);
-		removed++;
-	}
-	sandbox_files_sweep(s, &l);
-	return removed;
 }

@@ -8,6 +8,8 @@
 #include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
+struct owed; /* collect.c */
+
 struct sandboxes {
 	struct sandboxes_config config;
 	struct network *network;
@@ -20,11 +22,26 @@ struct sandboxes {
 	struct mtx mtx;
 	struct cond slot_free;
 	struct sandbox *live; /* guarded by mtx */
-	bool left;            /* one was left to the next hub; guarded by mtx */
+	struct owed *owed; /* guarded by mtx: containers to be removed later */
+	bool left;         /* one was left to the next hub; guarded by mtx */
 	struct sandboxes_stats stats; /* guarded by mtx */
 };
 
 bool sandboxes_is_live(struct sandboxes *s, const char *sandbox_id);
+/* Under the mutex. The first report counts: events are replayed. */
+void sandbox_mark_died(struct sandbox *sb, int exit_code, bool restarted);
+/* Gone already is fine. Runs also for a job that was cancelled. */
+int sandbox_remove_container(struct sandboxes *s, const struct ctx *ctx,
+    const char *id, struct err *err) MUST_CHECK;
+
+/* -- collect.c: what is left over
+ * ------------------------------------------------- */
+/* The container of a sandbox that is over could not be removed: it may still
+ * run, and keeps its address until the collector has removed it. */
+void sandbox_owe(struct sandboxes *s, const char *id, uint32_t address);
+/* Its container is gone: so go its directory and its address. */
+void sandbox_settle(struct sandboxes *s, const char *id);
+void sandbox_forget_owed(struct sandboxes *s);
 
 /* -- files.c: the host side of a sandbox --------------------------------------
  */
