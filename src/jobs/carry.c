@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "jobs/carry_internal.h"
 
+enum { ENTER_AGAIN_MS = 1000 };
+
 /* -- the end
  * ---------------------------------------------------------------------- */
 
@@ -42,30 +44,43 @@ static void log_end(struct carry *c, const struct outcome *o)
 	    LOG_STR("reason", o->words[0] != '\0' ? o->words : NULL));
 }
 
-/* Waits out a store that cannot be written: the job's end must be kept. */
-static int store_until_kept(
-    struct carry *c, const struct job_change *change, struct err *err)
+/* Before the next attempt at the store, of which *ms is the wait; false: it
+ * cannot help, or the hub stops. */
+static bool may_try_again(
+    struct carry *c, const char *what, const struct err *err, int64_t *ms)
 {
 	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
 	struct err slept = ERR_INIT;
+
+	if (err->kind != ERR_UNAVAILABLE && err->kind != ERR_TIMEOUT &&
+	    err->kind != ERR_UNCERTAIN)
+		return false;
+	log_warn(&c->ctx, what, LOG_INT("again_in_ms", *ms), LOG_ERR(err));
+	if (ctx_sleep(&wait, *ms, &slept) < 0)
+		return false;
+	*ms = *ms < 5000 ? *ms * 2 : 5000;
+	return true;
+}
+
+/* Waits out a store that cannot be written: the job's end must be kept. An
+ * attempt that seemed to fail may have lasted: then the next is refused, as
+ * ERR_CONFLICT. */
+static int store_until_kept(
+    struct carry *c, const struct job_change *change, struct err *err)
+{
 	int64_t ms = 100;
 
-	for (;;) {
+	do {
 		err_clear(err);
 		if (store_job_transition(
 			c->hub->store, c->job.id, change, err) == 0)
 			return 0;
-		if (err->kind != ERR_UNAVAILABLE && err->kind != ERR_TIMEOUT)
-			return -1;
-		log_warn(&c->ctx, "cannot store the job's state, trying again",
-		    LOG_INT("again_in_ms", ms), LOG_ERR(err));
-		if (ctx_sleep(&wait, ms, &slept) < 0)
-			return -1; /* the next hub finds it as it was */
-		ms = ms < 5000 ? ms * 2 : 5000;
-	}
+	} while (may_try_again(
+	    c, "cannot store the job's state, trying again", err, &ms));
+	return -1;
 }
 
-static void store_end(struct carry *c, const struct outcome *o)
+static void store_end(struct carry *c, struct outcome *o)
 {
 	CLEANUP(mem_free) char *result = result_json(c);
 	struct job_change change = {
@@ -83,11 +98,15 @@ static void store_end(struct carry *c, const struct outcome *o)
 	c->job.phases.ended = change.phases.ended;
 	c->job.phases.first_output = change.phases.first_output;
 	FAULT("before_end");
-	if (store_until_kept(c, &change, &err) < 0 && err.kind != ERR_CONFLICT)
+	if (store_until_kept(c, &change, &err) == 0 ||
+	    err.kind == ERR_CONFLICT) {
+		log_end(c, o);
+	} else {
+		/* The next hub finds it as it was, container and all. */
 		log_error(
 		    &c->ctx, "cannot store the end of the job", LOG_ERR(&err));
-	else
-		log_end(c, o);
+		o->kind = OUTCOME_LEAVE;
+	}
 	FAULT("after_end");
 }
 
@@ -100,11 +119,22 @@ static int64_t backoff_ms(const struct hub *h, int tries)
 	return ms < 60000 ? ms : 60000;
 }
 
+/* Does it wait in the store, whoever wrote that? */
+static bool waits_in_store(struct carry *c)
+{
+	CLEANUP(job_fini) struct job job = {0};
+	struct err err = ERR_INIT;
+
+	return store_job_get(c->hub->store, c->job.id, &job, &err) > 0 &&
+	       (job.status == JOB_PENDING || job.status == JOB_QUEUED);
+}
+
 /* The infrastructure failed before the first step: later, or the end. */
 static void store_retry(struct carry *c, struct outcome *o)
 {
 	int64_t wait_ms = backoff_ms(c->hub, c->job.tries + 1);
-	struct job_change change = {.from = {JOB_ASSIGNED},
+	/* Still queued: the store refused to say that it was taken. */
+	struct job_change change = {.from = {JOB_ASSIGNED, JOB_QUEUED},
 	    .to = JOB_PENDING,
 	    .reason_code = o->code,
 	    .reason = o->words,
@@ -116,12 +146,18 @@ static void store_retry(struct carry *c, struct outcome *o)
 		/* Not the job's fault, and it will be told why it waits. */
 		hub_engine_suspect(c->hub);
 	} else if (c->job.tries >= c->hub->options->retry_max) {
+		o->kind = OUTCOME_END;
 		o->status = JOB_FAILED;
 		store_end(c, o);
 		return;
 	}
-	if (store_until_kept(c, &change, &err) < 0 ||
-	    hub_schedule_job(c->hub, &c->job, change.not_before, &err) < 0) {
+	if (store_until_kept(c, &change, &err) < 0 && !waits_in_store(c)) {
+		o->kind = OUTCOME_END; /* it cannot wait: never leave it open */
+		o->status = JOB_FAILED;
+		store_end(c, o);
+		return;
+	}
+	if (hub_schedule_job(c->hub, &c->job, change.not_before, &err) < 0) {
 		log_error(&c->ctx, "cannot queue the job again", LOG_ERR(&err));
 		return;
 	}
@@ -143,6 +179,9 @@ static void conclude(struct carry *c, struct outcome *o)
 	case OUTCOME_LEAVE:
 		log_info(&c->ctx, "job left to the next hub");
 		break;
+	case OUTCOME_OVER:
+		log_info(&c->ctx, "job was ended meanwhile");
+		break;
 	}
 }
 
@@ -157,7 +196,7 @@ static void close_log(struct carry *c, const struct outcome *o)
 		return;
 	if (spool_sync(c->log, &err) < 0)
 		log_warn(&c->ctx, "cannot sync the job's log", LOG_ERR(&err));
-	if (o->kind == OUTCOME_END)
+	if (o->kind == OUTCOME_END || o->kind == OUTCOME_OVER)
 		spool_log_finish(c->log, clock_wall_ns());
 	else
 		spool_log_close(c->log);
@@ -184,7 +223,7 @@ static void end_sandbox(struct carry *c, const struct outcome *o)
 		return;
 	live_set_sandbox(c->hub->live, &c->live, NULL);
 	c->sandbox = NULL;
-	if (o->kind == OUTCOME_LEAVE && atomic_load(&c->live.stopping)) {
+	if (o->kind == OUTCOME_LEAVE) {
 		sandbox_leave(c->hub->sandboxes, sb);
 		return;
 	}
@@ -206,9 +245,24 @@ static void end_sandbox(struct carry *c, const struct outcome *o)
 /* -- the flow
  * ------------------------------------------------------------------------ */
 
+static int read_job(struct carry *c, struct err *err)
+{
+	int64_t ms = 100;
+	int r;
+
+	do {
+		err_clear(err);
+		r = store_job_get(
+		    c->hub->store, c->grant->job.id, &c->job, err);
+	} while (r < 0 && may_try_again(c, "cannot read the job, trying again",
+			      err, &ms));
+	c->job.id = c->grant->job.id; /* for its end, also when unreadable */
+	return r;
+}
+
 static int load(struct carry *c, struct err *err)
 {
-	int r = store_job_get(c->hub->store, c->grant->job.id, &c->job, err);
+	int r = read_job(c, err);
 
 	if (r == 0)
 		return err_set(
@@ -246,7 +300,7 @@ static struct outcome carry_loaded(struct carry *c)
 {
 	name_request(c);
 	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
-		return (struct outcome){.kind = OUTCOME_LEAVE};
+		return (struct outcome){.kind = OUTCOME_OVER};
 	if (c->job.cancel_requested)
 		IGNORE(live_cancel(c->hub->live, c->job.id)); /* is entered */
 	return run(c);
@@ -256,13 +310,14 @@ static struct outcome carry_entered(struct carry *c)
 {
 	struct err err = ERR_INIT;
 
-	if (load(c, &err) < 0) {
-		log_error(&c->ctx, "cannot read the job", LOG_ERR(&err));
-		return err.kind == ERR_INTERNAL
-			   ? outcome_of_error(&err)
-			   : (struct outcome){.kind = OUTCOME_LEAVE};
-	}
-	return carry_loaded(c);
+	if (load(c, &err) == 0)
+		return carry_loaded(c);
+	log_error(&c->ctx, "cannot read the job", LOG_ERR(&err));
+	if (err.kind == ERR_NOT_FOUND)
+		return (struct outcome){.kind = OUTCOME_OVER};
+	if (cancel_is_set(&c->hub->cancel))
+		return (struct outcome){.kind = OUTCOME_LEAVE};
+	return outcome_end(JOB_FAILED, err.code, "%s", err.msg);
 }
 
 static void fini(struct carry *c)
@@ -270,6 +325,19 @@ static void fini(struct carry *c)
 	progress_fini(&c->progress);
 	spec_fini(&c->spec);
 	job_fini(&c->job);
+}
+
+/* Takes it in hand; needs a descriptor, and waits until there is one. */
+static void enter(struct carry *c)
+{
+	struct ctx root = ctx_root();
+	struct err err = ERR_INIT, never = ERR_INIT;
+
+	while (live_enter(c->hub->live, &c->live, &err) < 0) {
+		log_error(&c->ctx, "cannot take the job in hand, trying again",
+		    LOG_ERR(&err));
+		IGNORE(ctx_sleep(&root, ENTER_AGAIN_MS, &never));
+	}
 }
 
 void carry_job(
@@ -282,18 +350,13 @@ void carry_job(
 	    .deadline_ns = CLOCK_NO_DEADLINE};
 	struct ctx root = ctx_root();
 	struct outcome o;
-	struct err err = ERR_INIT;
 
 	uuid_text(grant->job.id.u, c.id_text);
 	c.with_request = ctx_with_field(&root, "request", NULL);
 	c.ctx = ctx_with_field(&c.with_request, "job", c.id_text);
 	c.live.id = grant->job.id;
 	c.live.is_session = grant->job.session;
-	if (live_enter(h->live, &c.live, &err) < 0) {
-		log_error(&c.ctx, "cannot carry the job", LOG_ERR(&err));
-		schedule_release(h->schedule, grant);
-		return;
-	}
+	enter(&c);
 	c.starting = ctx_with_cancel(&c.ctx, &c.live.cancel);
 	if (sandbox != NULL)
 		live_set_sandbox(h->live, &c.live, sandbox);

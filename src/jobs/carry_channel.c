@@ -99,7 +99,8 @@ static bool pump(struct carry *c, struct err *err)
 	return wait_for_room(c, err);
 }
 
-/* After the container's end: what still stands in the socket. */
+/* After the container's end: what still stands in the socket. A full disk
+ * is waited out: nobody else holds these bytes. */
 static void drain(struct carry *c)
 {
 	struct err err = ERR_INIT;
@@ -109,7 +110,8 @@ static void drain(struct carry *c)
 		before = channel_offset(c->sandbox->channel);
 		if (!pump(c, &err))
 			return;
-	} while (channel_offset(c->sandbox->channel) != before);
+	} while (channel_offset(c->sandbox->channel) != before ||
+		 (c->disk_full && !atomic_load(&c->live.stopping)));
 }
 
 /* A step's end is put on the disk at once, but behind the next step's start:
@@ -122,8 +124,9 @@ static void sync_log(struct carry *c)
 		return;
 	c->sync_due = false;
 	if (spool_sync(c->log, &err) < 0)
-		log_warn(&c->ctx, "cannot sync the job's log, trying again "
-				  "within a second",
+		log_warn(&c->ctx,
+		    "cannot sync the job's log, trying again "
+		    "within a second",
 		    LOG_ERR(&err));
 }
 

@@ -9,15 +9,17 @@
 #include "base/log.h"
 #include "jobs/carry_internal.h"
 
+enum { LOG_AGAIN_MS = 500 };
+
 /* A job that was cancelled, or whose hub stops, while it was starting. */
 static int give_up(struct carry *c, const struct err *err, struct outcome *ret)
 {
 	if (atomic_load(&c->live.cancel_requested))
 		*ret = outcome_end(
 		    JOB_CANCELLED, "cancelled", "cancelled before it ran");
-	else if (atomic_load(&c->live.stopping) ||
-		 strcmp(err->code, "job_state") ==
-		     0) /* ended by somebody else */
+	else if (strcmp(err->code, "job_state") == 0)
+		*ret = (struct outcome){.kind = OUTCOME_OVER};
+	else if (atomic_load(&c->live.stopping))
 		*ret = (struct outcome){.kind = OUTCOME_LEAVE};
 	else
 		*ret = outcome_of_error(err);
@@ -194,13 +196,25 @@ static bool agent_has_caught_up(const struct carry *c)
 	return channel_is_ready(ch) && channel_offset(ch) >= channel_next(ch);
 }
 
+/* With a full disk it cannot catch up, whatever time it has. */
+static enum carry_news await_agent(struct carry *c, struct err *err)
+{
+	enum carry_news news;
+	int64_t limit;
+
+	do {
+		limit = clock_deadline_ms(c->hub->options->start_timeout_ms);
+		news = carry_await(
+		    c, agent_has_caught_up, limit, 1 << CARRY_CANCEL, err);
+	} while (news == CARRY_TIMEOUT && c->disk_full);
+	return news;
+}
+
 static int reconnect(struct carry *c, struct outcome *ret)
 {
 	struct err err = ERR_INIT;
-	int64_t limit = clock_deadline_ms(c->hub->options->start_timeout_ms);
 
-	switch (carry_await(
-	    c, agent_has_caught_up, limit, 1 << CARRY_CANCEL, &err)) {
+	switch (await_agent(c, &err)) {
 	case CARRY_DONE:
 		return 0;
 	case CARRY_DIED:
@@ -222,17 +236,43 @@ static int reconnect(struct carry *c, struct outcome *ret)
 	return -1;
 }
 
+static int read_log(struct carry *c, struct err *err)
+{
+	if (c->log == NULL)
+		TRY(spool_log_open(
+		    c->hub->spool, c->id_text, &c->log, &c->agent_off, err));
+	progress_fini(&c->progress);
+	progress_init(&c->progress, c->spec.nsteps);
+	return progress_load(&c->progress, c->hub->spool, c->id_text, err);
+}
+
+/* What has happened stands in the log; a full disk is waited out. */
+static int reread(struct carry *c, struct outcome *ret)
+{
+	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
+	struct err err = ERR_INIT, slept = ERR_INIT;
+
+	while (read_log(c, &err) < 0) {
+		if (err.kind != ERR_UNAVAILABLE) {
+			*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
+			return -1;
+		}
+		log_warn(&c->ctx, "cannot open the job's log, trying again",
+		    LOG_ERR(&err));
+		if (ctx_sleep(&wait, LOG_AGAIN_MS, &slept) < 0) {
+			*ret = (struct outcome){.kind = OUTCOME_LEAVE};
+			return -1;
+		}
+		err_clear(&err);
+	}
+	return 0;
+}
+
 int carry_resume(struct carry *c, struct outcome *ret)
 {
-	struct err err = ERR_INIT;
 	struct channel *ch = c->sandbox->channel;
 
-	if (spool_log_open(
-		c->hub->spool, c->id_text, &c->log, &c->agent_off, &err) < 0 ||
-	    progress_load(&c->progress, c->hub->spool, c->id_text, &err) < 0) {
-		*ret = outcome_end(JOB_FAILED, err.code, "%s", err.msg);
-		return -1;
-	}
+	TRY(reread(c, ret));
 	channel_set_offset(ch, c->agent_off);
 	atomic_store(&c->live.lease_until, c->job.lease_until);
 	set_deadline(c, clock_wall_ns() - c->job.phases.started);

@@ -10,16 +10,26 @@
 #include "jobs/carry_internal.h"
 
 /* Beyond the grace that the agent gives a step: it must have answered. */
-enum { AGENT_MARGIN_MS = 5000 };
+enum { AGENT_MARGIN_MS = 5000, ENGINE_ANSWERS_MS = 5000 };
 
 /* -- what ends a job early
  * -------------------------------------------------------------- */
+
+/* An engine that shuts down ends its containers first and tells so; then it
+ * does not answer any more. */
+static bool engine_is_going(struct carry *c)
+{
+	struct ctx ctx = ctx_with_timeout(&c->ctx, ENGINE_ANSWERS_MS);
+	struct err err = ERR_INIT;
+
+	return engine_ping(c->hub->engine, &ctx, &err) < 0;
+}
 
 struct outcome carry_died(struct carry *c)
 {
 	int code = atomic_load(&c->sandbox->exit_code);
 
-	if (atomic_load(&c->sandbox->engine_restarted))
+	if (atomic_load(&c->sandbox->engine_restarted) || engine_is_going(c))
 		return outcome_end(JOB_FAILED, "engine_restarted",
 		    "the container engine was restarted, which ended the "
 		    "job's container");
@@ -105,6 +115,24 @@ static bool awaited_step_ended(const struct carry *c)
 	return c->progress.steps[c->awaited].ended;
 }
 
+/* What the hub before us has decided, or should have: a step that was ended
+ * for it, a wish or a limit that stands before the next one. */
+static bool is_cut_short(
+    struct carry *c, const struct step_progress *s, struct outcome *ret)
+{
+	bool by_hub = s->ended && (s->end.flags & WIRE_END_CANCELLED) != 0;
+
+	if (!by_hub && (s->started || s->ended))
+		return false;
+	if (atomic_load(&c->live.cancel_requested))
+		*ret = cancelled(c);
+	else if (by_hub || clock_mono_ns() >= c->deadline_ns)
+		*ret = timed_out(c);
+	else
+		return false;
+	return true;
+}
+
 /* 0: the step has ended; -1: *ret says why the job ends. */
 static int run_step(struct carry *c, size_t index, struct outcome *ret)
 {
@@ -174,13 +202,12 @@ struct outcome carry_steps(struct carry *c)
 		struct step_progress *s = &c->progress.steps[i];
 
 		spec_step(&c->spec, i, &step);
-		if (!s->ended) {
-			if (!s->started &&
-			    !is_due(&step, o.status == JOB_FAILED))
-				continue;
-			if (run_step(c, i, &early) < 0)
-				return early;
-		}
+		if (!s->started && !s->ended &&
+		    !is_due(&step, o.status == JOB_FAILED))
+			continue;
+		if (is_cut_short(c, s, &early) ||
+		    (!s->ended && run_step(c, i, &early) < 0))
+			return early;
 		judge(&o, s, &step, i);
 	}
 	return o;

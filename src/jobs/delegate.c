@@ -114,6 +114,34 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 /* -- cancel
  * ------------------------------------------------------------------------- */
 
+/* Taken out of the queue for an end that the store refused. */
+static void queue_again(struct hub *h, job_id id)
+{
+	CLEANUP(job_fini) struct job job = {0};
+	struct err err = ERR_INIT;
+	struct ctx ctx = ctx_root();
+
+	if (store_job_get(h->store, id, &job, &err) <= 0 ||
+	    hub_schedule_job(h, &job, job.not_before, &err) < 0)
+		log_error(&ctx, "a waiting job could not be queued again",
+		    LOG_ERR(&err));
+}
+
+/* An earlier attempt may have begun its log. */
+static int end_waiting(
+    struct hub *h, job_id id, const struct job_change *change, struct err *err)
+{
+	char text[UUID_TEXT_LEN];
+
+	if (store_job_transition(h->store, id, change, err) < 0) {
+		if (err->kind != ERR_CONFLICT)
+			queue_again(h, id);
+		return -1;
+	}
+	spool_finish(h->spool, uuid_text(id.u, text), clock_wall_ns());
+	return 0;
+}
+
 int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
     struct err *err)
 {
@@ -127,7 +155,7 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 		return 0;
 	/* The wish is on disk: whoever takes the job from now on sees it. */
 	if (schedule_remove(h->schedule, id)) {
-		if (store_job_transition(h->store, id, &change, err) == 0 ||
+		if (end_waiting(h, id, &change, err) == 0 ||
 		    err->kind != ERR_CONFLICT)
 			return err->kind == ERR_NONE ? 0 : -1;
 		err_clear(err); /* a carrier was faster */
@@ -165,7 +193,7 @@ static int end_session(struct hub *h, const struct job *job,
 		    "A %s session cannot become %s",
 		    job_status_name(job->status), job_status_name(status));
 	if (schedule_remove(h->schedule, job->id))
-		return store_job_transition(h->store, job->id, &change, err);
+		return end_waiting(h, job->id, &change, err);
 	if (live_end_session(h->live, job->id, status))
 		return 0;
 	return err_set(err, ERR_CONFLICT, "job_state",
@@ -205,21 +233,35 @@ int hub_session_status(struct hub *h, job_id id, enum job_status status,
 /* -- why it waits
  * -------------------------------------------------------------------------- */
 
+/* What the queue knows only by its code, in the words of whoever knows. */
+static void add_detail(struct hub *h, const struct job *job, char code[32],
+    char *words, size_t size)
+{
+	struct hub_engine_state engine;
+	size_t n;
+
+	if (strcmp(code, "engine_down") == 0) {
+		hub_engine_state(h, &engine);
+		if (engine.error[0] != '\0')
+			snprintf(words, size,
+			    "the container engine cannot be used; jobs start "
+			    "again when it can: %s",
+			    engine.error);
+	} else if (strcmp(code, "retry") == 0 && job->reason != NULL) {
+		n = strlen(words);
+		snprintf(words + n, size - n, ": %s", job->reason);
+		if (job->reason_code != NULL)
+			snprintf(code, 32, "%s", job->reason_code);
+	}
+}
+
 bool hub_explain(struct hub *h, const struct job *job, char code[32],
     char *words, size_t size)
 {
 	if (job_status_is_final(job->status) || job->status == JOB_RUNNING)
 		return false;
 	if (schedule_explain(h->schedule, job->id, code, words, size)) {
-		if (job->status == JOB_PENDING && job->reason != NULL &&
-		    strcmp(code, "retry") == 0) {
-			size_t n = strlen(words);
-
-			snprintf(code, 32, "%s",
-			    job->reason_code != NULL ? job->reason_code
-						     : "retry");
-			snprintf(words + n, size - n, ": %s", job->reason);
-		}
+		add_detail(h, job, code, words, size);
 		return true;
 	}
 	snprintf(code, 32, "starting");

@@ -11,6 +11,7 @@ enum outcome_kind {
 	OUTCOME_END,   /* the job is over: status says how */
 	OUTCOME_RETRY, /* infrastructure failed before its first step */
 	OUTCOME_LEAVE, /* the hub stops: the next one goes on */
+	OUTCOME_OVER,  /* somebody else has ended it in the store */
 };
 
 struct outcome {
