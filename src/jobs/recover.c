@@ -226,5 +226,7 @@ int hub_recover(struct hub *h, const struct ctx *ctx, struct err *err)
 	FAULT("before_recover");
 	TRY(each_open(h, recover_job, &mine, err));
 	FAULT("after_adopt");
+	/* One that died between the look at it and its adoption. */
+	TRY(sandboxes_reconcile(h->sandboxes, ctx, false, err));
 	return hub_collect(h, ctx, err);
 }

@@ -56,7 +56,7 @@ static void engine_is_down(struct hub *h, const struct err *err)
 	mtx_unlock(&h->mtx);
 	if (was_up)
 		log_error(&ctx,
-		    "the container engine does not answer, jobs wait",
+		    "the container engine cannot be used, jobs wait",
 		    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
 }
 
@@ -93,19 +93,25 @@ static void tell_isolation(struct hub *h, const struct ctx *ctx)
 		    LOG_STR("why", why));
 }
 
+static bool is_recovered(struct hub *h)
+{
+	bool recovered;
+
+	mtx_lock(&h->mtx);
+	recovered = h->recovered;
+	mtx_unlock(&h->mtx);
+	return recovered;
+}
+
 /* After the engine was away: what ended meanwhile, what is left over. */
 static int set_up(struct hub *h, const struct ctx *ctx, struct err *err)
 {
 	struct engine_info info = {{0}};
-	bool recovered;
 
 	TRY(engine_info(h->engine, ctx, &info, err));
 	TRY(sandboxes_prepare(h->sandboxes, ctx, err));
 	engine_is_up(h, &info);
-	mtx_lock(&h->mtx);
-	recovered = h->recovered;
-	mtx_unlock(&h->mtx);
-	if (recovered)
+	if (is_recovered(h))
 		return sandboxes_reconcile(h->sandboxes, ctx, true, err);
 	log_info(ctx, "container engine found",
 	    LOG_STR("engine", engine_host(h->engine)),
@@ -275,7 +281,9 @@ static void do_chores(struct hub *h)
 	if (age > 0 && store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,
 			   PURGE_AT_ONCE, forget_log, h, &err) < 0)
 		log_warn(&ctx, "job retention failed", LOG_ERR(&err));
-	if (is_up(h) && hub_collect(h, &ctx, &err) < 0 && !stopping(h))
+	/* Before recovery nobody owns what runs: all of it would go. */
+	if (is_recovered(h) && is_up(h) && hub_collect(h, &ctx, &err) < 0 &&
+	    !stopping(h))
 		log_warn(&ctx, "collecting leftovers failed", LOG_ERR(&err));
 }
 
