@@ -6,6 +6,19 @@
  * ("container_not_found", "image_not_found", ...), CONFLICT, UNCERTAIN (a
  * create or start whose reply was lost: look before repeating), INVALID (the
  * engine refused the request, its own words in msg). Thread safe.
+ *
+ * After UNCERTAIN from a create, look by name: inspect takes names as well,
+ * and a repeated create of a name that exists is CONFLICT "name_in_use". All
+ * other calls but create and start may be repeated without harm: a lost reply
+ * is UNAVAILABLE there. A context without a deadline is bounded here (30 s,
+ * 3 min for create, start, remove and archives); pull and events are not.
+ *
+ * Codes worth knowing: engine_down, engine_timeout, engine_busy, disk_full
+ * (UNAVAILABLE); engine_permission (FORBIDDEN); engine_refused,
+ * engine_unsupported, engine_too_old, engine_too_new (INVALID); engine_error
+ * (INTERNAL: the engine's 500); <container|image|network|volume>_not_found;
+ * name_in_use, container_not_running, removal_in_progress, network_in_use,
+ * network_overlap, volume_in_use (CONFLICT); network_pool_exhausted (LIMIT).
  * Source: Docker Engine API v1.41 reference (docs.docker.com/engine/api).
  */
 #ifndef ENGINE_ENGINE_H
@@ -76,9 +89,11 @@ struct engine_container_spec {
 	const char *const *dns;
 	const char *const *extra_hosts;
 	const char *network_mode; /* "none", "bridge", name, "container:id" */
-	bool network_disabled;    /* Config.NetworkDisabled: loopback only, and
-				     starts in half the time */
-	int64_t memory_bytes;     /* also the swap limit; 0: none */
+	/* With no network_mode beside it, "none" is sent as well: Podman knows
+	 * only that. */
+	bool network_disabled; /* Config.NetworkDisabled: loopback only, and
+				  starts in half the time */
+	int64_t memory_bytes;  /* also the swap limit; 0: none */
 	int64_t nano_cpus;
 	int64_t pids;
 	const char *const *cap_drop;
@@ -100,7 +115,8 @@ int engine_container_kill(struct engine *e, const struct ctx *ctx,
  * progress, is fine. */
 int engine_container_remove(struct engine *e, const struct ctx *ctx,
     const char *id, struct err *err) MUST_CHECK;
-/* Limits of a running container; 0 leaves one as it is. */
+/* Limits of a running container; 0 leaves one as it is. Podman 4.3 has no such
+ * call: INVALID "engine_unsupported". */
 int engine_container_update(struct engine *e, const struct ctx *ctx,
     const char *id, int64_t memory_bytes, int64_t nano_cpus, int64_t pids,
     struct err *err) MUST_CHECK;
@@ -150,11 +166,14 @@ int engine_container_list(struct engine *e, const struct ctx *ctx,
 int engine_container_put_archive(struct engine *e, const struct ctx *ctx,
     const char *id, const char *path, const void *tar, size_t len,
     struct err *err) MUST_CHECK;
-/* Duplex stream: write = stdin; reads are the engine's 8-byte-framed
- * stdout/stderr stream. early: bytes already read. */
+/* Duplex stream on a non-blocking socket: write = stdin; reads are the engine's
+ * 8-byte-framed stdout/stderr stream (engine/frames.h). early: bytes already
+ * read. Docker lets a container be attached to again after a close; Podman 4.3
+ * ends its stdin with the first peer that goes. */
 int engine_container_attach(struct engine *e, const struct ctx *ctx,
     const char *id, int *ret_fd, struct buf *early, struct err *err) MUST_CHECK;
-/* Runs argv in a running container and collects its output (bounded by out);
+/* Runs argv in a running container and collects its output, both streams as
+ * they come; what does not fit is dropped and out->overflow tells so;
  * for doctor and debugging, never per step. */
 int engine_container_exec(struct engine *e, const struct ctx *ctx,
     const char *id, const char *const *argv, struct buf *out,
@@ -177,7 +196,9 @@ static inline void engine_image_fini_guard(struct engine_image *i)
 int engine_image_inspect(struct engine *e, const struct ctx *ctx,
     const char *ref, struct engine_image *ret, struct err *err) MUST_CHECK;
 /* Blocks until the pull ends. progress (may be NULL): one line of text per
- * status change. auth: base64url X-Registry-Auth or NULL. */
+ * status change. Failures: code "image_pull_failed" with the registry's words,
+ * NOT_FOUND when it knows no such image or denies it, else UNAVAILABLE. auth:
+ * base64url X-Registry-Auth or NULL. */
 int engine_image_pull(struct engine *e, const struct ctx *ctx, const char *ref,
     const char *auth, void (*progress)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
@@ -199,9 +220,15 @@ struct engine_network_spec {
 	int mtu;  /* 0: default */
 	const struct engine_pair *labels;
 };
+/*
+ * icc false is verified: an engine that ignores it (Podman does) leads to
+ * INVALID "engine_unsupported" and no network, never to a weaker one. Whether
+ * bridge_name was taken shows in inspect (Podman 4.3: "", it picks its own).
+ */
 int engine_network_create(struct engine *e, const struct ctx *ctx,
     const struct engine_network_spec *spec, char ret_id[ENGINE_ID_LEN],
     struct err *err) MUST_CHECK;
+/* Prefer the name: given an id, Podman 4.3 removes a network in use. */
 int engine_network_remove(struct engine *e, const struct ctx *ctx,
     const char *id, struct err *err) MUST_CHECK; /* gone is fine */
 struct engine_network {

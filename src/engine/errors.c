@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/parse.h"
 #include "engine/answer.h"
 #include "engine/engine_internal.h"
 
@@ -177,15 +177,16 @@ bool engine_hijack_refused(struct err *err, const struct engine_request *req)
 {
 	static const char mark[] = "http_", before[] = ": status ";
 	const char *text;
-	int status;
+	int64_t status;
 
 	if (strncmp(err->code, mark, strlen(mark)) != 0)
 		return false;
-	status = (int)strtol(err->code + strlen(mark), NULL, 10);
+	if (parse_int(err->code + strlen(mark), 100, 999, &status) != 0)
+		return false;
 	text = strstr(err->msg, before);
 	text = text != NULL ? strchr(text + strlen(before), ':') : NULL;
 	text = text != NULL ? text + 1 : err->msg;
-	IGNORE(engine_refused(status, text, strlen(text), req->object,
+	IGNORE(engine_refused((int)status, text, strlen(text), req->object,
 	    req->doing, err)); /* err tells */
 	return true;
 }
