@@ -296,8 +296,8 @@ static void write_usage(const struct step_progress *s, struct json *j)
 {
 	const struct wire_end *e = &s->end;
 
-	json_kint(
-	    j, "durationMs", (s->ended_at - s->started_at) / CLOCK_NS_PER_MS);
+	json_kint(j, "durationMs",
+	    s->started ? (s->ended_at - s->started_at) / CLOCK_NS_PER_MS : 0);
 	json_kint(j, "cpuMs", (int64_t)((e->utime_us + e->stime_us) / 1000));
 	json_kint(j, "maxRssBytes", (int64_t)e->maxrss_bytes);
 	if (e->oom_kills == 0)

@@ -84,6 +84,9 @@ void container_plan_make(struct container_plan *p, const struct sandboxes *s,
 	    .entrypoint = p->entrypoint,
 	    .cmd = p->cmd,
 	    .user = "0:0",
+	    /* Made by the engine where the image lacks it: our root has no
+	     * right to write into a "/" of mode 0555. */
+	    .working_dir = "/github",
 	    .hostname = p->hostname,
 	    .network_mode = kind == NETWORK_ENGINE ? network_name : "none",
 	    .network_disabled = kind != NETWORK_ENGINE,
