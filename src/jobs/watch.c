@@ -267,6 +267,25 @@ static void forget_log(void *arg, job_id id)
 	IGNORE(spool_remove(h->spool, uuid_text(id.u, text), &err));
 }
 
+/* The hub before us may have died between the end of a job and that of its
+ * log: retention would never take it. */
+static void end_log_of_ended(void *arg, const char *text)
+{
+	CLEANUP(job_fini) struct job job = {0};
+	struct hub *h = arg;
+	struct err err = ERR_INIT;
+	job_id id;
+	int r;
+
+	if (uuid_parse(text, &id.u) < 0)
+		return;
+	r = store_job_get(h->store, id, &job, &err);
+	if (r == 0)
+		forget_log(h, id);
+	else if (r > 0 && job_status_is_final(job.status))
+		spool_finish(h->spool, text, job.completed_at);
+}
+
 static void do_chores(struct hub *h)
 {
 	struct ctx root = ctx_root();
@@ -291,9 +310,13 @@ static void *chores(void *arg)
 {
 	struct hub *h = arg;
 	int64_t next = clock_deadline_ms(CHORE_EVERY_MS);
+	bool logs_ended = false;
 
 	while (!stopping(h)) {
 		check_disk(h);
+		if (!logs_ended)
+			logs_ended =
+			    spool_each_unended(h->spool, end_log_of_ended, h);
 		if (clock_mono_ns() >= next) {
 			do_chores(h);
 			next = clock_deadline_ms(CHORE_EVERY_MS);
