@@ -251,7 +251,7 @@ static bool input_is_stale(const struct link *l)
 {
 	return uses_stdio(l) && l->input.len > 0 &&
 	       clock_mono_ns() - l->input_at >=
-		   LINK_STALE_MS / 2 * CLOCK_NS_PER_MS;
+		   WIRE_STALE_MS / 2 * CLOCK_NS_PER_MS;
 }
 
 static int receive(struct link *l)

@@ -5,7 +5,7 @@
  *
  * path "-": the channel is fd 0 and 1, kept alive by the engine while hubs
  * attach and go. There the agent cannot see a new hub, so that hub keeps
- * silent for LINK_STALE_MS (half a frame of its predecessor is then thrown
+ * silent for WIRE_STALE_MS (half a frame of its predecessor is then thrown
  * away), and asks with a PING of stream 1: the agent drops what it was
  * sending, answers HELLO and waits for WELCOME as after a connect.
  */
@@ -20,7 +20,7 @@
 #include "agent/wire.h"
 #include "base/buf.h"
 
-#define LINK_STALE_MS 2000
+#define LINK_STALE_MS WIRE_STALE_MS /* for sandbox/channel.c */
 
 /* 0: carried out; -1: the payload is malformed, or not now: reconnect. */
 typedef int link_command_fn(

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -91,7 +90,8 @@ static bool living_uid(const char *pid, uid_t *ret)
 	uid = strstr(text, "\nUid:\t");
 	if (state == NULL || uid == NULL || state[8] == 'Z' || state[8] == 'X')
 		return false;
-	*ret = (uid_t)strtoul(uid + 6, NULL, 10);
+	for (*ret = 0, uid += 6; *uid >= '0' && *uid <= '9'; uid++)
+		*ret = *ret * 10 + (uid_t)(*uid - '0');
 	return true;
 }
 

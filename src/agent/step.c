@@ -154,8 +154,8 @@ static void end_step(struct steps *s)
 		end.code = (uint32_t)WEXITSTATUS(now->status);
 	}
 	fill_memory(now, &end);
-	if (now->kill_at !=
-	    CLOCK_NO_DEADLINE) /* it was told to end: all of it */
+	/* It was told to end: that means all of its group. */
+	if (now->kill_at != CLOCK_NO_DEADLINE)
 		priv_signal(&s->job.place.who, -now->pid, SIGKILL);
 	job_collect(&s->job, now->number, &s->hub);
 	job_plan_remove(&s->job, &now->plan);

@@ -18,9 +18,9 @@
  * An offset in ACK or WELCOME always stands at a frame boundary.
  *
  * On stdin/stdout the agent cannot see that another hub has attached: that
- * hub keeps silent for 2 s (half a command of its predecessor is then thrown
- * away) and asks for HELLO by a PING of stream 1; what comes before HELLO is
- * the rest of a record, which comes again after WELCOME.
+ * hub keeps silent for WIRE_STALE_MS (half a command of its predecessor is then
+ * thrown away) and asks for HELLO by a PING of stream 1; what comes before
+ * HELLO is the rest of a record, which comes again after WELCOME.
  *
  * OUT records of a step may still follow its STEP_END (and stand between
  * those of later steps): what it left running in the background goes on
@@ -43,6 +43,7 @@
 #define WIRE_RING_BYTES  (512 * 1024)
 #define WIRE_OUT_MAX     (64 * 1024) /* payload of one OUT record */
 #define WIRE_STEP_NONE   0xffff
+#define WIRE_STALE_MS    2000 /* silence of a hub that attaches anew */
 
 enum wire_type {
 	/* agent -> hub, not records */
