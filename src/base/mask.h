@@ -36,7 +36,7 @@ struct mask_stream {
 	const struct mask_set *set;
 	struct buf held;
 	size_t covered; /* of held: stands under a "***" already written */
-	bool in_run;	/* the byte before held does */
+	bool in_run;    /* the byte before held does */
 };
 void mask_stream_init(struct mask_stream *s, const struct mask_set *set);
 void mask_stream_fini(struct mask_stream *s);
@@ -44,7 +44,7 @@ void mask_stream_fini(struct mask_stream *s);
 void mask_feed(struct mask_stream *s, const char *data, size_t len, bool last,
     struct buf *out);
 /* A whole text at once. */
-void mask_text(const struct mask_set *m, const char *data, size_t len,
-    struct buf *out);
+void mask_text(
+    const struct mask_set *m, const char *data, size_t len, struct buf *out);
 
 #endif
