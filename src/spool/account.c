@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "spool/spool_internal.h"
 
 static void dir_close(DIR *dir)
@@ -113,9 +114,22 @@ static void add(struct account *a, uint64_t bytes, bool ended)
 		a->ended_bytes += bytes;
 }
 
+struct seen { /* in one directory */
+	struct account sum;
+	char (*unended)[UUID_TEXT_LEN];
+	size_t unended_len;
+};
+
 static void add_walked(void *arg, const struct walked *log)
 {
-	add(arg, log->bytes, log->ended);
+	struct seen *seen = arg;
+
+	add(&seen->sum, log->bytes, log->ended);
+	if (log->ended)
+		return;
+	seen->unended = mem_realloc(
+	    seen->unended, (seen->unended_len + 1) * sizeof(*seen->unended));
+	memcpy(seen->unended[seen->unended_len++], log->id, UUID_TEXT_LEN);
 }
 
 bool account_take_locked(struct spool *s, const char *id)
@@ -167,25 +181,62 @@ static uint32_t generation_of(struct spool *s, unsigned dir)
 	return r;
 }
 
+static void keep_unended_locked(struct spool *s, const struct seen *seen)
+{
+	size_t len = s->unended_len + seen->unended_len;
+
+	mtx_assert_held(&s->mtx);
+	if (seen->unended_len == 0)
+		return;
+	s->unended = mem_realloc(s->unended, len * sizeof(*s->unended));
+	memcpy(s->unended[s->unended_len], seen->unended,
+	    seen->unended_len * sizeof(*s->unended));
+	s->unended_len = len;
+}
+
 bool account_scan_step(struct spool *s)
 {
 	unsigned dir = s->scanned_dirs; /* only this thread changes it */
 	uint32_t generation = generation_of(s, dir);
-	struct account seen = {0};
+	struct seen seen = {.unended = NULL};
 	struct err err = ERR_INIT;
 
 	if (account_walk_dir(s, dir, add_walked, &seen, &err) < 0)
 		log_debug(NULL, "cannot count logs", LOG_ERR(&err));
 	mtx_lock(&s->mtx);
 	if (s->generation[dir] == generation) {
-		s->account.logs += seen.logs;
-		s->account.bytes += seen.bytes;
-		s->account.ended_bytes += seen.ended_bytes;
+		s->account.logs += seen.sum.logs;
+		s->account.bytes += seen.sum.bytes;
+		s->account.ended_bytes += seen.sum.ended_bytes;
+		keep_unended_locked(s, &seen);
 		s->scanned_dirs++;
 		if (s->scanned_dirs == SPOOL_DIRS)
 			cond_broadcast(&s->scanned);
 	}
 	dir = s->scanned_dirs;
 	mtx_unlock(&s->mtx);
+	mem_free(seen.unended);
 	return dir < SPOOL_DIRS;
+}
+
+bool spool_each_unended(
+    struct spool *s, void (*cb)(void *arg, const char *id), void *arg)
+{
+	char(*ids)[UUID_TEXT_LEN] = NULL;
+	size_t n = 0;
+	bool counted;
+
+	mtx_lock(&s->mtx);
+	counted = s->scanned_dirs == SPOOL_DIRS;
+	if (counted) {
+		ids = s->unended;
+		n = s->unended_len;
+		s->unended = NULL;
+		s->unended_len = 0;
+	}
+	mtx_unlock(&s->mtx);
+	for (size_t i = 0; i < n; i++)
+		cb(arg, ids[i]);
+	mem_free(ids);
+	return counted;
 }

@@ -173,6 +173,7 @@ void spool_close(struct spool *s)
 	mtx_fini(&s->retain_mtx);
 	mtx_fini(&s->mtx);
 	mem_free(s->candidates);
+	mem_free(s->unended);
 	mem_free(s->dir);
 	mem_free(s);
 }

@@ -156,6 +156,13 @@ void spool_unwatch(struct spool *s, struct spool_watch *w);
 
 /* Ends a log that has no writer (its job is over in the store). Idempotent. */
 void spool_finish(struct spool *s, const char *id, int64_t wall_ns);
+/*
+ * Calls cb, once ever, for each log that the spool found neither ended nor
+ * written after it was opened: a hub that died may have ended its job and
+ * not its log. False: the count after the start is not through, ask again.
+ */
+bool spool_each_unended(
+    struct spool *s, void (*cb)(void *arg, const char *id), void *arg);
 /* ERR_CONFLICT "log_busy" while it is written; nothing there is fine. */
 int spool_remove(struct spool *s, const char *id, struct err *err) MUST_CHECK;
 /* Applies retention now; called by a chore thread. Returns removed logs. */

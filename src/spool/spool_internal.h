@@ -122,6 +122,8 @@ struct spool {
 	unsigned scanned_dirs;           /* those below are counted */
 	uint32_t generation[SPOOL_DIRS]; /* changed by every open and close */
 	struct cond scanned;
+	char (*unended)[UUID_TEXT_LEN]; /* what the first count met */
+	size_t unended_len;
 	int64_t ended_since_walk_ns; /* earliest end that the walk missed */
 
 	/* The oldest ended logs as the last walk saw them; spool_retain's. */
