@@ -1,54 +1,18 @@
 /*
  * The queue in memory and the choice of what runs next: see schedule.h. One
  * mutex guards all of it and is never held over I/O. Called by handlers
- * (add, remove, explain), carriers (take, release) and the engine's watcher
+ * (add, remove), carriers (take, release) and the engine's watcher
  * (gates).
  */
 #include "jobs/schedule.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/heap.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "base/thread.h"
+#include "jobs/schedule_internal.h"
 
 enum { OLDEST_EVERY = 8 };
-
-struct repo {
-	struct map_node by_name;
-	char *name;
-	struct heap jobs, sessions; /* what waits, by priority and age */
-	unsigned running, waiting;
-	uint64_t served;          /* the pick that served it last */
-	struct repo *next, *prev; /* all that wait or run */
-};
-
-struct entry {
-	struct schedule_job job;
-	struct map_node by_id;
-	struct heap_node in_heap; /* of its repo, or of the delayed */
-	bool delayed;
-	struct repo *repo;
-	struct entry *older, *newer; /* all that wait, by age */
-};
-
-struct schedule {
-	struct schedule_config config;
-	struct mtx mtx;
-	struct cond changed;
-	struct map entries, repos;
-	struct repo *first_repo;
-	struct heap delayed;
-	struct entry *oldest, *newest;
-	int64_t waiting;
-	unsigned running, idle_sessions, gates;
-	int64_t memory_used;
-	uint64_t picks;
-	bool stopped;
-};
 
 /* -- order ---------------------------------------------------------------- */
 
@@ -57,7 +21,7 @@ static struct entry *entry_of(const struct heap_node *node)
 	return CONTAINER_OF(node, struct entry, in_heap);
 }
 
-static bool earlier(const struct entry *a, const struct entry *b)
+bool schedule_earlier(const struct entry *a, const struct entry *b)
 {
 	if (a->job.since != b->job.since)
 		return a->job.since < b->job.since;
@@ -70,12 +34,12 @@ static bool more_urgent(const struct heap_node *x, const struct heap_node *y)
 
 	if (a->job.priority != b->job.priority)
 		return a->job.priority > b->job.priority;
-	return earlier(a, b);
+	return schedule_earlier(a, b);
 }
 
 static bool due_sooner(const struct heap_node *x, const struct heap_node *y)
 {
-	return entry_of(x)->job.not_before < entry_of(y)->job.not_before;
+	return entry_of(x)->due_ns < entry_of(y)->due_ns;
 }
 
 /* -- repositories ------------------------------------------------------------
@@ -140,7 +104,7 @@ static bool entry_is(const struct map_node *node, const void *id)
 		   sizeof(job_id)) == 0;
 }
 
-static struct entry *entry_find_locked(const struct schedule *s, job_id id)
+struct entry *schedule_find_locked(const struct schedule *s, job_id id)
 {
 	struct map_node *node =
 	    map_find(&s->entries, map_hash(&id, sizeof(id)), entry_is, &id);
@@ -153,7 +117,7 @@ static void link_by_age_locked(struct schedule *s, struct entry *e)
 {
 	struct entry *at = s->newest;
 
-	while (at != NULL && earlier(e, at))
+	while (at != NULL && schedule_earlier(e, at))
 		at = at->older;
 	e->older = at;
 	e->newer = at != NULL ? at->newer : s->oldest;
@@ -174,13 +138,13 @@ static void entry_unlink_locked(struct schedule *s, struct entry *e)
 /* Jobs whose retry is due join those that may run. */
 static void wake_due_locked(struct schedule *s)
 {
-	int64_t now = clock_wall_ns();
+	int64_t now = clock_mono_ns();
 	struct heap_node *top;
 	struct entry *e;
 
 	while ((top = heap_top(&s->delayed)) != NULL) {
 		e = entry_of(top);
-		if (e->job.not_before > now)
+		if (e->due_ns > now)
 			return;
 		heap_remove(&s->delayed, top);
 		e->delayed = false;
@@ -191,7 +155,7 @@ static void wake_due_locked(struct schedule *s)
 /* -- the choice
  * ---------------------------------------------------------------- */
 
-static bool may_start_session(const struct schedule *s)
+bool schedule_may_lease(const struct schedule *s)
 {
 	return s->idle_sessions < s->config.sessions_idle_max;
 }
@@ -201,7 +165,7 @@ static struct entry *repo_best(const struct schedule *s, const struct repo *r)
 {
 	struct heap_node *job = heap_top(&r->jobs);
 	struct heap_node *session =
-	    may_start_session(s) ? heap_top(&r->sessions) : NULL;
+	    schedule_may_lease(s) ? heap_top(&r->sessions) : NULL;
 
 	if (job == NULL || session == NULL)
 		job = job != NULL ? job : session;
@@ -219,7 +183,7 @@ static bool goes_before(const struct entry *a, const struct entry *b)
 		return a->repo->running < b->repo->running;
 	if (a->repo != b->repo && a->repo->served != b->repo->served)
 		return a->repo->served < b->repo->served;
-	return earlier(a, b);
+	return schedule_earlier(a, b);
 }
 
 static struct entry *oldest_eligible(const struct schedule *s)
@@ -227,12 +191,12 @@ static struct entry *oldest_eligible(const struct schedule *s)
 	struct entry *e = s->oldest;
 
 	while (e != NULL &&
-	       (e->delayed || (e->job.session && !may_start_session(s))))
+	       (e->delayed || (e->job.session && !schedule_may_lease(s))))
 		e = e->newer;
 	return e;
 }
 
-static struct entry *choose_locked(struct schedule *s)
+struct entry *schedule_choose_locked(struct schedule *s)
 {
 	struct entry *best = NULL, *e;
 
@@ -247,7 +211,7 @@ static struct entry *choose_locked(struct schedule *s)
 	return best;
 }
 
-static bool fits(const struct schedule *s, const struct schedule_job *job)
+bool schedule_fits(const struct schedule *s, const struct schedule_job *job)
 {
 	/* Alone on the host every job fits: a request above the budget was
 	 * refused at delegation, the budget may have shrunk since. */
@@ -273,8 +237,8 @@ static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
 
 	if (s->gates != 0 || s->running >= s->config.slots)
 		return false;
-	e = choose_locked(s);
-	if (e == NULL || !fits(s, &e->job))
+	e = schedule_choose_locked(s);
+	if (e == NULL || !schedule_fits(s, &e->job))
 		return false;
 	entry_unlink_locked(s, e);
 	hold_locked(s, &e->job, e->repo, ret);
@@ -282,17 +246,12 @@ static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
 	return true;
 }
 
-/* When the next delayed job is due, on the monotonic clock. */
+/* When the next delayed job is due. */
 static int64_t next_due_locked(const struct schedule *s)
 {
 	struct heap_node *top = heap_top(&s->delayed);
-	int64_t ms;
 
-	if (top == NULL)
-		return CLOCK_NO_DEADLINE;
-	ms =
-	    (entry_of(top)->job.not_before - clock_wall_ns()) / CLOCK_NS_PER_MS;
-	return clock_deadline_ms(ms > 0 ? ms + 1 : 1);
+	return top != NULL ? entry_of(top)->due_ns : CLOCK_NO_DEADLINE;
 }
 
 bool schedule_take(struct schedule *s, struct schedule_grant *ret)
@@ -303,6 +262,10 @@ bool schedule_take(struct schedule *s, struct schedule_grant *ret)
 	while (!s->stopped && !(taken = try_take_locked(s, ret)))
 		IGNORE(
 		    cond_wait_until(&s->changed, &s->mtx, next_due_locked(s)));
+	/* Only one taker knows of the next delayed job, and it leaves now:
+	 * another one takes over the watch. */
+	if (taken && s->waiting > 0)
+		cond_signal(&s->changed);
 	mtx_unlock(&s->mtx);
 	return taken;
 }
@@ -402,33 +365,37 @@ bool schedule_has_room(struct schedule *s)
 	return room;
 }
 
+static void insert_locked(
+    struct schedule *s, const struct schedule_job *job, const char *repository)
+{
+	struct entry *e = mem_zalloc(sizeof(*e));
+	int64_t wait_ns = job->not_before - clock_wall_ns();
+
+	e->job = *job;
+	e->repo = repo_get_locked(s, repository);
+	e->delayed = wait_ns > 0;
+	if (e->delayed)
+		e->due_ns =
+		    clock_deadline_ms((wait_ns - 1) / CLOCK_NS_PER_MS + 1);
+	heap_push(heap_of(s, e), &e->in_heap);
+	map_insert(&s->entries, &e->by_id, map_hash(&job->id, sizeof(job->id)));
+	link_by_age_locked(s, e);
+	e->repo->waiting++;
+	s->waiting++;
+	cond_signal(&s->changed);
+}
+
 int schedule_add(struct schedule *s, const struct schedule_job *job,
     const char *repository, struct err *err)
 {
-	struct entry *e;
-	int r = 0;
+	bool known;
 
 	mtx_lock(&s->mtx);
-	if (entry_find_locked(s, job->id) != NULL) {
-		r = err_set(err, ERR_CONFLICT, NULL, "already queued");
-	} else {
-		e = mem_zalloc(sizeof(*e));
-		e->job = *job;
-		e->repo = repo_get_locked(s, repository);
-		e->delayed = job->not_before > clock_wall_ns();
-		heap_push(heap_of(s, e), &e->in_heap);
-		map_insert(&s->entries, &e->by_id,
-		    map_hash(&job->id, sizeof(job->id)));
-		link_by_age_locked(s, e);
-		e->repo->waiting++;
-		s->waiting++;
-		/* A taker that could not start it anyway sleeps on. */
-		if (e->delayed ||
-		    (s->gates == 0 && s->running < s->config.slots))
-			cond_signal(&s->changed);
-	}
+	known = schedule_find_locked(s, job->id) != NULL;
+	if (!known)
+		insert_locked(s, job, repository);
 	mtx_unlock(&s->mtx);
-	return r;
+	return known ? err_set(err, ERR_CONFLICT, NULL, "already queued") : 0;
 }
 
 bool schedule_remove(struct schedule *s, job_id id)
@@ -437,7 +404,7 @@ bool schedule_remove(struct schedule *s, job_id id)
 	struct repo *r;
 
 	mtx_lock(&s->mtx);
-	e = entry_find_locked(s, id);
+	e = schedule_find_locked(s, id);
 	if (e != NULL) {
 		r = e->repo;
 		entry_unlink_locked(s, e);
@@ -470,89 +437,6 @@ void schedule_stop(struct schedule *s)
 	s->stopped = true;
 	cond_broadcast(&s->changed);
 	mtx_unlock(&s->mtx);
-}
-
-/* -- why does it wait
- * ---------------------------------------------------------------- */
-
-static const struct {
-	enum schedule_gate gate;
-	const char *code, *words;
-} gate_words[] = {
-    {GATE_ENGINE_DOWN, "engine_down",
-	"the container engine does not answer; jobs start again when it does "
-	"(runnerhub doctor tells more)"},
-    {GATE_DISK_FULL, "disk_full",
-	"the disk of the state directory is below its reserve "
-	"(disk.reserve); free some space"},
-    {GATE_STORE, "store_failing", "the state database cannot be written"},
-    {GATE_DRAINING, "draining", "the hub is shutting down"},
-    {GATE_STARTING, "hub_starting", "the hub is starting"},
-};
-
-static int64_t ahead_locked(const struct schedule *s, const struct entry *me)
-{
-	int64_t n = 0;
-
-	for (const struct entry *e = s->oldest; e != NULL; e = e->newer)
-		n += e != me && !e->delayed &&
-		     (e->job.priority > me->job.priority ||
-			 (e->job.priority == me->job.priority &&
-			     earlier(e, me)));
-	return n;
-}
-
-static void explain_locked(struct schedule *s, const struct entry *e,
-    char code[32], char *words, size_t size)
-{
-	for (size_t i = 0; i < ARRAY_LEN(gate_words); i++)
-		if ((s->gates & gate_words[i].gate) != 0) {
-			snprintf(code, 32, "%s", gate_words[i].code);
-			snprintf(words, size, "%s", gate_words[i].words);
-			return;
-		}
-	if (e->delayed) {
-		snprintf(code, 32, "retry");
-		snprintf(words, size, "waits %lld s before the next attempt",
-		    (long long)((e->job.not_before - clock_wall_ns()) /
-				CLOCK_NS_PER_S));
-	} else if (s->running >= s->config.slots) {
-		snprintf(code, 32, "capacity");
-		snprintf(words, size,
-		    "%u of %u slots are in use; about %lld jobs are ahead",
-		    s->running, s->config.slots, (long long)ahead_locked(s, e));
-	} else if (e->job.session && !may_start_session(s)) {
-		snprintf(code, 32, "session_limit");
-		snprintf(words, size,
-		    "%u sessions that nobody drives yet hold their share of "
-		    "the capacity",
-		    s->idle_sessions);
-	} else if (!fits(s, &e->job)) {
-		snprintf(code, 32, "memory");
-		snprintf(words, size,
-		    "it needs %lld MiB; %lld of %lld MiB are reserved by "
-		    "running jobs",
-		    (long long)(e->job.memory_bytes >> 20),
-		    (long long)(s->memory_used >> 20),
-		    (long long)(s->config.memory_bytes >> 20));
-	} else {
-		snprintf(code, 32, "next");
-		snprintf(words, size, "it starts in a moment; %lld jobs ahead",
-		    (long long)ahead_locked(s, e));
-	}
-}
-
-bool schedule_explain(
-    struct schedule *s, job_id id, char code[32], char *words, size_t size)
-{
-	const struct entry *e;
-
-	mtx_lock(&s->mtx);
-	e = entry_find_locked(s, id);
-	if (e != NULL)
-		explain_locked(s, e, code, words, size);
-	mtx_unlock(&s->mtx);
-	return e != NULL;
 }
 
 void schedule_stats(struct schedule *s, struct schedule_stats *ret)

@@ -41,7 +41,8 @@ struct schedule_job {
 	int64_t since;      /* wall ns: waits since */
 	bool session;
 };
-/* Queues a job of a repository. -1 ERR_UNAVAILABLE "queue_full". */
+/* Queues a job of a repository, whatever queue_max says: it is stored already.
+ * -1 ERR_CONFLICT: it waits already. */
 int schedule_add(struct schedule *s, const struct schedule_job *job,
     const char *repository, struct err *err) MUST_CHECK;
 /* Is there room for one more? For a refusal before anything is stored. */
