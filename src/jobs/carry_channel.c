@@ -246,6 +246,21 @@ int carry_send_job(struct carry *c, struct err *err)
 	return 0;
 }
 
+/* The shells that have a name on GitHub, as GitHub calls them. Source: "Custom
+ * shell", docs.github.com/actions, workflow syntax. */
+static const char *shell_command(const char *shell)
+{
+	static const char *const known[][2] = {
+	    {"bash", "bash --noprofile --norc -eo pipefail {0}"},
+	    {"sh", "sh -e {0}"}, {"python", "python {0}"},
+	    {"pwsh", "pwsh -command . '{0}'"}};
+
+	for (size_t i = 0; shell != NULL && i < ARRAY_LEN(known); i++)
+		if (strcmp(shell, known[i][0]) == 0)
+			return known[i][1];
+	return shell;
+}
+
 static void put_command(struct buf *b, const struct step_spec *step)
 {
 	const json_t *arg;
@@ -254,7 +269,7 @@ static void put_command(struct buf *b, const struct step_spec *step)
 	if (step->run != NULL) {
 		wire_put_u32(b, 0);
 		wire_put_str(b, step->name);
-		wire_put_str(b, step->shell);
+		wire_put_str(b, shell_command(step->shell));
 		wire_put_str(b, step->run);
 		return;
 	}

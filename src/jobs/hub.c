@@ -147,9 +147,15 @@ static int64_t pool_allowance(void *arg)
 	struct schedule_stats s;
 
 	schedule_stats(h->schedule, &s);
-	if (s.gates != 0)
+	if (s.gates != 0 || hub_memory_is_low())
 		return 0;
 	return s.memory_total > 0 ? s.memory_total - s.memory_used : INT64_MAX;
+}
+
+static int pool_fetch(void *arg, const struct ctx *ctx, const char *image,
+    struct err *err)
+{
+	return hub_image_ensure(arg, ctx, image, NULL, NULL, err);
 }
 
 static int open_pool(struct hub *h, struct err *err)
@@ -158,6 +164,7 @@ static int open_pool(struct hub *h, struct err *err)
 	struct pool_config c = {.sandboxes = h->sandboxes,
 	    .limits = hub_limits_of(h, NULL),
 	    .allowance = pool_allowance,
+	    .fetch = pool_fetch,
 	    .arg = h};
 	size_t n = 0;
 

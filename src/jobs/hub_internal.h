@@ -99,6 +99,8 @@ int hub_collect(struct hub *h, const struct ctx *ctx, struct err *err);
  * -------------------------------------------------------------------------- */
 int hub_watch_start(struct hub *h, struct err *err) MUST_CHECK;
 void hub_watch_stop(struct hub *h);
+/* Is this machine about to run out of memory? Then no warm sandboxes. */
+bool hub_memory_is_low(void);
 /* An engine call failed because the engine is away: look at once. */
 void hub_engine_suspect(struct hub *h);
 

@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/fs.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/parse.h"
 #include "jobs/hub_internal.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
 	DISK_EVERY_MS = 2000,
 	CHORE_EVERY_MS = 60000,
 	PURGE_AT_ONCE = 1000,
+	MEMORY_LOW_PART = 20, /* of all memory: less available is low */
 };
 
 static bool stopping(const struct hub *h)
@@ -221,6 +223,37 @@ static void *events(void *arg)
 		since = asked; /* replays are harmless */
 	}
 	return NULL;
+}
+
+/* -- memory ------------------------------------------------------------- */
+
+/* A line of /proc/meminfo in kB, 0 when it is not there. */
+static int64_t meminfo_kb(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+	char number[24];
+	size_t n;
+	int64_t kb;
+
+	if (at == NULL)
+		return 0;
+	at += strlen(key);
+	at += strspn(at, ": ");
+	n = strspn(at, "0123456789");
+	snprintf(number, sizeof(number), "%.*s", (int)n, at);
+	return parse_int(number, 0, INT64_MAX, &kb) == 0 ? kb : 0;
+}
+
+bool hub_memory_is_low(void)
+{
+	CLEANUP(buf_fini) struct buf text = {0};
+	struct err ignored = ERR_INIT;
+
+	buf_init(&text, 64 * 1024);
+	if (fs_read_file("/proc/meminfo", &text, &ignored) < 0)
+		return false;
+	return meminfo_kb(buf_str(&text), "MemAvailable") <
+	    meminfo_kb(buf_str(&text), "MemTotal") / MEMORY_LOW_PART;
 }
 
 /* -- chores

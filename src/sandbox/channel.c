@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/link.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -287,7 +286,7 @@ static int try_dial(struct channel *ch, struct err *err)
 	ch->syncing = true;
 	ch->ping_ns =
 	    ch->fresh ? 0
-		      : clock_deadline_ms(LINK_STALE_MS + LINK_STALE_MS / 10);
+		      : clock_deadline_ms(WIRE_STALE_MS + WIRE_STALE_MS / 10);
 	ch->fresh = false;
 	IGNORE(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0);
 	return take_framed(ch, buf_str(&early), early.len, err);

@@ -129,9 +129,12 @@ static void destroy(struct pool *p, struct sandbox *sb)
 		    LOG_ERR(&err));
 }
 
-static void note_failure_locked(
+/* True when it is news: the same trouble is told once. */
+static bool note_failure_locked(
     struct pool *p, struct shelf *s, const struct err *err)
 {
+	bool news = strncmp(p->stats.last_error, err->msg, 200) != 0;
+
 	s->backoff_ms =
 	    s->backoff_ms == 0 ? BACKOFF_FIRST_MS : s->backoff_ms * 2;
 	if (s->backoff_ms > BACKOFF_MAX_MS)
@@ -139,6 +142,19 @@ static void note_failure_locked(
 	s->not_before_ns = clock_deadline_ms(s->backoff_ms);
 	snprintf(p->stats.last_error, sizeof(p->stats.last_error), "%.250s",
 	    err->msg);
+	return news;
+}
+
+static int start_or_fetch(struct pool *p, const struct ctx *ctx,
+    const struct sandbox_spec *spec, struct sandbox **ret, struct err *err)
+{
+	if (sandbox_start(p->config.sandboxes, ctx, spec, ret, err) == 0)
+		return 0;
+	if (strcmp(err->code, "image_not_found") != 0)
+		return -1;
+	err_clear(err);
+	TRY(p->config.fetch(p->config.arg, ctx, spec->image, err));
+	return sandbox_start(p->config.sandboxes, ctx, spec, ret, err);
 }
 
 /* Starts one for the shelf; s->starting was counted up by the caller. */
@@ -146,18 +162,21 @@ static void refill(struct pool *p, struct shelf *s)
 {
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_cancel(&root, &p->cancel);
-	struct sandbox_spec spec = {
-	    .image = s->target.image, .limits = p->config.limits};
+	struct sandbox_spec spec = {.image = s->target.image};
 	struct sandbox *sb = NULL;
 	struct err err = ERR_INIT;
-	bool stopping;
-	int r = sandbox_start(p->config.sandboxes, &ctx, &spec, &sb, &err);
+	bool stopping, news = false;
+	int r;
 
+	mtx_lock(&p->mtx);
+	spec.limits = p->config.limits;
+	mtx_unlock(&p->mtx);
+	r = start_or_fetch(p, &ctx, &spec, &sb, &err);
 	mtx_lock(&p->mtx);
 	s->starting--;
 	stopping = p->stopping;
 	if (r < 0) {
-		note_failure_locked(p, s, &err);
+		news = note_failure_locked(p, s, &err);
 	} else if (!stopping) {
 		s->backoff_ms = 0;
 		p->stats.last_error[0] = '\0';
@@ -167,19 +186,21 @@ static void refill(struct pool *p, struct shelf *s)
 		sb = NULL;
 	}
 	mtx_unlock(&p->mtx);
-	if (r < 0 && !stopping)
-		log_warn(&ctx, "cannot start a warm sandbox, trying again",
-		    LOG_STR("image", s->target.image),
-		    LOG_INT("again_in_ms", s->backoff_ms), LOG_ERR(&err));
+	if (news && !stopping)
+		log_warn(&ctx,
+		    "cannot start a warm sandbox, trying again and again",
+		    LOG_STR("image", s->target.image), LOG_ERR(&err));
 	if (sb != NULL)
 		destroy(p, sb);
 }
 
 static int64_t allowed_count(struct pool *p)
 {
-	int64_t bytes = p->config.allowance(p->config.arg);
-	int64_t each = p->config.limits.memory_bytes;
+	int64_t bytes = p->config.allowance(p->config.arg), each;
 
+	mtx_lock(&p->mtx);
+	each = p->config.limits.memory_bytes;
+	mtx_unlock(&p->mtx);
 	if (bytes <= 0)
 		return 0;
 	return each > 0 ? bytes / each : INT64_MAX;
@@ -291,6 +312,13 @@ struct sandbox *pool_take(struct pool *p, const char *image)
 	while (ndead > 0)
 		destroy(p, dead[--ndead]);
 	return sb;
+}
+
+void pool_set_limits(struct pool *p, struct sandbox_limits limits)
+{
+	mtx_lock(&p->mtx);
+	p->config.limits = limits;
+	mtx_unlock(&p->mtx);
 }
 
 void pool_kick(struct pool *p)

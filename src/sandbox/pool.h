@@ -27,6 +27,9 @@ struct pool_config {
 	/* Memory that warm sandboxes may reserve right now; 0 also under disk
 	 * pressure or while the engine is away. Any thread, quick. */
 	int64_t (*allowance)(void *arg);
+	/* Fetches an image that is not there; blocks. */
+	int (*fetch)(void *arg, const struct ctx *ctx, const char *image,
+	    struct err *err);
 	void *arg;
 };
 int pool_open(
@@ -36,6 +39,8 @@ void pool_close(struct pool *p);
 
 /* A ready one of this image, or NULL. The caller owns it. */
 struct sandbox *pool_take(struct pool *p, const char *image);
+/* What the sandboxes to come are started with: the host's size is known. */
+void pool_set_limits(struct pool *p, struct sandbox_limits limits);
 /* Something changed (a job ended, the engine is back): look again. */
 void pool_kick(struct pool *p);
 
