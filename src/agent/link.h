@@ -20,7 +20,6 @@
 #include "agent/wire.h"
 #include "base/buf.h"
 
-#define LINK_STALE_MS WIRE_STALE_MS /* for sandbox/channel.c */
 
 /* 0: carried out; -1: the payload is malformed, or not now: reconnect. */
 typedef int link_command_fn(

@@ -252,8 +252,7 @@ static const char *shell_command(const char *shell)
 {
 	static const char *const known[][2] = {
 	    {"bash", "bash --noprofile --norc -eo pipefail {0}"},
-	    {"sh", "sh -e {0}"}, {"python", "python {0}"},
-	    {"pwsh", "pwsh -command . '{0}'"}};
+	    {"sh", "sh -e {0}"}, {"python", "python {0}"}};
 
 	for (size_t i = 0; shell != NULL && i < ARRAY_LEN(known); i++)
 		if (strcmp(shell, known[i][0]) == 0)
