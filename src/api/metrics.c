@@ -33,30 +33,40 @@ static void one(struct buf *b, const char *name, const char *type,
  * -------------------------------------------------------------------------------
  */
 
-static void write_jobs(struct hub *h, struct buf *b)
+static void write_counts(struct buf *b, const char *name,
+    const int64_t counts[JOB_STATUS_COUNT], enum job_status first)
+{
+	for (int s = (int)first; s <= JOB_CANCELLED; s++)
+		IGNORE(buf_printf(b, P "%s{status=\"%s\"} %" PRId64 "\n", name,
+		    job_status_name((enum job_status)s), counts[s]));
+}
+
+/* The store counts each end once, wherever it came about. */
+static void write_job_counts(struct hub *h, struct buf *b)
 {
 	int64_t counts[JOB_STATUS_COUNT] = {0};
 	struct err err = ERR_INIT;
+
+	if (store_job_counts(hub_store(h), counts, &err) < 0)
+		return; /* shown by health; the other metrics still tell */
+	head(b, "jobs_total", "counter", "Jobs that have ended, by how.");
+	write_counts(b, "jobs_total", counts, JOB_COMPLETED);
+	head(b, "jobs_by_status", "gauge",
+	    "Jobs by status; ended ones count also when retention took them.");
+	write_counts(b, "jobs_by_status", counts, JOB_PENDING);
+}
+
+static void write_jobs(struct hub *h, struct buf *b)
+{
 	const struct job_meters *m = hub_meters(h);
 
-	head(b, "jobs_total", "counter",
-	    "Jobs that have ended since the hub started, by how.");
-	for (int s = JOB_COMPLETED; s <= JOB_CANCELLED; s++)
-		IGNORE(buf_printf(b, P "jobs_total{status=\"%s\"} %llu\n",
-		    job_status_name((enum job_status)s),
-		    atomic_load(&m->ended[s])));
+	write_job_counts(h, b);
 	one(b, "jobs_delegated_total", "counter",
 	    "Jobs stored since the hub started.",
 	    (double)atomic_load(&m->delegated));
 	one(b, "job_retries_total", "counter",
 	    "Starts that failed for the infrastructure and were put off.",
 	    (double)atomic_load(&m->retries));
-	head(b, "jobs_by_status", "gauge", "Jobs in the store, by status.");
-	if (store_job_counts(hub_store(h), counts, &err) == 0)
-		for (int s = JOB_PENDING; s <= JOB_CANCELLED; s++)
-			IGNORE(buf_printf(b,
-			    P "jobs_by_status{status=\"%s\"} %" PRId64 "\n",
-			    job_status_name((enum job_status)s), counts[s]));
 	head(b, "job_wait_time_seconds", "histogram",
 	    "From delegation to the container running.");
 	meter_write(&m->wait, P "job_wait_time_seconds", "", b);

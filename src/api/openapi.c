@@ -44,6 +44,22 @@ static void write_parameters(struct json *j, const struct route *r)
 	json_end(j);
 }
 
+/* What stands in the envelope beside its data. */
+static void write_beside(struct json *j, const char *schema)
+{
+	static const struct {
+		const char *schema, *key, *beside;
+	} rows[] = {{"JobList", "pagination", "Pagination"},
+	    {"RunnerList", "pagination", "Pagination"},
+	    {"Delegated", "warnings", "Warnings"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(rows[i].schema, schema) == 0) {
+			json_key(j, rows[i].key);
+			write_ref(j, rows[i].beside);
+		}
+}
+
 static void write_content(
     struct json *j, const char *type, const char *schema, bool enveloped)
 {
@@ -58,6 +74,7 @@ static void write_content(
 			json_kraw(j, "success", "{\"const\":true}");
 			json_key(j, "data");
 			write_ref(j, schema);
+			write_beside(j, schema);
 			json_end(j);
 			json_end(j);
 		} else {

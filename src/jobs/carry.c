@@ -365,7 +365,7 @@ void carry_job(
 	close_log(&c, &o);
 	end_sandbox(&c, &o);
 	if (o.kind == OUTCOME_END)
-		job_meters_ended(&h->meters, o.status, &c.job.phases);
+		job_meters_ended(&h->meters, &c.job.phases);
 	live_leave(h->live, &c.live);
 	if (c.grant != NULL)
 		schedule_release(h->schedule, c.grant);

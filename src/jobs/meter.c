@@ -75,10 +75,8 @@ static void span(struct meter *m, int64_t from, int64_t to)
 		meter_observe(m, to - from);
 }
 
-void job_meters_ended(
-    struct job_meters *m, enum job_status status, const struct job_phases *p)
+void job_meters_ended(struct job_meters *m, const struct job_phases *p)
 {
-	atomic_fetch_add(&m->ended[status], 1);
 	span(&m->wait, p->queued, p->started);
 	span(&m->duration, p->started, p->ended);
 	span(&m->phases[PHASE_ASSIGNED], p->queued, p->assigned);

@@ -44,12 +44,11 @@ extern const char *const phase_names[PHASE_COUNT];
 
 struct job_meters {
 	struct meter wait, duration, phases[PHASE_COUNT];
-	atomic_ullong ended[JOB_STATUS_COUNT]; /* since start, by status */
 	atomic_ullong delegated, retries, lost_leases;
 };
 void job_meters_init(struct job_meters *m);
-/* A job has ended and its container is gone. */
-void job_meters_ended(
-    struct job_meters *m, enum job_status status, const struct job_phases *p);
+/* A job has ended and its container is gone. How many have, the store
+ * counts. */
+void job_meters_ended(struct job_meters *m, const struct job_phases *p);
 
 #endif
