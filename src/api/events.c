@@ -18,6 +18,7 @@ struct event_stream {
 	struct bus_filter filter;
 	char *repository;
 	bool greeted;
+	uint64_t ticks; /* seen */
 	struct bus_follower follower;
 	struct http_stream *stream;
 };
@@ -64,6 +65,8 @@ static enum http_produce produce(void *arg, struct buf *out)
 	if (bus_read(hub_bus(s->hub), &s->seq, &s->filter, AT_ONCE, out, &more,
 		&err) < 0)
 		return HTTP_ABORT;
+	if (!s->filter.has_job && s->filter.repository == NULL)
+		bus_read_tick(hub_bus(s->hub), &s->ticks, out);
 	return more ? HTTP_MORE : HTTP_WAIT;
 }
 

@@ -26,6 +26,8 @@ struct bus {
 	    ring[RING];      /* by seq modulo RING; guarded, like all below */
 	int64_t first, last; /* seq of the oldest and newest in the ring */
 	struct bus_follower *followers;
+	uint64_t ticks; /* so far */
+	char *tick;     /* the newest, as a server-sent event */
 };
 
 /* -- rendering ----------------------------------------------------------------
@@ -126,6 +128,7 @@ void bus_close(struct bus *b)
 	ASSERT(b->followers == NULL);
 	for (size_t i = 0; i < RING; i++)
 		slot_clear(&b->ring[i]);
+	mem_free(b->tick);
 	mtx_fini(&b->mtx);
 	mem_free(b);
 }
@@ -161,6 +164,39 @@ int64_t bus_last_seq(struct bus *b)
 	seq = b->last;
 	mtx_unlock(&b->mtx);
 	return seq;
+}
+
+bool bus_is_followed(struct bus *b)
+{
+	bool followed;
+
+	mtx_lock(&b->mtx);
+	followed = b->followers != NULL;
+	mtx_unlock(&b->mtx);
+	return followed;
+}
+
+void bus_tick(struct bus *b, const char *json)
+{
+	char *text = mem_printf("event: metrics\ndata: %s\n\n", json);
+
+	mtx_lock(&b->mtx);
+	mem_free(b->tick);
+	b->tick = text;
+	b->ticks++;
+	for (struct bus_follower *f = b->followers; f != NULL; f = f->next)
+		if (!f->has_job)
+			f->wake(f->arg);
+	mtx_unlock(&b->mtx);
+}
+
+void bus_read_tick(struct bus *b, uint64_t *seen, struct buf *out)
+{
+	mtx_lock(&b->mtx);
+	if (*seen != b->ticks && b->tick != NULL)
+		IGNORE(buf_append_str(out, b->tick)); /* the next one comes */
+	*seen = b->ticks;
+	mtx_unlock(&b->mtx);
 }
 
 static bool matches(const struct slot *s, const struct bus_filter *f)

@@ -45,6 +45,15 @@ int bus_read(struct bus *b, int64_t *seq, const struct bus_filter *filter,
     int max, struct buf *out, bool *ret_more, struct err *err) MUST_CHECK;
 int64_t bus_last_seq(struct bus *b);
 
+/*
+ * A tick: the hub's figures of the moment, `event: metrics`, sent to followers
+ * of everything. Not stored, without a number; only the newest counts.
+ */
+void bus_tick(struct bus *b, const char *json);
+/* Appends the newest tick unless *seen is it; moves *seen. */
+void bus_read_tick(struct bus *b, uint64_t *seen, struct buf *out);
+bool bus_is_followed(struct bus *b);
+
 /* One event as JSON: also the body of GET /api/jobs/:id/events. */
 struct json;
 void event_write(const struct job_event *e, struct json *j);

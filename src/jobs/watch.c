@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 
 #include "base/fs.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "jobs/hub_internal.h"
@@ -253,7 +254,7 @@ bool hub_memory_is_low(void)
 	if (fs_read_file("/proc/meminfo", &text, &ignored) < 0)
 		return false;
 	return meminfo_kb(buf_str(&text), "MemAvailable") <
-	    meminfo_kb(buf_str(&text), "MemTotal") / MEMORY_LOW_PART;
+	       meminfo_kb(buf_str(&text), "MemTotal") / MEMORY_LOW_PART;
 }
 
 /* -- chores
@@ -289,6 +290,33 @@ static void check_disk(struct hub *h)
 		    LOG_INT("free_bytes", d.free_bytes));
 	}
 	pool_kick(h->pool);
+}
+
+/* The figures that a live view shows, for whoever follows all events. */
+static void tell_figures(struct hub *h)
+{
+	CLEANUP(buf_fini) struct buf text = {0};
+	struct schedule_stats q;
+	struct pool_stats p;
+	struct json j;
+
+	if (!bus_is_followed(h->bus))
+		return;
+	schedule_stats(h->schedule, &q);
+	pool_stats(h->pool, &p);
+	buf_init(&text, 4096);
+	json_init(&j, &text);
+	json_obj(&j);
+	json_ktime(&j, "at", clock_wall_ns());
+	json_kint(&j, "slots", q.slots);
+	json_kint(&j, "running", q.running);
+	json_kint(&j, "waiting", q.waiting);
+	json_ktime(&j, "oldestWaitingSince", q.oldest_since);
+	json_kint(&j, "memoryReservedBytes", q.memory_used);
+	json_kint(&j, "warmReady", p.ready);
+	json_kbool(&j, "engineUp", is_up(h));
+	json_end(&j);
+	bus_tick(h->bus, buf_str(&text));
 }
 
 static void forget_log(void *arg, job_id id)
