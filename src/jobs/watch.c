@@ -375,6 +375,7 @@ static void *chores(void *arg)
 
 	while (!stopping(h)) {
 		check_disk(h);
+		tell_figures(h);
 		if (!logs_ended)
 			logs_ended =
 			    spool_each_unended(h->spool, end_log_of_ended, h);
