@@ -71,7 +71,7 @@ static int on_event(void *arg, const struct sse_event *ev, struct err *err)
 	ui_live_clear();
 	if (w->json)
 		print_json(ev, data);
-	else
+	else if (strcmp(ev->type, "metrics") != 0) /* figures, for programs */
 		print_line(ev, data);
 	json_decref(data);
 	return 0;
