@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { SUMMARY_MAX = 1024 * 1024 };
+/* Of a whole job, in memory and in its result; the log has all of it. */
+enum { SUMMARY_MAX = 1024 * 1024, OUTPUTS_MAX = 1024 * 1024 };
 
 void progress_init(struct progress *p, size_t nsteps)
 {
@@ -163,10 +164,14 @@ static void fold_end(struct step_progress *s, const struct spool_record *rec)
 
 /* Outputs come in several records when they are many: later keys win. */
 static void fold_outputs(
-    struct step_progress *s, const struct spool_record *rec)
+    struct progress *p, struct step_progress *s, const struct spool_record *rec)
 {
-	json_t *more = json_loadb(rec->data, rec->len, 0, NULL);
+	json_t *more;
 
+	if (rec->len > OUTPUTS_MAX - p->outputs_bytes)
+		return;
+	p->outputs_bytes += rec->len;
+	more = json_loadb(rec->data, rec->len, 0, NULL);
 	if (s->outputs == NULL)
 		s->outputs = json_object();
 	json_object_update(s->outputs, more);
@@ -175,10 +180,13 @@ static void fold_outputs(
 
 /* So does a long summary: one behind the other. */
 static void fold_summary(
-    struct step_progress *s, const struct spool_record *rec)
+    struct progress *p, struct step_progress *s, const struct spool_record *rec)
 {
 	size_t have = s->summary != NULL ? strlen(s->summary) : 0;
 
+	if (rec->len == 0 || rec->len > SUMMARY_MAX - p->summary_bytes)
+		return;
+	p->summary_bytes += rec->len;
 	s->summary = mem_realloc(s->summary, have + rec->len + 1);
 	memcpy(s->summary + have, rec->data, rec->len);
 	s->summary[have + rec->len] = '\0';
@@ -202,10 +210,10 @@ void progress_fold(struct progress *p, const struct spool_record *rec)
 		fold_end(s, rec);
 		break;
 	case SPOOL_OUTPUTS:
-		fold_outputs(s, rec);
+		fold_outputs(p, s, rec);
 		break;
 	case SPOOL_SUMMARY:
-		fold_summary(s, rec);
+		fold_summary(p, s, rec);
 		break;
 	case SPOOL_OUT:
 	case SPOOL_NOTE:

@@ -23,15 +23,16 @@ struct step_progress {
 	bool started, ended;
 	int64_t started_at, ended_at; /* wall ns */
 	struct wire_end end;
-	char reason[256]; /* why it could not start */
+	char reason[256];       /* why it could not start */
 	struct json_t *outputs; /* object, NULL: none */
-	char *summary;    /* markdown, NULL: none */
+	char *summary;          /* markdown, NULL: none */
 };
 
 struct progress {
 	struct step_progress *steps;
 	size_t nsteps;
 	int64_t first_output_at;
+	size_t outputs_bytes, summary_bytes; /* kept of all steps */
 };
 void progress_init(struct progress *p, size_t nsteps);
 void progress_fini(struct progress *p);
