@@ -1,5 +1,8 @@
 /* spool/: which logs go, in what order, and what the totals say. */
 
+#include <sys/wait.h>
+
+#include "base/fault.h"
 #include "spool/spool_internal.h"
 #include "spool_fixture.h"
 
@@ -246,6 +249,70 @@ static void strangers_in_the_directory_are_left_alone(void **state)
 	}
 }
 
+/* A log that a death left half removed goes with the next try. */
+static void a_death_while_removing_leaves_nothing_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const points[] = {
+	    "spool_remove:1", "spool_remove:2", "spool_remove:3"};
+	char id[UUID_TEXT_LEN];
+	int status;
+
+	for (unsigned n = 0; n < ARRAY_LEN(points); n++) {
+		pid_t pid;
+
+		write_ended(f, n, 10);
+		spool_close(f->spool);
+		pid = fork();
+		if (pid == 0) {
+			setenv("RUNNERHUB_FAULT", points[n], 1);
+			fault_setup();
+			fixture_open(f);
+			IGNORE(spool_remove(f->spool, id_of(n, id), &test_err));
+			_exit(0); /* it was to be killed before */
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		fixture_open(f);
+		OK(spool_remove(f->spool, id_of(n, id), &test_err));
+		assert_false(exists(f, n));
+		assert_int_equal(totals(f).logs, 0);
+	}
+}
+
+struct found {
+	unsigned n;
+	char last[UUID_TEXT_LEN];
+};
+
+static void note_unended(void *arg, const char *id)
+{
+	struct found *found = arg;
+
+	found->n++;
+	memcpy(found->last, id, UUID_TEXT_LEN);
+}
+
+static void a_log_left_open_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct found found = {.n = 0};
+	char id[UUID_TEXT_LEN];
+
+	write_ended(f, 1, 10);
+	spool_log_close(log_open(f, id_of(2, id), NULL));
+	spool_close(f->spool);
+	fixture_open(f);
+	totals(f); /* the count is through */
+	assert_true(spool_each_unended(f->spool, note_unended, &found));
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.last, id);
+	spool_finish(f->spool, found.last, T0);
+	assert_true(stat_of(f, id).ended);
+	assert_true(spool_each_unended(f->spool, note_unended, &found));
+	assert_int_equal(found.n, 1);
+}
+
 #define T(fn)                                                                  \
 	cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
@@ -260,6 +327,8 @@ int main(void)
 	    T(a_follower_reads_a_removed_log_to_its_end),
 	    T(totals_follow_what_is_stored),
 	    T(strangers_in_the_directory_are_left_alone),
+	    T(a_death_while_removing_leaves_nothing_for_ever),
+	    T(a_log_left_open_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
