@@ -147,13 +147,15 @@ static int64_t pool_allowance(void *arg)
 	struct schedule_stats s;
 
 	schedule_stats(h->schedule, &s);
-	if (s.gates != 0 || hub_memory_is_low())
+	if (s.gates != 0)
+		return -1; /* nothing starts, and what is there is good */
+	if (hub_memory_is_low())
 		return 0;
 	return s.memory_total > 0 ? s.memory_total - s.memory_used : INT64_MAX;
 }
 
-static int pool_fetch(void *arg, const struct ctx *ctx, const char *image,
-    struct err *err)
+static int pool_fetch(
+    void *arg, const struct ctx *ctx, const char *image, struct err *err)
 {
 	return hub_image_ensure(arg, ctx, image, NULL, NULL, err);
 }
@@ -350,22 +352,24 @@ void hub_stop(struct hub *h)
 	join_carriers(h);
 	while ((a = take_adopted(h)) != NULL)
 		carry_adopted(h, a); /* gives it up at once */
-	pool_close(h->pool);
-	h->pool = NULL;
+	if (h->pool != NULL)
+		pool_stop(h->pool);
 	erase_traces(h);
 }
 
 void hub_close(struct hub *h)
 {
+	/* Its writer may still answer a delegation: into all that follows. */
+	if (h->store != NULL)
+		store_close(h->store);
 	schedule_close(h->schedule);
+	pool_close(h->pool);
 	sandboxes_close(h->sandboxes);
 	live_set_free(h->live);
 	if (h->engine != NULL)
 		engine_close(h->engine);
 	if (h->spool != NULL)
 		spool_close(h->spool);
-	if (h->store != NULL)
-		store_close(h->store);
 	bus_close(h->bus);
 	cancel_fini(&h->cancel);
 	fd_close(h->lock_fd);

@@ -19,6 +19,7 @@ enum {
 	LOOK_EVERY_MS = 1000,
 	BACKOFF_FIRST_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
+	STOP_MS = 10000,
 };
 
 struct shelf { /* the ready ones of one target */
@@ -91,6 +92,8 @@ static struct sandbox *find_surplus_locked(struct pool *p, int64_t allowed)
 {
 	bool over = (int64_t)total_locked(p) > allowed;
 
+	if (allowed < 0)
+		return NULL;
 	for (size_t i = 0; i < p->config.ntargets; i++) {
 		struct shelf *s = &p->shelves[i];
 
@@ -117,16 +120,23 @@ static struct shelf *find_lack_locked(struct pool *p, int64_t allowed)
 	return NULL;
 }
 
-static void destroy(struct pool *p, struct sandbox *sb)
+static void destroy_by(
+    struct pool *p, const struct ctx *ctx, struct sandbox *sb)
 {
-	struct ctx ctx = ctx_root();
 	struct err err = ERR_INIT;
 
-	if (sandbox_destroy(p->config.sandboxes, &ctx, sb, &err) < 0)
-		log_warn(&ctx,
+	if (sandbox_destroy(p->config.sandboxes, ctx, sb, &err) < 0)
+		log_warn(ctx,
 		    "cannot remove a warm sandbox, the collector "
 		    "will",
 		    LOG_ERR(&err));
+}
+
+static void destroy(struct pool *p, struct sandbox *sb)
+{
+	struct ctx ctx = ctx_root();
+
+	destroy_by(p, &ctx, sb);
 }
 
 /* True when it is news: the same trouble is told once. */
@@ -194,6 +204,7 @@ static void refill(struct pool *p, struct shelf *s)
 		destroy(p, sb);
 }
 
+/* How many there may be; negative: leave them as they are. */
 static int64_t allowed_count(struct pool *p)
 {
 	int64_t bytes = p->config.allowance(p->config.arg), each;
@@ -202,7 +213,7 @@ static int64_t allowed_count(struct pool *p)
 	each = p->config.limits.memory_bytes;
 	mtx_unlock(&p->mtx);
 	if (bytes <= 0)
-		return 0;
+		return bytes;
 	return each > 0 ? bytes / each : INT64_MAX;
 }
 
@@ -235,6 +246,25 @@ static void *refiller(void *arg)
 	}
 }
 
+static int start(struct pool *p, struct err *err)
+{
+	TRY(cancel_init(&p->cancel, err));
+	for (; p->nthreads < REFILLERS && p->config.ntargets > 0; p->nthreads++)
+		TRY(thread_start(
+		    &p->threads[p->nthreads], "pool", refiller, p, err));
+	return 0;
+}
+
+static struct sandbox *pop_first(struct pool *p, struct shelf *s)
+{
+	struct sandbox *sb;
+
+	mtx_lock(&p->mtx);
+	sb = s->nready > 0 ? shelf_pop(s, 0) : NULL;
+	mtx_unlock(&p->mtx);
+	return sb;
+}
+
 int pool_open(struct pool **ret, const struct pool_config *c, struct err *err)
 {
 	struct pool *p = mem_zalloc(sizeof(*p));
@@ -246,37 +276,42 @@ int pool_open(struct pool **ret, const struct pool_config *c, struct err *err)
 	p->shelves = mem_calloc(c->ntargets, sizeof(*p->shelves));
 	for (size_t i = 0; i < c->ntargets; i++)
 		p->shelves[i].target = c->targets[i];
-	*ret = p;
-	if (cancel_init(&p->cancel, err) < 0) {
+	if (start(p, err) < 0) {
 		pool_close(p);
 		return -1;
 	}
-	for (; p->nthreads < REFILLERS && c->ntargets > 0; p->nthreads++)
-		if (thread_start(&p->threads[p->nthreads], "pool", refiller, p,
-			err) < 0) {
-			pool_close(p);
-			return -1;
-		}
+	*ret = p;
 	return 0;
 }
 
-void pool_close(struct pool *p)
+void pool_stop(struct pool *p)
 {
-	if (p == NULL)
-		return;
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_timeout(&root, STOP_MS);
+
 	mtx_lock(&p->mtx);
 	p->stopping = true;
 	cond_broadcast(&p->changed);
 	mtx_unlock(&p->mtx);
 	if (p->cancel.fd >= 0)
 		cancel_now(&p->cancel);
-	for (unsigned i = 0; i < p->nthreads; i++)
-		thread_join(p->threads[i]);
+	for (; p->nthreads > 0; p->nthreads--)
+		thread_join(p->threads[p->nthreads - 1]);
 	for (size_t i = 0; i < p->config.ntargets; i++) {
-		while (p->shelves[i].nready > 0)
-			destroy(p, shelf_pop(&p->shelves[i], 0));
-		mem_free(p->shelves[i].ready);
+		struct sandbox *sb;
+
+		while ((sb = pop_first(p, &p->shelves[i])) != NULL)
+			destroy_by(p, &ctx, sb);
 	}
+}
+
+void pool_close(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	pool_stop(p);
+	for (size_t i = 0; i < p->config.ntargets; i++)
+		mem_free(p->shelves[i].ready);
 	mem_free(p->shelves);
 	cancel_fini(&p->cancel);
 	cond_fini(&p->changed);

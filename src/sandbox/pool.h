@@ -24,8 +24,8 @@ struct pool_config {
 	const struct pool_target *targets;
 	size_t ntargets;
 	struct sandbox_limits limits;
-	/* Memory that warm sandboxes may reserve right now; 0 also under disk
-	 * pressure or while the engine is away. Any thread, quick. */
+	/* Memory that warm sandboxes may reserve right now; negative: neither
+	 * start nor remove any (the engine is away). Any thread, quick. */
 	int64_t (*allowance)(void *arg);
 	/* Fetches an image that is not there; blocks. */
 	int (*fetch)(void *arg, const struct ctx *ctx, const char *image,
@@ -34,8 +34,11 @@ struct pool_config {
 };
 int pool_open(
     struct pool **ret, const struct pool_config *c, struct err *err) MUST_CHECK;
-/* Destroys the idle ones (keep: leaves them to the collector) and frees. */
-void pool_close(struct pool *p);
+/* Refills no more and destroys what is ready; what the engine does not remove
+ * within seconds stays for the next hub's collector. The pool may still be
+ * asked, and has none. */
+void pool_stop(struct pool *p);
+void pool_close(struct pool *p); /* after the last call of the others */
 
 /* A ready one of this image, or NULL. The caller owns it. */
 struct sandbox *pool_take(struct pool *p, const char *image);
