@@ -209,7 +209,8 @@ static void note_removed(struct carry *c)
 	struct err err = ERR_INIT;
 
 	c->job.phases.removed = change.phases.removed;
-
+	log_debug(&c->ctx, "container removed",
+	    LOG_MS("after_ms", change.phases.removed - c->job.phases.ended));
 	if (store_job_note(c->hub->store, c->job.id, &change, NULL, &err) < 0)
 		log_debug(&c->ctx, "cannot note the removal", LOG_ERR(&err));
 }

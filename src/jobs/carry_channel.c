@@ -38,6 +38,21 @@ static void point_at_notes(
 	}
 }
 
+/* For LOG_LEVEL=debug. No name, no command: they are the user's words. */
+static void tell_step_end(const struct carry *c, uint16_t step)
+{
+	const struct step_progress *s;
+
+	if (step >= c->progress.nsteps)
+		return;
+	s = &c->progress.steps[step];
+	log_debug(&c->ctx, "step ended", LOG_INT("step", step + 1),
+	    LOG_INT("code", s->end.code), LOG_INT("flags", s->end.flags),
+	    LOG_MS("ran_ms", s->ended_at - s->started_at),
+	    LOG_MS("cpu_ms",
+		(int64_t)(s->end.utime_us + s->end.stime_us) * 1000));
+}
+
 static int append_batch(
     struct carry *c, const struct channel_record *in, size_t n, struct err *err)
 {
@@ -53,7 +68,10 @@ static int append_batch(
 	FAULT("after_spool_append");
 	for (size_t i = 0; i < n; i++) {
 		progress_fold(&c->progress, &recs[i]);
-		c->sync_due |= recs[i].kind == SPOOL_STEP_END;
+		if (recs[i].kind != SPOOL_STEP_END)
+			continue;
+		c->sync_due = true;
+		tell_step_end(c, recs[i].step);
 	}
 	c->agent_off = in[n - 1].end_off;
 	return 0;
@@ -295,6 +313,9 @@ uint32_t carry_send_step(struct carry *c, size_t index)
 	wire_put_u64(&b, (uint64_t)step.timeout_s * 1000);
 	wire_put_u32(&b, (uint32_t)c->hub->options->grace_ms);
 	ASSERT(!b.overflow);
+	log_debug(&c->ctx, "step sent", LOG_INT("step", (int64_t)index + 1),
+	    LOG_STR("kind", step.run != NULL ? "script" : "command"),
+	    LOG_INT("bytes", (int64_t)b.len));
 	seq = channel_send(c->sandbox->channel, WIRE_RUN, (uint16_t)index, &b);
 	buf_fini(&b);
 	FAULT("after_step_sent");

@@ -159,12 +159,44 @@ static void set_deadline(struct carry *c, int64_t running_for_ns)
 		c->deadline_ns -= running_for_ns;
 }
 
+/* -- what LOG_LEVEL=debug tells of a start
+ * ------------------------------------------------ */
+
+static const char *image_source(const struct carry *c)
+{
+	if (c->spec.image != NULL)
+		return "request";
+	return c->image == c->hub->options->image ? "default" : "route";
+}
+
+static void tell_plan(const struct carry *c, const struct sandbox_limits *l)
+{
+	log_debug(&c->ctx, "job starting", LOG_INT("try", c->job.tries + 1),
+	    LOG_STR("image", c->image), LOG_STR("image_from", image_source(c)),
+	    LOG_STR("network", c->spec.network),
+	    LOG_INT("memory_bytes", l->memory_bytes),
+	    LOG_INT("cpu_percent", l->nano_cpus / 10000000),
+	    LOG_INT("pids", l->pids), LOG_INT("steps", (int64_t)c->spec.nsteps));
+}
+
+static void tell_start(const struct carry *c)
+{
+	const struct job_phases *p = &c->job.phases;
+
+	log_debug(&c->ctx, "job running",
+	    LOG_STR("sandbox", c->sandbox->warm ? "warm" : "cold"),
+	    LOG_STR("container", c->sandbox->container_id),
+	    LOG_MS("queued_ms", p->assigned - p->queued),
+	    LOG_MS("prepared_ms", p->started - p->assigned));
+}
+
 static int prepare(struct carry *c, struct err *err)
 {
 	struct sandbox_limits limits = hub_limits_of(c->hub, &c->spec);
 
 	TRY(spool_log_open(
 	    c->hub->spool, c->id_text, &c->log, &c->agent_off, err));
+	tell_plan(c, &limits);
 	TRY(to_queued(c, err));
 	c->sandbox = take_warm(c, limits);
 	TRY(to_assigned(c, err));
@@ -173,7 +205,9 @@ static int prepare(struct carry *c, struct err *err)
 	live_set_sandbox(c->hub->live, &c->live, c->sandbox);
 	channel_set_offset(c->sandbox->channel, 0);
 	TRY(ctx_check(&c->starting, err));
-	return to_running(c, err);
+	TRY(to_running(c, err));
+	tell_start(c);
+	return 0;
 }
 
 int carry_start(struct carry *c, struct outcome *ret)
