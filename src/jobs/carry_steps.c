@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "jobs/carry_internal.h"
 
@@ -51,6 +52,7 @@ static bool step_is_over(const struct carry *c)
 static void end_step(struct carry *c)
 {
 	int64_t grace = c->hub->options->grace_ms;
+	enum carry_news news;
 	struct err err = ERR_INIT;
 	struct buf b;
 
@@ -58,9 +60,11 @@ static void end_step(struct carry *c)
 	wire_put_u32(&b, (uint32_t)grace);
 	channel_send(c->sandbox->channel, WIRE_CANCEL, WIRE_STEP_NONE, &b);
 	buf_fini(&b);
-	if (carry_await(c, step_is_over,
-		clock_deadline_ms(grace + AGENT_MARGIN_MS), 1 << CARRY_CANCEL,
-		&err) != CARRY_TIMEOUT)
+	news = carry_await(c, step_is_over,
+	    clock_deadline_ms(grace + AGENT_MARGIN_MS), 1 << CARRY_CANCEL,
+	    &err);
+	FAULT("after_step_cut_short");
+	if (news != CARRY_TIMEOUT)
 		return;
 	log_warn(&c->ctx, "the agent did not end the step in time, killing "
 			  "the container");

@@ -43,6 +43,9 @@ RECOVERY = {
     "spool_recover_index_cut": "after_spool_append",
 }
 
+# Passed when a job is ended early: test_fault_points.py names each.
+EARLY_END = ["after_step_cut_short"]
+
 # Not in a job's life: the unit test that dies there.
 UNIT = {
     "spool_remove": "test_spool_retain.c",

@@ -30,6 +30,7 @@ class StepCounter:
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._held: dict[str, threading.Event] = {}
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -38,6 +39,9 @@ class StepCounter:
                 if name:
                     with outer._lock:
                         outer.seen[name] += 1
+                        held = outer._held.get(name)
+                    if held is not None:
+                        held.wait(600)
                     self.wfile.write(b"counted\n")
 
         class Server(socketserver.ThreadingTCPServer):
@@ -67,7 +71,14 @@ exec 9>&-
         with self._lock:
             return self.seen[name]
 
+    def hold(self, name: str) -> threading.Event:
+        """A step of this name stands still, once counted, until set()."""
+        with self._lock:
+            return self._held.setdefault(name, threading.Event())
+
     def close(self) -> None:
+        for held in self._held.values():
+            held.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -42,7 +42,8 @@ CASES += [Case(point, 1, warm, first)
 
 def test_each_point_of_the_sources_has_a_test() -> None:
     sources = set(fault_points.in_sources())
-    tested = {*fault_points.LIFE, *fault_points.RECOVERY, *fault_points.UNIT}
+    tested = {*fault_points.LIFE, *fault_points.RECOVERY, *fault_points.EARLY_END,
+              *fault_points.UNIT}
     assert sources == tested, "adjust tests/integration/fault_points.py"
     for point, test in fault_points.UNIT.items():
         with open(os.path.join(fault_points.ROOT, "tests", "unit", test),
@@ -169,3 +170,26 @@ def outcomes(runnerhub: str, engine: Any, image: str,
 def test_the_hub_dies_and_the_job_is_done_once(
         case: Case, outcomes: dict[Case, Future]) -> None:
     outcomes[case].result(timeout=600)
+
+
+@pytest.mark.parametrize("why", ["cancel", "timeout"])
+def test_the_hub_dies_behind_the_step_that_it_ended(
+        why: str, make_hub: Callable[..., Hub]) -> None:
+    """The next hub tells the reason, not that the step failed, and runs no
+    further step, whatever its condition."""
+    hub = make_hub(env={"RUNNERHUB_FAULT": "after_step_cut_short"}).start()
+    job_id = hub.delegate(
+        ["echo begun; exec sleep 1000",
+         {"name": "always", "run": "echo never", "if": "always"}],
+        timeoutSeconds=2 if why == "timeout" else 3600)
+    wait_for(lambda: "begun" in hub.logs(job_id), what="the step prints")
+    if why == "cancel":
+        assert hub.post(f"/api/jobs/{job_id}/cancel").status in (200, 202)
+    assert wait_dead(hub)
+    hub.env["RUNNERHUB_FAULT"] = ""
+    job = hub.start().wait_end(job_id)
+    assert (job["status"], job["code"]) == {
+        "cancel": ("cancelled", "cancelled"), "timeout": ("failed", "job_timeout")}[why]
+    assert full_log(hub, job_id) == "begun\n"
+    check_steps_once(hub, job_id)
+    check_nothing_left(hub)
