@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "api/api_internal.h"
+#include "base/mem.h"
 #include "jobs/progress.h"
 #include "jobs/spec.h"
 
@@ -119,7 +120,7 @@ static void write_result(const struct job *job, struct json *j)
 		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
 		json_kraw(j, key, text);
-		free(text);
+		mem_free(text);
 	}
 	if (result == NULL)
 		json_kraw(j, "steps", "[]");

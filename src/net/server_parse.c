@@ -143,7 +143,8 @@ static int on_headers_complete(llhttp_t *p)
 	if (server_exchange_set_target(x, &why) != 0)
 		return refusal(x, 400, "bad_target", why);
 	if (facts.request_id != NULL)
-		strcpy(x->request_id, facts.request_id);
+		snprintf(x->request_id, sizeof(x->request_id), "%s",
+		    facts.request_id);
 	x->expects_continue = facts.expects_continue && x->minor >= 1 &&
 			      (facts.chunked || p->content_length > 0);
 	p->upgrade = 0; /* an offer that we do not take */
