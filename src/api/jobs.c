@@ -6,6 +6,9 @@
 #include "api/api_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parse.h"
+
+enum { DEPTH_MAX = 32 }; /* of a request's JSON */
 
 /* -- delegate
  * ------------------------------------------------------------------------ */
@@ -216,8 +219,14 @@ static json_t *body_object(struct call *c, struct err *err)
 	json_error_t why;
 	size_t len;
 	const char *body = http_body(c->x, &len);
-	json_t *o = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *o;
 
+	if (parse_json_depth(body, len, DEPTH_MAX) < 0) {
+		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
+		    "The body nests deeper than %d levels", DEPTH_MAX));
+		return NULL;
+	}
+	o = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
 	if (json_is_object(o))
 		return o;
 	if (o == NULL)

@@ -155,3 +155,23 @@ unsigned parse_distance(const char *a, const char *b)
 	}
 	return d[la % 3][lb] < CAP ? d[la % 3][lb] : CAP;
 }
+
+int parse_json_depth(const char *text, size_t len, unsigned max)
+{
+	bool in_string = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (in_string && c == '\\')
+			i++; /* also an escaped quote */
+		else if (!in_string && (c == '[' || c == '{') && ++depth > max)
+			return -1;
+		else if (!in_string && (c == ']' || c == '}') && depth > 0)
+			depth--;
+	}
+	return 0;
+}

@@ -6,6 +6,7 @@
 #define BASE_PARSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Decimal integer in [min, max], optional '-'. 0 or -1. */
@@ -21,5 +22,9 @@ int parse_duration(const char *text, int64_t unit_ms, int64_t *ret_ms);
 
 /* Edit distance (Damerau, adjacent swap = 1), capped at 8: "did you mean". */
 unsigned parse_distance(const char *a, const char *b);
+
+/* JSON text of at most so many levels of [] and {}? 0 or -1. Looks no
+ * further: for readers that recurse. */
+int parse_json_depth(const char *text, size_t len, unsigned max);
 
 #endif

@@ -35,19 +35,34 @@ void spec_fini(struct spec *s)
 	*s = (struct spec){0};
 }
 
+/* At most n bytes of text, cut between characters. */
+static size_t whole_characters(const char *text, size_t n)
+{
+	size_t used = 0, len;
+
+	while (used < n && (len = utf8_sequence(text + used, n - used)) > 0)
+		used += len;
+	return used;
+}
+
 /* As a person would call it: the first line that says something. */
 static void name_from(const char *text, char *out, size_t size)
 {
-	size_t n, used = 0, len;
+	size_t n;
 
 	text += strspn(text, " \t\r\n");
 	n = strcspn(text, "\r\n");
 	if (n >= size - 4)
 		n = size - 5;
-	while (used < n && (len = utf8_sequence(text + used, n - used)) > 0)
-		used += len;
-	snprintf(out, size, "%.*s%s", (int)used, text,
+	snprintf(out, size, "%.*s%s", (int)whole_characters(text, n), text,
 	    text[strcspn(text, "\r\n")] != '\0' ? " ..." : "");
+}
+
+static void name_given(const char *text, char *out, size_t size)
+{
+	size_t n = strnlen(text, size - 1);
+
+	snprintf(out, size, "%.*s", (int)whole_characters(text, n), text);
 }
 
 static enum step_when when_of(const char *text)
@@ -78,7 +93,7 @@ void spec_step(const struct spec *s, size_t index, struct step_spec *ret)
 		json_is_true(json_object_get(step, "continueOnError")),
 	    .when = when_of(json_string_value(json_object_get(step, "if")))};
 	if (name != NULL)
-		snprintf(ret->name, sizeof(ret->name), "%s", name);
+		name_given(name, ret->name, sizeof(ret->name));
 	else if (ret->run != NULL)
 		name_from(ret->run, ret->name, sizeof(ret->name));
 	else
