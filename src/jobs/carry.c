@@ -190,12 +190,9 @@ static void conclude(struct carry *c, struct outcome *o)
 
 static void close_log(struct carry *c, const struct outcome *o)
 {
-	struct err err = ERR_INIT;
-
 	if (c->log == NULL)
 		return;
-	if (spool_sync(c->log, &err) < 0)
-		log_warn(&c->ctx, "cannot sync the job's log", LOG_ERR(&err));
+	/* The spool's flusher puts the rest on the disk. */
 	if (o->kind == OUTCOME_END || o->kind == OUTCOME_OVER)
 		spool_log_finish(c->log, clock_wall_ns());
 	else

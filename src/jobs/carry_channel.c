@@ -70,7 +70,7 @@ static int append_batch(
 		progress_fold(&c->progress, &recs[i]);
 		if (recs[i].kind != SPOOL_STEP_END)
 			continue;
-		c->sync_due = true;
+		spool_sync_soon(c->log);
 		tell_step_end(c, recs[i].step);
 	}
 	c->agent_off = in[n - 1].end_off;
@@ -132,22 +132,6 @@ static void drain(struct carry *c)
 		 (c->disk_full && !atomic_load(&c->live.stopping)));
 }
 
-/* A step's end is put on the disk at once, but behind the next step's start:
- * before this thread has nothing to do but wait. */
-static void sync_log(struct carry *c)
-{
-	struct err err = ERR_INIT;
-
-	if (!c->sync_due)
-		return;
-	c->sync_due = false;
-	if (spool_sync(c->log, &err) < 0)
-		log_warn(&c->ctx,
-		    "cannot sync the job's log, trying again "
-		    "within a second",
-		    LOG_ERR(&err));
-}
-
 static bool noticed(unsigned ignore, enum carry_news news)
 {
 	return (ignore & 1U << news) == 0;
@@ -176,7 +160,6 @@ enum carry_news carry_await(struct carry *c,
 			return CARRY_CANCEL;
 		if (clock_mono_ns() >= deadline_ns)
 			return CARRY_TIMEOUT;
-		sync_log(c);
 		wait_until = c->disk_full
 				 ? clock_deadline_ms(DISK_FULL_PAUSE_MS)
 				 : deadline_ns;

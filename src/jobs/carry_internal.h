@@ -28,7 +28,6 @@ struct carry {
 	bool resumed;
 	bool job_sent;       /* the agent has its WIRE_JOB */
 	int64_t deadline_ns; /* mono: the job's time limit */
-	bool sync_due;	     /* a step ended: its log goes to the disk */
 	bool disk_full;      /* output waits in the agent */
 };
 

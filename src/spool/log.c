@@ -251,6 +251,17 @@ int log_flush(
 	return r;
 }
 
+void spool_sync_soon(struct spool_log *log)
+{
+	struct spool *s = log->spool;
+
+	MAGIC_CHECK(log, LOG_MAGIC);
+	mtx_lock(&s->mtx);
+	s->flush_soon = true;
+	cond_signal(&s->flusher_wake);
+	mtx_unlock(&s->mtx);
+}
+
 int spool_sync(struct spool_log *log, struct err *err)
 {
 	bool failed, did;

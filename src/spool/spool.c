@@ -82,12 +82,23 @@ static void dispose_closing(struct spool *s)
 	}
 }
 
+static bool flush_is_due(struct spool *s, int64_t next_flush_ns)
+{
+	bool wanted;
+
+	mtx_lock(&s->mtx);
+	wanted = s->flush_soon;
+	s->flush_soon = false;
+	mtx_unlock(&s->mtx);
+	return wanted || real_mono_ns() >= next_flush_ns;
+}
+
 /* Sleeps until there is something to do. Without writers nothing gets
  * dirty, so an idle hub is not woken. */
 static void wait_for_work(struct spool *s, int64_t next_flush_ns)
 {
 	mtx_lock(&s->mtx);
-	if (s->closing == NULL && !s->stopping)
+	if (s->closing == NULL && !s->stopping && !s->flush_soon)
 		IGNORE(cond_wait_until(&s->flusher_wake, &s->mtx,
 		    s->writers != NULL
 			? next_flush_ns
@@ -106,7 +117,7 @@ static void *flusher_main(void *arg)
 		stopping = s->stopping;
 		mtx_unlock(&s->mtx);
 		dispose_closing(s);
-		if (real_mono_ns() >= next_flush_ns) {
+		if (flush_is_due(s, next_flush_ns)) {
 			flush_writers(s);
 			next_flush_ns = real_mono_ns() + FLUSH_EVERY_NS;
 		}

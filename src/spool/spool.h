@@ -88,6 +88,8 @@ int spool_append(struct spool_log *log, const struct spool_record *recs,
     size_t n, struct err *err) MUST_CHECK;
 /* Everything appended so far is on the disk when this returns 0. */
 int spool_sync(struct spool_log *log, struct err *err) MUST_CHECK;
+/* The flusher begins with it at once; does not wait. */
+void spool_sync_soon(struct spool_log *log);
 /* The log has ended: followers get their end, retention may take it. Frees
  * the writer. Works on a full disk too. */
 void spool_log_finish(struct spool_log *log, int64_t wall_ns);
