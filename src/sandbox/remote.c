@@ -9,50 +9,26 @@
 
 #include "agent/agent_image.h"
 #include "base/map.h"
-#include "base/mem.h"
+#include "base/tar.h"
 #include "sandbox/sandbox_internal.h"
 
 /* -- the agent's volume
  * ---------------------------------------------------------------- */
 
-enum { TAR_BLOCK = 512, DIAL_TIMEOUT_MS = 10000 };
+enum { DIAL_TIMEOUT_MS = 10000 };
 
-static void put_octal(char *field, size_t size, unsigned long value)
+/* The agent alone, mode 0755, owned by root. */
+static void agent_tar(struct buf *tar)
 {
-	snprintf(field, size, "%0*lo", (int)size - 1, value);
-}
+	size_t size = agent_image_size();
 
-/* One file, mode 0755, owned by root: POSIX.1-1988 ustar. */
-static void tar_header(char h[TAR_BLOCK], const char *name, size_t len)
-{
-	unsigned sum = 0;
-
-	memset(h, 0, TAR_BLOCK);
-	snprintf(h, 100, "%s", name);
-	put_octal(h + 100, 8, 0755);
-	put_octal(h + 108, 8, 0);
-	put_octal(h + 116, 8, 0);
-	put_octal(h + 124, 12, len);
-	put_octal(h + 136, 12, 0);
-	h[156] = '0';
-	memcpy(h + 257, "ustar\00000", 8);
-	memset(h + 148, ' ', 8);
-	for (size_t i = 0; i < TAR_BLOCK; i++)
-		sum += (unsigned char)h[i];
-	snprintf(h + 148, 8, "%06o", sum);
-}
-
-static char *agent_tar(size_t *ret_len)
-{
-	size_t len = agent_image_size();
-	size_t padded = (len + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
-	char *tar;
-
-	*ret_len = TAR_BLOCK + padded + 2 * TAR_BLOCK;
-	tar = mem_zalloc(*ret_len);
-	tar_header(tar, "agent", len);
-	memcpy(tar + TAR_BLOCK, agent_image, len);
-	return tar;
+	tar_put_entry(tar,
+	    &(struct tar_entry){
+		.name = "agent", .type = TAR_FILE, .mode = 0755, .size = size});
+	IGNORE(buf_append(tar, agent_image, size)); /* asserted below */
+	tar_put_padding(tar, size);
+	tar_put_end(tar);
+	ASSERT(!tar->overflow);
 }
 
 /* A container that never runs lends its mount. */
@@ -69,9 +45,9 @@ static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
 	    .binds = binds,
 	    .labels = labels,
 	    .network_mode = "none"};
+	CLEANUP(buf_fini)
+	struct buf tar = {.max = agent_image_size() + 4 * TAR_BLOCK};
 	struct err ignored = ERR_INIT;
-	size_t len;
-	char *tar;
 	int r;
 
 	snprintf(name, sizeof(name), "%s-%.8s", s->agent_volume, s->generation);
@@ -79,10 +55,9 @@ static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
 	TRY(engine_volume_create(
 	    s->config.engine, ctx, s->agent_volume, labels, err));
 	TRY(engine_container_create(s->config.engine, ctx, &spec, id, err));
-	tar = agent_tar(&len);
+	agent_tar(&tar);
 	r = engine_container_put_archive(
-	    s->config.engine, ctx, id, "/.runnerhub", tar, len, err);
-	mem_free(tar);
+	    s->config.engine, ctx, id, "/.runnerhub", tar.data, tar.len, err);
 	IGNORE(engine_container_remove(s->config.engine, ctx, id, &ignored));
 	return r;
 }
@@ -112,9 +87,8 @@ void remote_erase(struct sandboxes *s, const struct ctx *ctx)
 	struct err ignored = ERR_INIT;
 
 	mtx_lock(&s->remote_mtx);
-	if (s->agent_volume_ready &&
-	    engine_volume_remove(
-		s->config.engine, ctx, s->agent_volume, &ignored) == 0)
+	if (s->agent_volume_ready && engine_volume_remove(s->config.engine, ctx,
+					 s->agent_volume, &ignored) == 0)
 		s->agent_volume_ready = false;
 	mtx_unlock(&s->remote_mtx);
 }
