@@ -139,12 +139,13 @@ static struct answer start_stream(struct call *c, const struct log_request *q,
 /* -- a range of the plain bytes
  * ----------------------------------------------------------- */
 
-/* "bytes=a-b", "bytes=a-", "bytes=-n": one range, else the whole. 1 a range,
- * 0 none, -1 not satisfiable. Source: RFC 9110 §14. */
+/* "bytes=a-b", "bytes=a-", "bytes=-n": one range, else the whole. 1 a range
+ * (then both are set), 0 none, -1 not satisfiable. Source: RFC 9110 §14. */
 static int parse_range(
     const char *text, int64_t size, int64_t *ret_from, int64_t *ret_to)
 {
 	char first[24], last[24];
+	int64_t from, to = size - 1;
 	const char *dash;
 
 	if (text == NULL || strncmp(text, "bytes=", 6) != 0)
@@ -157,23 +158,21 @@ static int parse_range(
 		return 0;
 	snprintf(first, sizeof(first), "%.*s", (int)(dash - text), text);
 	snprintf(last, sizeof(last), "%s", dash + 1);
-	*ret_to = size - 1;
 	if (*first == '\0') {
-		if (parse_int(last, 0, INT64_MAX, ret_from) < 0)
+		if (parse_int(last, 0, INT64_MAX, &from) < 0)
 			return 0;
-		if (*ret_from == 0 || size == 0)
+		if (from == 0 || size == 0)
 			return -1;
-		*ret_from = *ret_from > size ? 0 : size - *ret_from;
-		return 1;
-	}
-	if (parse_int(first, 0, INT64_MAX, ret_from) < 0 ||
-	    (*last != '\0' &&
-		parse_int(last, *ret_from, INT64_MAX, ret_to) < 0))
+		from = from > size ? 0 : size - from;
+	} else if (parse_int(first, 0, INT64_MAX, &from) < 0 ||
+		   (*last != '\0' &&
+		       parse_int(last, from, INT64_MAX, &to) < 0)) {
 		return 0;
-	if (*ret_from >= size)
+	}
+	if (from >= size)
 		return -1;
-	if (*ret_to >= size)
-		*ret_to = size - 1;
+	*ret_from = from;
+	*ret_to = to < size ? to : size - 1;
 	return 1;
 }
 
