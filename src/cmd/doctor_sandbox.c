@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "cmd/doctor.h"
-#include "sandbox/hostnet.h"
 #include "sandbox/sandbox.h"
 
 #define CLEAN_UP_MS 30000
@@ -38,29 +37,8 @@ static int remove_entry(
 	return remove(path);
 }
 
-/* Networks bear our label; the guard's table is named after the hub. */
-static void remove_network(
-    struct patient *p, const struct trial *t, const struct ctx *ctx)
-{
-	CLEANUP(engine_network_list_free) struct engine_network_list list = {0};
-	struct err err = ERR_INIT;
-	char label[96], table[32];
-	const char *labels[] = {label, NULL};
-
-	snprintf(label, sizeof(label), "runnerhub.hub=%s", t->hub_id);
-	snprintf(table, sizeof(table), "runnerhub_%.8s", t->hub_id);
-	if (engine_network_list(p->engine, ctx, labels, &list, &err) == 0)
-		for (size_t i = 0; i < list.n; i++)
-			/* what stays bears our label: a later hub's owner can
-			 * see and remove it */
-			IGNORE(engine_network_remove(
-			    p->engine, ctx, list.items[i].id, &err));
-	/* none was made where this user may not */
-	IGNORE(hostnet_guard_remove(table, &err));
-}
-
 /* Undoes it all, also after a timeout: with a deadline of its own. */
-static void clean_up(struct patient *p, struct trial *t)
+static void clean_up(struct trial *t)
 {
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_timeout(&root, CLEAN_UP_MS);
@@ -69,8 +47,8 @@ static void clean_up(struct patient *p, struct trial *t)
 	if (t->sandbox != NULL)
 		IGNORE(sandbox_destroy(t->sandboxes, &ctx, t->sandbox, &err));
 	if (t->sandboxes != NULL) {
+		sandboxes_erase(t->sandboxes, &ctx);
 		sandboxes_close(t->sandboxes);
-		remove_network(p, t, &ctx);
 	}
 	if (t->dir[0] != '\0')
 		nftw(t->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
@@ -158,5 +136,5 @@ void doctor_sandbox(struct patient *p, struct finding *f)
 		    "no job can start like this; see docs/TROUBLESHOOTING.md, "
 		    "container creation");
 	}
-	clean_up(p, &t);
+	clean_up(&t);
 }

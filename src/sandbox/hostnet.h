@@ -1,8 +1,9 @@
 /*
  * The fast network of a sandbox on the local host: a veth pair made by us
  * joins a container that the engine started with NetworkDisabled to a
- * bridge that the engine made (its NAT and forwarding rules apply). Avoids
- * the engine's own network set-up, which costs more than the whole start.
+ * bridge that the engine made (its NAT and forwarding rules apply) or, where
+ * its bridges do not keep containers apart, to one of our own. Avoids the
+ * engine's own network set-up, which costs more than the whole start.
  * Needs CAP_NET_ADMIN and CAP_SYS_ADMIN in the host's network namespace.
  * Blocking, milliseconds; any thread (a namespace change is confined to a
  * short-lived thread).
@@ -48,6 +49,51 @@ int hostnet_list(const char *prefix, void (*cb)(void *arg, const char *host_if),
     void *arg, struct err *err) MUST_CHECK;
 
 /*
+ * A bridge of our own, for engines whose networks cannot be used.
+ *
+ * Makes it, or repairs it where it exists: address gateway/prefix, no IPv6,
+ * up. Sets net.ipv4.ip_forward = 1 where it is 0 (which makes the machine a
+ * router between all its networks, as every engine does) and never sets it
+ * back. ERR_CONFLICT "subnet_taken": an address or a route of the machine is
+ * in the range. What makes traffic flow is the guard with own_bridge set.
+ */
+struct hostnet_bridge {
+	const char *name;
+	uint32_t gateway; /* the machine's address on it, host byte order */
+	unsigned prefix;
+	int mtu; /* 0: the kernel's default */
+};
+int hostnet_bridge_ensure(
+    const struct hostnet_bridge *bridge, struct err *err) MUST_CHECK;
+/* 1 there is one with this address (0: it has none yet), 0 none, -1 error,
+ * also when the name is that of something else. */
+int hostnet_bridge_find(const char *name, uint32_t *ret_gateway,
+    unsigned *ret_prefix, struct err *err) MUST_CHECK;
+/* None is fine. ERR_CONFLICT: it has ports, or is no bridge. */
+int hostnet_bridge_remove(const char *name, struct err *err) MUST_CHECK;
+
+#define HOSTNET_UPLINKS_MAX 8
+/* The bridges that a default route of the machine leads over. */
+struct hostnet_uplinks {
+	char names[HOSTNET_UPLINKS_MAX][16];
+	unsigned n;
+};
+int hostnet_bridge_uplinks(
+    struct hostnet_uplinks *ret, struct err *err) MUST_CHECK;
+
+struct hostnet_guard {
+	const char *table; /* its name: 1 to 31 of [a-z0-9_] */
+	const char *bridge;
+	bool open_host;  /* leave the machine itself and the clouds' places
+			    reachable; for own_bridge alone */
+	bool allow_dns;  /* port 53 of the machine itself */
+	bool own_bridge; /* with this range: */
+	uint32_t subnet;
+	unsigned prefix;
+	struct hostnet_uplinks uplinks;
+};
+
+/*
  * Rules of our own (nftables table inet `table`, chains input and forward,
  * just before the usual filter chains) about what comes from `bridge`:
  * - to the machine itself, on any of its addresses (so also to ports that
@@ -67,13 +113,22 @@ int hostnet_list(const char *prefix, void (*cb)(void *arg, const char *host_if),
  * overrides none of them. The engine's rules keep it from other networks of
  * the engine; the machine's LAN is reachable.
  *
+ * With own_bridge, where no rule of an engine applies, also (Linux 5.2):
+ * - what goes out bears the machine's address (chain postrouting);
+ * - nobody but the machine opens a connection to a sandbox: dropped;
+ * - to any other bridge, which is an engine's or a hub's network: refused,
+ *   but for `uplinks`.
+ * A machine that drops what it does not know in its own forward chains (a
+ * Docker beside, a firewall) must accept what comes from `bridge` there:
+ * hostnet_forward_blocked tells.
+ *
  * Idempotent; replaces the earlier table in one transaction, so never is
  * there a moment without rules. A reload of the machine's own firewall can
  * flush the table: install again when in doubt, it takes some 15 ms.
- * table: 1 to 31 of [a-z0-9_]. The bridge need not exist yet.
+ * The bridge need not exist yet.
  */
-int hostnet_guard_install(const char *table, const char *bridge, bool allow_dns,
-    struct err *err) MUST_CHECK;
+int hostnet_guard_install(
+    const struct hostnet_guard *guard, struct err *err) MUST_CHECK;
 int hostnet_guard_remove(const char *table, struct err *err) MUST_CHECK;
 
 #endif

@@ -32,7 +32,8 @@ static const struct {
     {0x646464C8, 32}, /* 100.100.100.200: Alibaba */
 };
 
-#define REFUSE "refuse"
+#define REFUSE  "refuse"
+#define FORWARD "forward"
 
 /* The end of whatever is refused: said aloud, so that a job fails at once
  * and with words instead of hanging. */
@@ -98,44 +99,97 @@ static void guard_input(struct nft_batch *b, const char *bridge, bool allow_dns)
 	nft_rule_end(b);
 }
 
-/* Through the machine. The order matters: replies and DNS end the chain, so
- * what may not pass even then stands before them. */
-static void guard_forward(struct nft_batch *b, const char *bridge)
+/* -- on a bridge of our own, beside what follows ---------------------------
+ */
+
+/* The machine's own connections are no forwarding; a port that an engine
+ * publishes never leads here. */
+static void guard_inbound(struct nft_batch *b, const char *bridge)
 {
-	static const char chain[] = "forward";
-
-	nft_chain_add(b, chain, NF_INET_FORWARD, PRIORITY);
-	pass_others(b, chain, bridge);
-
-	nft_rule_begin(b, chain); /* to another sandbox */
+	nft_rule_begin(b, FORWARD);
+	nft_match_interface(b, NFT_IN, false, bridge);
 	nft_match_interface(b, NFT_OUT, true, bridge);
+	nft_match_no_reply(b);
 	nft_count(b);
 	nft_drop(b);
 	nft_rule_end(b);
+}
 
-	pass_replies(b, chain);
-
-	nft_rule_begin(b, chain); /* no sandbox has an IPv6 address */
-	nft_match_family(b, NFPROTO_IPV6);
+/* A bridge is the network of an engine or of a hub, unless the machine
+ * itself reaches the world over it. */
+static void guard_neighbours(
+    struct nft_batch *b, const struct hostnet_uplinks *uplinks)
+{
+	nft_rule_begin(b, FORWARD);
+	nft_match_out_kind(b, "bridge");
+	for (unsigned i = 0; i < uplinks->n; i++)
+		nft_match_interface(b, NFT_OUT, false, uplinks->names[i]);
 	refuse(b);
 	nft_rule_end(b);
+}
 
-	/* To a port published on the machine. By ICMP also for TCP: a reset
-	 * would bear the translated address, and be taken for a stranger's. */
+static void translate(struct nft_batch *b, const struct hostnet_guard *g)
+{
+	static const char chain[] = "postrouting";
+
+	nft_snat_chain_add(b, chain);
 	nft_rule_begin(b, chain);
+	nft_match_source(b, g->subnet, g->prefix);
+	nft_match_interface(b, NFT_OUT, false, g->bridge);
+	nft_masquerade(b);
+	nft_rule_end(b);
+}
+
+/* -- what holds on any bridge ----------------------------------------------
+ */
+
+/* To a port published on the machine, and to the clouds' places. */
+static void guard_places(struct nft_batch *b)
+{
+	/* By ICMP also for TCP: a reset would bear the translated address, and
+	 * be taken for a stranger's. */
+	nft_rule_begin(b, FORWARD);
 	nft_match_redirected(b);
 	nft_count(b);
 	nft_reject(b);
 	nft_rule_end(b);
 
-	pass_dns(b, chain);
+	pass_dns(b, FORWARD);
 	for (size_t i = 0; i < ARRAY_LEN(metadata); i++) {
-		nft_rule_begin(b, chain);
+		nft_rule_begin(b, FORWARD);
 		nft_match_destination(
 		    b, metadata[i].address, metadata[i].prefix);
 		refuse(b);
 		nft_rule_end(b);
 	}
+}
+
+/* Through the machine. The order matters: replies and DNS end the chain, so
+ * what may not pass even then stands before them. */
+static void guard_forward(struct nft_batch *b, const struct hostnet_guard *g)
+{
+	nft_chain_add(b, FORWARD, NF_INET_FORWARD, PRIORITY);
+	if (g->own_bridge)
+		guard_inbound(b, g->bridge);
+	pass_others(b, FORWARD, g->bridge);
+
+	nft_rule_begin(b, FORWARD); /* to another sandbox */
+	nft_match_interface(b, NFT_OUT, true, g->bridge);
+	nft_count(b);
+	nft_drop(b);
+	nft_rule_end(b);
+
+	pass_replies(b, FORWARD);
+
+	nft_rule_begin(b, FORWARD); /* no sandbox has an IPv6 address */
+	nft_match_family(b, NFPROTO_IPV6);
+	refuse(b);
+	nft_rule_end(b);
+
+	if (g->own_bridge)
+		guard_neighbours(b, &g->uplinks);
+	if (!g->open_host)
+		guard_places(b);
 }
 
 static int check_table(const char *table, struct err *err)
@@ -161,25 +215,35 @@ static int commit(struct nft_batch *b, const char *what, struct err *err)
 	return 0;
 }
 
-int hostnet_guard_install(
-    const char *table, const char *bridge, bool allow_dns, struct err *err)
+static int check_guard(const struct hostnet_guard *g, struct err *err)
 {
-	CLEANUP(nft_batch_fini) struct nft_batch b;
-	size_t len = strlen(bridge);
+	size_t len = strlen(g->bridge);
 
-	nft_batch_init(&b, table);
-	TRY(check_table(table, err));
+	TRY(check_table(g->table, err));
 	if (len == 0 || len >= IFNAMSIZ)
 		return err_set(err, ERR_INVALID, NULL,
 		    "bridge \"%.64s\": an interface name has 1 to %d "
 		    "characters",
-		    bridge, IFNAMSIZ - 1);
+		    g->bridge, IFNAMSIZ - 1);
+	ASSERT(g->own_bridge || !g->open_host);
+	return 0;
+}
+
+int hostnet_guard_install(const struct hostnet_guard *g, struct err *err)
+{
+	CLEANUP(nft_batch_fini) struct nft_batch b;
+
+	nft_batch_init(&b, g->table);
+	TRY(check_guard(g, err));
 	nft_table_add(&b);
 	nft_table_delete(&b);
 	nft_table_add(&b);
 	add_refuse_chain(&b);
-	guard_input(&b, bridge, allow_dns);
-	guard_forward(&b, bridge);
+	if (!g->open_host)
+		guard_input(&b, g->bridge, g->allow_dns);
+	guard_forward(&b, g);
+	if (g->own_bridge)
+		translate(&b, g);
 	return commit(&b, "install", err);
 }
 

@@ -46,6 +46,7 @@ static void link_read(const struct nlmsghdr *h, struct link_info *ret)
 	if (!nl_attr_get_str(attrs, IFLA_IFNAME, ret->name, sizeof(ret->name)))
 		return;
 	ret->index = head.ifi_index;
+	ret->master = (int)nl_attr_get_u32(attrs, IFLA_MASTER);
 	ret->mtu = nl_attr_get_u32(attrs, IFLA_MTU);
 	if (!nl_attr_find(attrs, IFLA_LINKINFO, &info))
 		return;
@@ -121,7 +122,8 @@ int link_each(struct nl_sock *s, link_each_fn *fn, void *arg, struct err *err)
 }
 
 /* -- creating and removing ------------------------------------------------ */
-int link_create_bridge(struct nl_sock *s, const char *name, struct err *err)
+int link_create_bridge(
+    struct nl_sock *s, const struct link_bridge *bridge, struct err *err)
 {
 	struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
 	struct nl_msg m;
@@ -129,7 +131,11 @@ int link_create_bridge(struct nl_sock *s, const char *name, struct err *err)
 
 	link_request(
 	    &m, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &head);
-	nl_attr_str(&m, IFLA_IFNAME, name);
+	nl_attr_str(&m, IFLA_IFNAME, bridge->name);
+	if (bridge->mac != NULL)
+		nl_attr_put(&m, IFLA_ADDRESS, bridge->mac, 6);
+	if (bridge->mtu > 0)
+		nl_attr_u32(&m, IFLA_MTU, bridge->mtu);
 	info = nl_nest_begin(&m, IFLA_LINKINFO);
 	nl_attr_str(&m, IFLA_INFO_KIND, "bridge");
 	nl_nest_end(&m, info);

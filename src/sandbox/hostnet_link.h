@@ -15,6 +15,7 @@
 
 struct link_info {
 	int index;
+	int master; /* index of the bridge it is a port of, 0: none */
 	unsigned mtu;
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_MAX]; /* "veth", "bridge"; "" for hardware, lo */
@@ -28,8 +29,14 @@ typedef void link_each_fn(void *arg, const struct link_info *info);
 int link_each(
     struct nl_sock *s, link_each_fn *fn, void *arg, struct err *err) MUST_CHECK;
 
-int link_create_bridge(
-    struct nl_sock *s, const char *name, struct err *err) MUST_CHECK;
+struct link_bridge {
+	const char *name;
+	const uint8_t *mac; /* NULL: a random one, later its lowest port's */
+	unsigned mtu;       /* 0: the lowest of its ports' */
+};
+/* It is down. */
+int link_create_bridge(struct nl_sock *s, const struct link_bridge *bridge,
+    struct err *err) MUST_CHECK;
 
 struct link_veth {
 	const char *name;

@@ -66,12 +66,13 @@ static int trial(void *arg, struct err *err)
 	    .peer_name = "probe1",
 	    .peer_mac = mac,
 	    .mtu = 1500};
+	const struct link_bridge bridge = {.name = "probebr"};
 	CLEANUP(fd_close) int ns = -1;
 	struct link_info info;
 
 	(void)arg;
 	TRY(nl_open(&s, NETLINK_ROUTE, err));
-	TRY(link_create_bridge(&s, "probebr", err));
+	TRY(link_create_bridge(&s, &bridge, err));
 	TRY(find_own(&s, "probebr", &info, err));
 	veth.master = info.index;
 	ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

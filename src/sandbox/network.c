@@ -1,6 +1,6 @@
 /*
- * Which network sandboxes get on this host, and the one bridge of ours on
- * the engine: see network.h. Any thread; the state that changes after open
+ * Which network sandboxes get on this host, its guard, and their addresses:
+ * see network.h. Any thread; the state that changes after open
  * is guarded by one mutex that is not held over I/O but in prepare, which
  * only one thread runs at a time anyway.
  */
@@ -14,30 +14,23 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "base/parse.h"
 #include "base/thread.h"
 #include "sandbox/addrpool.h"
 #include "sandbox/hostnet.h"
+#include "sandbox/network_bridge.h"
 
 enum {
 	RESOLVERS_MAX = 3,
 	RESOLV_CONF_MAX = 64 * 1024,
-	SLICE_PREFIX = 21, /* 1023 sandboxes: as many as a bridge has ports */
 };
 
 struct network {
 	struct network_config config;
-	char name[64];   /* of the engine's network: "runnerhub-0a1b2c3d" */
-	char bridge[16]; /* of its bridge: "rh0a1b2c3d" */
-	char table[32];  /* of the guard's rules */
-	uint32_t range;  /* network.subnet: our slice is cut out of it */
-	unsigned range_prefix;
-	/* set by prepare, before anybody asks for an address */
-	uint32_t base, gateway;
-	unsigned prefix;
-	struct addrpool *addresses; /* the upper half of the slice */
+	char table[32]; /* of the guard's rules */
+	/* Set by prepare, before anybody asks for an address. */
+	struct network_bridge bridge;
+	struct addrpool *addresses; /* the upper half of the bridge's slice */
 	char resolvers[RESOLVERS_MAX][46];
 	unsigned nresolvers;
 	struct mtx mtx;
@@ -48,29 +41,6 @@ struct network {
 };
 
 /* -- set-up ---------------------------------------------------------------- */
-
-static int parse_subnet(struct network *n, const char *text, struct err *err)
-{
-	char address[20];
-	const char *slash = strchr(text, '/');
-	struct in_addr in;
-	int64_t prefix;
-
-	if (slash == NULL || (size_t)(slash - text) >= sizeof(address))
-		goto bad;
-	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
-	if (inet_pton(AF_INET, address, &in) != 1 ||
-	    parse_int(slash + 1, 8, 28, &prefix) < 0)
-		goto bad;
-	n->range_prefix = (unsigned)prefix;
-	n->range = ntohl(in.s_addr) & ~(UINT32_MAX >> prefix);
-	return 0;
-bad:
-	return err_set(err, ERR_INVALID, "bad_subnet",
-	    "network.subnet \"%s\": expected an IPv4 range such as "
-	    "10.213.0.0/16, between /8 and /28",
-	    text);
-}
 
 static void add_resolver(struct network *n, const char *address)
 {
@@ -132,10 +102,12 @@ int network_open(
 
 	n->config = *c;
 	mtx_init(&n->mtx, "network");
-	snprintf(n->name, sizeof(n->name), "runnerhub-%.8s", c->hub_id);
-	snprintf(n->bridge, sizeof(n->bridge), "rh%.8s", c->hub_id);
 	snprintf(n->table, sizeof(n->table), "runnerhub_%.8s", c->hub_id);
-	if (parse_subnet(n, c->subnet, err) < 0) {
+	n->bridge = (struct network_bridge){.engine = c->engine,
+	    .hub_id = c->hub_id,
+	    .subnet = c->subnet,
+	    .mtu = c->mtu};
+	if (network_bridge_init(&n->bridge, err) < 0) {
 		network_close(n);
 		return -1;
 	}
@@ -153,126 +125,18 @@ void network_close(struct network *n)
 	mem_free(n);
 }
 
-/* -- preparing the engine's side ----------------------------------------------
+/* -- preparing ---------------------------------------------------------------
  */
-
-static char *ip_text(uint32_t address, char out[20])
-{
-	snprintf(out, 20, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-	    address >> 8 & 255, address & 255);
-	return out;
-}
-
-/* The whole of a small range, else a slice of it: hubs on one machine share
- * the range and take different ones. */
-static void take_slice(struct network *n, unsigned index)
-{
-	n->prefix =
-	    n->range_prefix > SLICE_PREFIX ? n->range_prefix : SLICE_PREFIX;
-	n->base = n->range + (index << (32 - n->prefix));
-	n->gateway = n->base + 1;
-}
-
-static unsigned slice_count(const struct network *n)
-{
-	return n->range_prefix >= SLICE_PREFIX
-		   ? 1
-		   : 1U << (SLICE_PREFIX - n->range_prefix);
-}
-
-static int create_slice(
-    struct network *n, const struct ctx *ctx, struct err *err)
-{
-	char subnet[40], range[40], gateway[20], ip[20], id[ENGINE_ID_LEN];
-	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
-	    {"runnerhub.hub", n->config.hub_id}, {NULL, NULL}};
-	struct engine_network_spec spec = {.name = n->name,
-	    .bridge_name = n->bridge,
-	    .subnet = subnet,
-	    .ip_range = range,
-	    .gateway = gateway,
-	    .icc = false,
-	    .mtu = n->config.mtu,
-	    .labels = labels};
-
-	ip_text(n->base, ip);
-	snprintf(subnet, sizeof(subnet), "%s/%u", ip, n->prefix);
-	snprintf(range, sizeof(range), "%s/%u", ip, n->prefix + 1);
-	ip_text(n->gateway, gateway);
-	if (engine_network_create(n->config.engine, ctx, &spec, id, err) < 0)
-		return err_wrap(err,
-		    "make the sandboxes' network %s with subnet %s, of "
-		    "network.subnet %s",
-		    n->name, subnet, n->config.subnet);
-	return 0;
-}
-
-static int create_bridge(
-    struct network *n, const struct ctx *ctx, struct err *err)
-{
-	unsigned count = slice_count(n), tries = count < 64 ? count : 64;
-	unsigned first =
-	    (unsigned)map_hash(n->config.hub_id, strlen(n->config.hub_id)) %
-	    count;
-
-	for (unsigned i = 0; i < tries; i++) {
-		err_clear(err);
-		take_slice(n, (first + i) % count);
-		if (create_slice(n, ctx, err) == 0)
-			return 0;
-		if (strstr(err->msg, "overlap") == NULL)
-			return -1;
-	}
-	return -1;
-}
-
-/* Is the network that is there a slice of the range? Then it is ours. */
-static bool reuse(struct network *n, const char *subnet)
-{
-	char have[20];
-
-	for (unsigned i = 0; i < slice_count(n); i++) {
-		char ip[20];
-
-		take_slice(n, i);
-		snprintf(have, sizeof(have), "%s/%u", ip_text(n->base, ip),
-		    n->prefix);
-		if (strcmp(have, subnet) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int ensure_bridge(
-    struct network *n, const struct ctx *ctx, struct err *err)
-{
-	CLEANUP(engine_network_fini) struct engine_network have = {0};
-
-	if (engine_network_inspect(n->config.engine, ctx, n->name, &have, err) <
-	    0) {
-		if (err->kind != ERR_NOT_FOUND)
-			return -1;
-		err_clear(err);
-		return create_bridge(n, ctx, err);
-	}
-	if (reuse(n, have.subnet))
-		return 0;
-	/* network.subnet was changed; refused while sandboxes still use it. */
-	if (engine_network_remove(n->config.engine, ctx, n->name, err) < 0)
-		return err_wrap(err,
-		    "replace network %s (%s) for the new network.subnet %s",
-		    n->name, have.subnet, n->config.subnet);
-	return create_bridge(n, ctx, err);
-}
 
 static int open_addresses(struct network *n, struct err *err)
 {
-	uint32_t half = UINT32_C(1) << (32 - n->prefix - 1);
+	const struct network_bridge *b = &n->bridge;
+	uint32_t half = UINT32_C(1) << (32 - b->prefix - 1);
 
 	if (n->addresses != NULL)
 		return 0; /* prepared before: what is in use stays in use */
 	/* The last address of the slice is its broadcast address. */
-	return addrpool_new(&n->addresses, n->base + half, half - 1, err);
+	return addrpool_new(&n->addresses, b->base + half, half - 1, err);
 }
 
 /* Is veth possible? The reason why not goes to why_not_veth. */
@@ -280,6 +144,7 @@ static bool veth_works(struct network *n)
 {
 	struct err err = ERR_INIT;
 
+	n->why_not_veth[0] = '\0';
 	if (!engine_is_local(n->config.engine))
 		snprintf(n->why_not_veth, sizeof(n->why_not_veth),
 		    "the engine is remote");
@@ -310,45 +175,90 @@ static bool resolver_is_host(const struct network *n)
 	return false;
 }
 
-static void install_guard(struct network *n)
+static int install_guard(struct network *n, struct err *err)
 {
-	struct err err = ERR_INIT;
+	const struct network_bridge *b = &n->bridge;
+	struct hostnet_guard guard = {.table = n->table,
+	    .bridge = b->device,
+	    .open_host = b->own && !n->config.deny_host_services,
+	    .allow_dns = resolver_is_host(n),
+	    .own_bridge = b->own,
+	    .subnet = b->base,
+	    .prefix = b->prefix};
+
+	if (b->own)
+		TRY(hostnet_bridge_uplinks(&guard.uplinks, err));
+	return hostnet_guard_install(&guard, err);
+}
+
+/* Without the guard the host is exposed, but sandboxes work; on a bridge of
+ * our own they have neither a way out nor any protection without it. */
+static int ensure_guard(struct network *n, struct err *err)
+{
+	struct err local = ERR_INIT;
+	bool deny = n->config.deny_host_services;
 
 	n->guarded = false;
-	if (!n->config.deny_host_services) {
+	n->why_exposed[0] = '\0';
+	if (!deny)
 		snprintf(n->why_exposed, sizeof(n->why_exposed),
 		    "network.hostServices is \"warn\"");
-		return;
+	if (n->bridge.own) {
+		TRY(install_guard(n, err));
+		n->guarded = deny;
+		return 0;
 	}
-	if (!engine_is_local(n->config.engine)) {
+	if (!deny)
+		return 0;
+	if (!engine_is_local(n->config.engine))
 		snprintf(n->why_exposed, sizeof(n->why_exposed),
 		    "the engine is remote: its host's rules are out of reach");
-		return;
-	}
-	if (hostnet_guard_install(
-		n->table, n->bridge, resolver_is_host(n), &err) < 0) {
-		snprintf(
-		    n->why_exposed, sizeof(n->why_exposed), "%.190s", err.msg);
-		return;
-	}
-	n->guarded = true;
+	else if (install_guard(n, &local) < 0)
+		snprintf(n->why_exposed, sizeof(n->why_exposed), "%.190s",
+		    local.msg);
+	else
+		n->guarded = true;
+	return 0;
+}
+
+/*
+ * The engine's own mechanism on the engine's bridge is what remains when
+ * veth is not possible; Podman has neither: its bridges let the containers
+ * of a network talk to each other.
+ */
+static int choose_mechanism(struct network *n, const struct ctx *ctx,
+    bool *ret_veth, bool *ret_own_bridge, struct err *err)
+{
+	struct engine_info info = {{0}};
+	const char *mechanism = n->config.mechanism;
+	bool veth = strcmp(mechanism, "engine") != 0 && veth_works(n);
+
+	TRY(engine_info(n->config.engine, ctx, &info, err));
+	if (!veth && strcmp(mechanism, "veth") == 0)
+		return err_set(err, ERR_INVALID, "network_mechanism",
+		    "network.mechanism \"veth\" is not possible: %s",
+		    n->why_not_veth);
+	*ret_veth = veth;
+	*ret_own_bridge = strcmp(info.product, "podman") == 0;
+	if (veth || !*ret_own_bridge)
+		return 0;
+	return err_set(err, ERR_INVALID, "network_mechanism",
+	    "Podman's networks do not keep containers apart, so network.mode "
+	    "\"isolated\" needs the mechanism \"veth\" with it: %s. Else "
+	    "set network.mode to \"none\"",
+	    n->why_not_veth[0] != '\0' ? n->why_not_veth
+				       : "network.mechanism is \"engine\"");
 }
 
 static int prepare_isolated(
     struct network *n, const struct ctx *ctx, struct err *err)
 {
-	bool veth = false;
+	bool veth, own;
 
-	if (strcmp(n->config.mechanism, "engine") != 0) {
-		veth = veth_works(n);
-		if (!veth && strcmp(n->config.mechanism, "veth") == 0)
-			return err_set(err, ERR_INVALID, "network_mechanism",
-			    "network.mechanism \"veth\" is not possible: %s",
-			    n->why_not_veth);
-	}
-	TRY(ensure_bridge(n, ctx, err));
+	TRY(choose_mechanism(n, ctx, &veth, &own, err));
+	TRY(network_bridge_ensure(&n->bridge, ctx, own, err));
 	TRY(open_addresses(n, err));
-	install_guard(n);
+	TRY(ensure_guard(n, err));
 	n->kind = veth ? NETWORK_VETH : NETWORK_ENGINE;
 	return 0;
 }
@@ -382,8 +292,8 @@ void network_erase(struct network *n, const struct ctx *ctx)
 	struct err err = ERR_INIT;
 
 	mtx_lock(&n->mtx);
-	if (n->prepared && strcmp(n->config.mode, "isolated") == 0 &&
-	    engine_network_remove(n->config.engine, ctx, n->name, &err) == 0) {
+	if (n->bridge.made &&
+	    network_bridge_remove(&n->bridge, ctx, &err) == 0) {
 		IGNORE(hostnet_guard_remove(n->table, &err)); /* may not be */
 		n->prepared = n->guarded = false;
 	}
@@ -392,9 +302,11 @@ void network_erase(struct network *n, const struct ctx *ctx)
 
 void network_refresh_guard(struct network *n)
 {
+	struct err ignored = ERR_INIT; /* the next time may do better */
+
 	mtx_lock(&n->mtx);
-	if (n->prepared && n->guarded)
-		install_guard(n);
+	if (n->prepared && n->bridge.made)
+		IGNORE(ensure_guard(n, &ignored));
 	mtx_unlock(&n->mtx);
 }
 
@@ -426,7 +338,7 @@ int network_choose(struct network *n, const char *wanted,
 		    wanted, n->config.mode);
 	*ret = kind;
 	*ret_name = kind != NETWORK_ENGINE                    ? NULL
-		    : strcmp(n->config.mode, "isolated") == 0 ? n->name
+		    : strcmp(n->config.mode, "isolated") == 0 ? n->bridge.name
 							      : n->config.mode;
 	return 0;
 }
@@ -451,12 +363,12 @@ void network_give_address(struct network *n, uint32_t address)
 int network_join(struct network *n, int pid, uint32_t address, struct err *err)
 {
 	char host_if[16];
-	struct hostnet_link link = {.bridge = n->bridge,
+	struct hostnet_link link = {.bridge = n->bridge.device,
 	    .host_if = host_if,
 	    .container_pid = pid,
 	    .address = address,
-	    .prefix = n->prefix,
-	    .gateway = n->gateway,
+	    .prefix = n->bridge.prefix,
+	    .gateway = n->bridge.gateway,
 	    .mtu = n->config.mtu};
 
 	snprintf(
@@ -481,7 +393,8 @@ const char *network_describe(struct network *n, char *out, size_t size)
 		snprintf(out, size, "the network %s", n->config.mode);
 	else
 		snprintf(out, size,
-		    "isolated on %s by %s%s%s, host services %s", n->bridge,
+		    "isolated on %s by %s%s%s, host services %s",
+		    n->bridge.device,
 		    n->kind == NETWORK_VETH ? "veth" : "the engine",
 		    n->why_not_veth[0] != '\0' ? ": " : "", n->why_not_veth,
 		    n->guarded ? "denied" : "REACHABLE");

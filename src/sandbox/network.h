@@ -1,10 +1,12 @@
 /*
- * The network of sandboxes: which mechanism this host allows, the one bridge
- * of ours on the engine, its guard, and the address of each sandbox.
+ * The network of sandboxes: which mechanism this host allows, their bridge,
+ * its guard, and the address of each sandbox.
  *
  * veth: containers start with networking disabled (half the engine's start
- *   time) and we join them to the bridge ourselves (sandbox/hostnet.h).
- * engine: the engine joins them to the same bridge; slower, needs nothing.
+ *   time) and we join them to the bridge ourselves (sandbox/hostnet.h). The
+ *   bridge is a network of the engine; with Podman, whose networks do not
+ *   keep containers apart, it is one of our own (network_bridge.h).
+ * engine: the engine joins them to its bridge; slower, needs nothing.
  * Both keep sandboxes from reaching each other.
  */
 #ifndef SANDBOX_NETWORK_H

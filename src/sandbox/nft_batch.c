@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <string.h>
@@ -100,21 +101,32 @@ void nft_table_delete(struct nft_batch *b)
 	msg_end(b);
 }
 
-void nft_chain_add(
-    struct nft_batch *b, const char *chain, unsigned hook, int priority)
+static void chain_add(struct nft_batch *b, const char *chain, const char *type,
+    unsigned hook, int priority)
 {
 	size_t nest;
 
 	request_begin(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 	nl_attr_str(&b->msg, NFTA_CHAIN_TABLE, b->table);
 	nl_attr_str(&b->msg, NFTA_CHAIN_NAME, chain);
-	nl_attr_str(&b->msg, NFTA_CHAIN_TYPE, "filter");
+	nl_attr_str(&b->msg, NFTA_CHAIN_TYPE, type);
 	nest = nl_nest_begin(&b->msg, NFTA_CHAIN_HOOK);
 	nl_attr_be32(&b->msg, NFTA_HOOK_HOOKNUM, hook);
 	nl_attr_be32(&b->msg, NFTA_HOOK_PRIORITY, (uint32_t)priority);
 	nl_nest_end(&b->msg, nest);
 	nl_attr_be32(&b->msg, NFTA_CHAIN_POLICY, NF_ACCEPT);
 	msg_end(b);
+}
+
+void nft_chain_add(
+    struct nft_batch *b, const char *chain, unsigned hook, int priority)
+{
+	chain_add(b, chain, "filter", hook, priority);
+}
+
+void nft_snat_chain_add(struct nft_batch *b, const char *chain)
+{
+	chain_add(b, chain, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
 }
 
 void nft_subchain_add(struct nft_batch *b, const char *chain)
@@ -225,34 +237,56 @@ static void compare(
 	expr_end(b, e);
 }
 
-void nft_match_interface(
-    struct nft_batch *b, enum nft_way way, bool equal, const char *name)
+/* The kernel compares names with all the zeros behind them. */
+static void match_name(
+    struct nft_batch *b, uint32_t key, bool equal, const char *name)
 {
 	char padded[IFNAMSIZ] = {0};
 
 	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
-	load_meta(b, way == NFT_IN ? NFT_META_IIFNAME : NFT_META_OIFNAME);
+	load_meta(b, key);
 	compare(b, equal, padded, sizeof(padded));
 }
 
-static void match_ct_bits(struct nft_batch *b, uint32_t key, uint32_t bits)
+void nft_match_interface(
+    struct nft_batch *b, enum nft_way way, bool equal, const char *name)
+{
+	match_name(b, way == NFT_IN ? NFT_META_IIFNAME : NFT_META_OIFNAME,
+	    equal, name);
+}
+
+void nft_match_out_kind(struct nft_batch *b, const char *kind)
+{
+	match_name(b, NFT_META_OIFKIND, true, kind);
+}
+
+/* Is any of the bits set? */
+static void match_ct_bits(
+    struct nft_batch *b, uint32_t key, uint32_t bits, bool any)
 {
 	const uint32_t none = 0;
 
 	load_ct(b, key);
 	mask32(b, bits);
-	compare(b, false, &none, sizeof(none));
+	compare(b, !any, &none, sizeof(none));
 }
+
+#define REPLY_BITS                                                             \
+	(CT_STATE_BIT(IP_CT_ESTABLISHED) | CT_STATE_BIT(IP_CT_RELATED))
 
 void nft_match_replies(struct nft_batch *b)
 {
-	match_ct_bits(b, NFT_CT_STATE,
-	    CT_STATE_BIT(IP_CT_ESTABLISHED) | CT_STATE_BIT(IP_CT_RELATED));
+	match_ct_bits(b, NFT_CT_STATE, REPLY_BITS, true);
+}
+
+void nft_match_no_reply(struct nft_batch *b)
+{
+	match_ct_bits(b, NFT_CT_STATE, REPLY_BITS, false);
 }
 
 void nft_match_redirected(struct nft_batch *b)
 {
-	match_ct_bits(b, NFT_CT_STATUS, IPS_DST_NAT);
+	match_ct_bits(b, NFT_CT_STATUS, IPS_DST_NAT, true);
 }
 
 void nft_match_family(struct nft_batch *b, uint8_t nfproto)
@@ -277,17 +311,27 @@ void nft_match_port(struct nft_batch *b, uint8_t protocol, uint16_t port)
 	compare(b, true, &wire, sizeof(wire));
 }
 
-void nft_match_destination(
-    struct nft_batch *b, uint32_t address, unsigned prefix)
+static void match_address(
+    struct nft_batch *b, uint32_t offset, uint32_t address, unsigned prefix)
 {
 	const uint32_t mask = prefix == 0 ? 0 : UINT32_MAX << (32 - prefix);
 	const uint32_t net = htonl(address & mask);
 
 	nft_match_family(b, NFPROTO_IPV4);
-	load_payload(b, NFT_PAYLOAD_NETWORK_HEADER,
-	    offsetof(struct iphdr, daddr), sizeof(net));
+	load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(net));
 	mask32(b, htonl(mask));
 	compare(b, true, &net, sizeof(net));
+}
+
+void nft_match_source(struct nft_batch *b, uint32_t address, unsigned prefix)
+{
+	match_address(b, offsetof(struct iphdr, saddr), address, prefix);
+}
+
+void nft_match_destination(
+    struct nft_batch *b, uint32_t address, unsigned prefix)
+{
+	match_address(b, offsetof(struct iphdr, daddr), address, prefix);
 }
 
 /* -- what happens --------------------------------------------------------- */
@@ -326,6 +370,11 @@ void nft_drop(struct nft_batch *b)
 void nft_jump(struct nft_batch *b, const char *chain)
 {
 	verdict(b, NFT_JUMP, chain);
+}
+
+void nft_masquerade(struct nft_batch *b)
+{
+	expr_end(b, expr_begin(b, "masq"));
 }
 
 static void reject_with(struct nft_batch *b, uint32_t type, uint8_t code)

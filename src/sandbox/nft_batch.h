@@ -37,6 +37,8 @@ void nft_table_delete(struct nft_batch *b);
 /* A filter chain on this hook (NF_INET_LOCAL_IN, ...), policy accept. */
 void nft_chain_add(
     struct nft_batch *b, const char *chain, unsigned hook, int priority);
+/* One that translates source addresses of what leaves the machine. */
+void nft_snat_chain_add(struct nft_batch *b, const char *chain);
 
 /* A chain without a hook, to jump to: add it and its rules before that. */
 void nft_subchain_add(struct nft_batch *b, const char *chain);
@@ -49,14 +51,18 @@ enum nft_way { NFT_IN, NFT_OUT };
 /* The interface that the packet came by, or leaves by, is (not) this one. */
 void nft_match_interface(
     struct nft_batch *b, enum nft_way way, bool equal, const char *name);
+/* It leaves by an interface of this kind ("bridge"). */
+void nft_match_out_kind(struct nft_batch *b, const char *kind);
 void nft_match_replies(struct nft_batch *b);    /* established, related */
+void nft_match_no_reply(struct nft_batch *b);   /* neither of them */
 void nft_match_redirected(struct nft_batch *b); /* ct status dnat */
 void nft_match_family(struct nft_batch *b, uint8_t nfproto);
 /* IPPROTO_TCP, IPPROTO_UDP, ... */
 void nft_match_protocol(struct nft_batch *b, uint8_t protocol);
 /* Destination port, of TCP or UDP. */
 void nft_match_port(struct nft_batch *b, uint8_t protocol, uint16_t port);
-/* IPv4 destination in address/prefix, host byte order. */
+/* IPv4 source, destination in address/prefix, host byte order. */
+void nft_match_source(struct nft_batch *b, uint32_t address, unsigned prefix);
 void nft_match_destination(
     struct nft_batch *b, uint32_t address, unsigned prefix);
 
@@ -64,6 +70,9 @@ void nft_count(struct nft_batch *b); /* shown by `nft list table` */
 void nft_accept(struct nft_batch *b);
 void nft_drop(struct nft_batch *b);
 void nft_jump(struct nft_batch *b, const char *chain);
+/* From now on it bears the address of the interface that it leaves by. In a
+ * chain of nft_snat_chain_add. */
+void nft_masquerade(struct nft_batch *b);
 /* The sender is told: TCP at once by a reset; else by ICMP, of which the
  * kernel sends a peer one a second after the first few. */
 void nft_reject_tcp(struct nft_batch *b);

@@ -80,6 +80,14 @@ static int run_attach(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+static int run_guard(int argc, char **argv, struct err *err)
+{
+	const struct hostnet_guard guard = {
+	    .table = argv[0], .bridge = argv[1], .allow_dns = argc == 3};
+
+	return hostnet_guard_install(&guard, err);
+}
+
 /* -- many at once --------------------------------------------------------- */
 struct storm_item {
 	struct hostnet_link link;
@@ -202,7 +210,7 @@ static int run(int argc, char **argv, struct err *err)
 	if (strcmp(what, "list") == 0 && argc == 1)
 		return hostnet_list(argv[0], show, NULL, err);
 	if (strcmp(what, "guard") == 0 && (argc == 2 || argc == 3))
-		return hostnet_guard_install(argv[0], argv[1], argc == 3, err);
+		return run_guard(argc, argv, err);
 	if (strcmp(what, "unguard") == 0 && argc == 1)
 		return hostnet_guard_remove(argv[0], err);
 	if (strcmp(what, "storm") == 0 && argc == 6)
