@@ -90,6 +90,8 @@ static struct http_call http_call_of(
 	    .content_type = req->content_type,
 	    .body = req->body,
 	    .body_len = req->body_len,
+	    .body_source = req->body_source,
+	    .body_arg = req->source_arg,
 	    .headers = req->headers,
 	    .on_body = req->on_body,
 	    .body_sink_arg = req->sink_arg};

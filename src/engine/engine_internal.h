@@ -58,6 +58,9 @@ struct engine_request {
 	const char *content_type;
 	const void *body;
 	size_t body_len;
+	/* instead of body: see http_call */
+	int (*body_source)(void *arg, struct buf *out, struct err *err);
+	void *source_arg;
 	const char *const *headers;
 	int (*on_body)(
 	    void *arg, const char *data, size_t len, struct err *err);

@@ -1,0 +1,190 @@
+/*
+ * Images of users: built from a context, found by their labels, removed.
+ * Any thread; blocks on the caller's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "engine/answer.h"
+#include "engine/engine_internal.h"
+#include "engine/lines.h"
+#include "engine/run.h"
+
+#define BUILD_LINE_MAX ((size_t)1024 * 1024)
+
+struct builder {
+	const struct engine_build *build;
+	struct lines lines;
+	bool failed;
+	char why[320]; /* the engine's words when failed */
+};
+
+static int build_line(void *arg, const char *text, size_t len)
+{
+	struct builder *b = arg;
+	CLEANUP(json_decref) json_t *doc = answer_parse_quiet(text, len);
+	const char *why = answer_text(doc, "errorDetail.message");
+	const char *said = answer_text(doc, "stream");
+
+	if (why == NULL)
+		why = answer_text(doc, "error");
+	if (why != NULL) {
+		b->failed = true;
+		snprintf(b->why, sizeof(b->why), "%s", why);
+	}
+	if (said != NULL && b->build->progress != NULL)
+		b->build->progress(b->build->progress_arg, said);
+	return 0;
+}
+
+static int build_body(void *arg, const char *data, size_t len, struct err *err)
+{
+	struct builder *b = arg;
+
+	(void)err; /* build_line never stops the stream */
+	return lines_feed(&b->lines, data, len, build_line, b);
+}
+
+static int build_target(
+    const struct engine_build *build, struct buf *target, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf labels = {.max = target->max};
+	const struct engine_pair *l;
+	struct json j;
+
+	json_init(&j, &labels);
+	json_obj(&j);
+	for (l = build->labels; l != NULL && l->key != NULL; l++)
+		json_kstr(&j, l->key, l->value);
+	json_end(&j);
+	buf_append_str(target, "/build?rm=1&forcerm=1&t=");
+	http_encode(target, build->tag);
+	buf_append_str(target, "&dockerfile=");
+	http_encode(target, build->dockerfile);
+	buf_append_str(target, "&labels=");
+	http_encode(target, buf_str(&labels));
+	if (!target->overflow && !labels.overflow)
+		return 0;
+	return err_set(err, ERR_LIMIT, "request_too_large",
+	    "build image %.100s: its names are too long", build->tag);
+}
+
+int engine_image_build(struct engine *e, const struct ctx *ctx,
+    const struct engine_build *build, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
+	struct builder b = {.build = build};
+	char doing[200];
+	struct engine_request req = {.method = "POST",
+	    .content_type = "application/x-tar",
+	    .body_source = build->context,
+	    .source_arg = build->context_arg,
+	    .on_body = build_body,
+	    .sink_arg = &b,
+	    .doing = doing,
+	    .object = ENGINE_IMAGE,
+	    .repeatable = true};
+	int r;
+
+	TRY(engine_check_ref(build->tag, err));
+	TRY(build_target(build, &target, err));
+	snprintf(doing, sizeof(doing), "build image %.150s", build->tag);
+	req.target = buf_str(&target);
+	lines_init(&b.lines, BUILD_LINE_MAX);
+	r = engine_call(e, ctx, &req, &res, err);
+	if (r == 0)
+		r = lines_end(&b.lines, build_line, &b);
+	lines_fini(&b.lines);
+	if (r == 0 && b.failed)
+		return err_set(err, ERR_INVALID, "image_build_failed",
+		    "%s: the engine says: %s", doing, b.why);
+	return r;
+}
+
+int engine_image_remove(
+    struct engine *e, const struct ctx *ctx, const char *ref, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	char target[600], doing[300];
+	const struct engine_request req = {.method = "DELETE",
+	    .target = target,
+	    .doing = doing,
+	    .object = ENGINE_IMAGE,
+	    .timeout_ms = ENGINE_SLOW_MS,
+	    .repeatable = true};
+
+	TRY(engine_check_ref(ref, err));
+	snprintf(target, sizeof(target), "/images/%s", ref);
+	snprintf(doing, sizeof(doing), "remove image %.250s", ref);
+	if (engine_call(e, ctx, &req, &res, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
+/* -- list ----------------------------------------------------------------- */
+
+void engine_image_refs_free(char **refs)
+{
+	for (char **r = refs; r != NULL && *r != NULL; r++)
+		mem_free(*r);
+	mem_free(refs);
+}
+
+/* Its names; an image without one is known by its id. */
+static size_t add_refs(const json_t *image, char **refs)
+{
+	const json_t *tags = answer_at(image, "RepoTags");
+	const char *id = answer_text(image, "Id");
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(tags); i++) {
+		const char *tag = json_string_value(json_array_get(tags, i));
+
+		if (tag != NULL && strcmp(tag, "<none>:<none>") != 0)
+			refs[n++] = mem_strdup(tag);
+	}
+	if (n == 0 && id != NULL)
+		refs[n++] = mem_strdup(id);
+	return n;
+}
+
+int engine_image_list(struct engine *e, const struct ctx *ctx,
+    const char *const *labels, char ***ret, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_LIST_MAX);
+	CLEANUP(json_decref) json_t *doc = NULL;
+	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
+	struct engine_request req = {.method = "GET",
+	    .doing = "list images",
+	    .object = ENGINE_IMAGE,
+	    .timeout_ms = ENGINE_QUICK_MS,
+	    .repeatable = true};
+	size_t n = 0, room = 1;
+
+	buf_append_str(&target, "/images/json?");
+	engine_put_label_filter(&target, labels);
+	if (target.overflow)
+		return err_set(err, ERR_LIMIT, "request_too_large",
+		    "list images: the label filter is too long");
+	req.target = buf_str(&target);
+	TRY(engine_call(e, ctx, &req, &res, err));
+	doc = answer_parse(buf_str(&res.body), res.body.len, req.doing, err);
+	if (doc == NULL)
+		return -1;
+	for (size_t i = 0; i < json_array_size(doc); i++)
+		room += 1 + json_array_size(
+				answer_at(json_array_get(doc, i), "RepoTags"));
+	*ret = mem_calloc(room, sizeof(**ret));
+	for (size_t i = 0; i < json_array_size(doc); i++)
+		n += add_refs(json_array_get(doc, i), *ret + n);
+	return 0;
+}

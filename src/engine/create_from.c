@@ -1,0 +1,166 @@
+/*
+ * Containers of users: created from a document that the caller built, looked
+ * at as a whole, waited for. Any thread; blocks on the caller's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/answer.h"
+#include "engine/engine_internal.h"
+#include "engine/frames.h"
+#include "engine/run.h"
+
+int engine_container_create_from(struct engine *e, const struct ctx *ctx,
+    const char *name, const char *platform, const char *json, size_t len,
+    char ret_id[ENGINE_ID_LEN], struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	CLEANUP(buf_fini) struct buf target = {.max = 2048};
+	char doing[300];
+	struct engine_request req = {.method = "POST",
+	    .content_type = "application/json",
+	    .body = json,
+	    .body_len = len,
+	    .doing = doing,
+	    .object = ENGINE_CONTAINER,
+	    .timeout_ms = ENGINE_SLOW_MS};
+
+	TRY(engine_check_name(name, ENGINE_CONTAINER, err));
+	snprintf(doing, sizeof(doing), "create container %.255s", name);
+	buf_printf(&target, "/containers/create?name=%s", name);
+	if (platform != NULL) {
+		buf_append_str(&target, "&platform=");
+		http_encode(&target, platform);
+	}
+	if (target.overflow)
+		return err_set(err, ERR_LIMIT, "request_too_large",
+		    "%s: its platform is too long", doing);
+	req.target = buf_str(&target);
+	TRY(engine_call(e, ctx, &req, &res, err));
+	return answer_created_id(
+	    buf_str(&res.body), res.body.len, doing, ret_id, err);
+}
+
+int engine_container_document(struct engine *e, const struct ctx *ctx,
+    const char *id, struct buf *out, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	char target[300], doing[128];
+	const struct engine_request req = {.method = "GET",
+	    .target = target,
+	    .doing = doing,
+	    .object = ENGINE_CONTAINER,
+	    .timeout_ms = ENGINE_QUICK_MS,
+	    .repeatable = true};
+
+	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
+	snprintf(target, sizeof(target), "/containers/%s/json", id);
+	snprintf(doing, sizeof(doing), "inspect container %.64s", id);
+	TRY(engine_call(e, ctx, &req, &res, err));
+	if (buf_append(out, buf_str(&res.body), res.body.len) == 0)
+		return 0;
+	return err_set(err, ERR_LIMIT, "engine_answer",
+	    "%s: the answer is larger than %zu bytes", doing, out->max);
+}
+
+int engine_container_has_path(struct engine *e, const struct ctx *ctx,
+    const char *id, const char *path, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
+	char doing[128];
+	struct engine_request req = {.method = "HEAD",
+	    .doing = doing,
+	    .object = ENGINE_CONTAINER,
+	    .timeout_ms = ENGINE_QUICK_MS,
+	    .repeatable = true};
+
+	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
+	snprintf(
+	    doing, sizeof(doing), "look for a path in container %.64s", id);
+	buf_printf(&target, "/containers/%s/archive?path=", id);
+	http_encode(&target, path);
+	if (target.overflow)
+		return err_set(err, ERR_LIMIT, "request_too_large",
+		    "%s: it is too long", doing);
+	req.target = buf_str(&target);
+	if (engine_call(e, ctx, &req, &res, err) == 0)
+		return 1;
+	/* A HEAD has no words: the caller knows that the container is there. */
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
+int engine_container_wait(struct engine *e, const struct ctx *ctx,
+    const char *id, int *ret_exit_code, struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	CLEANUP(json_decref) json_t *doc = NULL;
+	char target[300], doing[128];
+	const struct engine_request req = {.method = "POST",
+	    .target = target,
+	    .doing = doing,
+	    .object = ENGINE_CONTAINER,
+	    .repeatable = true};
+
+	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
+	snprintf(target, sizeof(target), "/containers/%s/wait", id);
+	snprintf(doing, sizeof(doing), "wait for container %.64s", id);
+	TRY(engine_call(e, ctx, &req, &res, err));
+	doc = answer_parse(buf_str(&res.body), res.body.len, doing, err);
+	if (doc == NULL)
+		return -1;
+	*ret_exit_code = (int)answer_int(doc, "StatusCode");
+	return 0;
+}
+
+/* -- logs ----------------------------------------------------------------- */
+
+struct logs {
+	struct frames frames;
+	engine_output_fn *output;
+	void *arg;
+};
+
+static int logs_body(void *arg, const char *data, size_t len, struct err *err)
+{
+	struct logs *l = arg;
+	struct frames_piece piece;
+	int r;
+
+	while ((r = frames_next(&l->frames, &data, &len, &piece, err)) > 0)
+		TRY(l->output(l->arg, piece.stream == FRAMES_STDERR ? 2 : 1,
+		    piece.data, piece.len, err));
+	return r;
+}
+
+int engine_container_logs(struct engine *e, const struct ctx *ctx,
+    const char *id, int tail, engine_output_fn *output, void *arg,
+    struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	struct logs logs = {.output = output, .arg = arg};
+	char target[300], doing[128];
+	const struct engine_request req = {.method = "GET",
+	    .target = target,
+	    .on_body = logs_body,
+	    .sink_arg = &logs,
+	    .doing = doing,
+	    .object = ENGINE_CONTAINER,
+	    .timeout_ms = ENGINE_QUICK_MS,
+	    .repeatable = true};
+
+	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
+	frames_init(&logs.frames, FRAMES_PAYLOAD_MAX);
+	snprintf(target, sizeof(target),
+	    "/containers/%s/logs?stdout=1&stderr=1&tail=%d", id, tail);
+	snprintf(doing, sizeof(doing), "read the logs of container %.64s", id);
+	return engine_call(e, ctx, &req, &res, err);
+}

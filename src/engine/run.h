@@ -1,0 +1,94 @@
+/*
+ * The part of the Engine API that runs what a user describes: containers
+ * from a whole create document, exec with streamed output, builds. Beside
+ * engine.h, whose rules (blocking, contexts, kinds and codes of errors)
+ * hold here too. Source: Docker Engine API v1.41 reference.
+ */
+#ifndef ENGINE_RUN_H
+#define ENGINE_RUN_H
+
+#include "engine/engine.h"
+
+/* Bytes of a container, as they come. stream: 1 stdout, 2 stderr. Not 0: the
+ * call ends with that error. */
+typedef int engine_output_fn(
+    void *arg, int stream, const char *data, size_t len, struct err *err);
+
+/*
+ * Creates from a document of POST /containers/create that the caller made.
+ * platform ("linux/arm64") may be NULL. Nothing in it is judged here: policy
+ * is the caller's.
+ */
+int engine_container_create_from(struct engine *e, const struct ctx *ctx,
+    const char *name, const char *platform, const char *json, size_t len,
+    char ret_id[ENGINE_ID_LEN], struct err *err) MUST_CHECK;
+/* The engine's whole document about one container (for fields that
+ * engine_container_inspect leaves out): health, ports, mounts. */
+int engine_container_document(struct engine *e, const struct ctx *ctx,
+    const char *id, struct buf *out, struct err *err) MUST_CHECK;
+/* 1 path exists inside the container (running or not), 0 it does not. */
+int engine_container_has_path(struct engine *e, const struct ctx *ctx,
+    const char *id, const char *path, struct err *err) MUST_CHECK;
+/* The last `tail` lines of both streams. Podman and Docker keep them unless
+ * the log driver is "none" or a remote one. */
+int engine_container_logs(struct engine *e, const struct ctx *ctx,
+    const char *id, int tail, engine_output_fn *output, void *arg,
+    struct err *err) MUST_CHECK;
+/* Blocks until the container ends; not bounded but by ctx. */
+int engine_container_wait(struct engine *e, const struct ctx *ctx,
+    const char *id, int *ret_exit_code, struct err *err) MUST_CHECK;
+
+/* Arrays end with NULL; NULL: absent. Borrowed. */
+struct engine_exec_spec {
+	const char *const *argv;
+	const char *const *env; /* "K=V", beside the container's own */
+	const char *working_dir;
+	const char *user; /* NULL: the container's */
+};
+int engine_exec_create(struct engine *e, const struct ctx *ctx,
+    const char *container, const struct engine_exec_spec *spec,
+    char ret_exec[ENGINE_ID_LEN], struct err *err) MUST_CHECK;
+/* Starts it and hands over the framed stream, as engine_container_attach. */
+int engine_exec_start(struct engine *e, const struct ctx *ctx, const char *exec,
+    int *ret_fd, struct buf *early, struct err *err) MUST_CHECK;
+/* After the end of its output: the exit code, awaiting it for a moment. */
+int engine_exec_result(struct engine *e, const struct ctx *ctx,
+    const char *exec, int *ret_exit_code, struct err *err) MUST_CHECK;
+
+/*
+ * A framed stream (engine_exec_start, engine_container_attach) being read.
+ * A read that was cancelled or timed out may be repeated: nothing is lost.
+ */
+struct engine_stream;
+/* Takes fd and what came early. */
+struct engine_stream *engine_stream_new(int fd, struct buf *early);
+void engine_stream_free(struct engine_stream *s);
+DEFINE_CLEANUP(struct engine_stream *, engine_stream_free);
+/* Hands everything to output until the stream ends. */
+int engine_stream_read(struct engine_stream *s, const struct ctx *ctx,
+    engine_output_fn *output, void *arg, struct err *err) MUST_CHECK;
+
+/* The classic builder. context: a tar, streamed as http_call.body_source is;
+ * dockerfile: its path in there. progress: the builder's output in pieces. */
+struct engine_build {
+	const char *tag;
+	const char *dockerfile;
+	const struct engine_pair *labels;
+	int (*context)(void *arg, struct buf *out, struct err *err);
+	void *context_arg;
+	void (*progress)(void *arg, const char *text);
+	void *progress_arg;
+};
+int engine_image_build(struct engine *e, const struct ctx *ctx,
+    const struct engine_build *build, struct err *err) MUST_CHECK;
+/* Removes the name and, when it was the last, the image. Gone is fine. */
+int engine_image_remove(struct engine *e, const struct ctx *ctx,
+    const char *ref, struct err *err) MUST_CHECK;
+/* Refs of the images that bear each "key=value"; free as a NULL-terminated
+ * array of mem strings. */
+int engine_image_list(struct engine *e, const struct ctx *ctx,
+    const char *const *labels, char ***ret, struct err *err) MUST_CHECK;
+void engine_image_refs_free(char **refs);
+DEFINE_CLEANUP(char **, engine_image_refs_free);
+
+#endif
