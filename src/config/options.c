@@ -95,16 +95,18 @@ const struct option option_table[] = {
 	SECRET(jwt_secret), .unused = true, .min = 1,
 	.doc = "signs the tokens of signed-in users"},
     {"http.corsOrigin", {"CORS_ORIGIN"}, "cors-origin", SECTION_ACCESS,
-	STRING(cors_origin), .check = check_origin,
+	STRING(cors_origin), .unused = true, .check = check_origin,
 	.accepts = "an origin such as https://ci.example.com, or *",
 	.doc = "origin whose pages may call the API"},
     {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
-	INT(rate_limit), .def = "100", .min = 0, .max = 100000000,
+	INT(rate_limit), .unused = true, .def = "100", .min = 0,
+	.max = 100000000,
 	.doc = "writes per window and principal (reads: 100 times as "
 	       "many), 0: no limit; off in open mode"},
     {"http.rateWindow", {"API_RATE_WINDOW"}, "rate-window", SECTION_ACCESS,
-	DURATION(rate_window_ms), .def = "900000", .unit_ms = MS, .min = S,
-	.max = DAY, .doc = "the window of the rate limit"},
+	DURATION(rate_window_ms), .unused = true, .def = "900000",
+	.unit_ms = MS, .min = S, .max = DAY,
+	.doc = "the window of the rate limit"},
 
     /* -- log of the hub ------------------------------------------------ */
     {"log.level", {"LOG_LEVEL"}, "log-level", SECTION_LOG, CHOICE(log_level),
