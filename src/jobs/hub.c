@@ -147,10 +147,10 @@ static int64_t pool_allowance(void *arg)
 	struct schedule_stats s;
 
 	schedule_stats(h->schedule, &s);
+	if ((s.gates & GATE_DISK_FULL) != 0 || hub_memory_is_low())
+		return 0;
 	if (s.gates != 0)
 		return -1; /* nothing starts, and what is there is good */
-	if (hub_memory_is_low())
-		return 0;
 	return s.memory_total > 0 ? s.memory_total - s.memory_used : INT64_MAX;
 }
 

@@ -82,8 +82,6 @@ static int pull(struct hub *h, const struct ctx *ctx, const char *image,
 	mtx_unlock(&h->mtx);
 
 	r = engine_image_pull(h->engine, &limited, image, NULL, say, arg, err);
-	if (r < 0)
-		IGNORE(err_wrap(err, "pull image %s", image)); /* r is -1 */
 	mtx_lock(&h->mtx);
 	p->over = true;
 	if (r < 0)

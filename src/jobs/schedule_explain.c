@@ -78,7 +78,7 @@ static void explain_entry_locked(struct schedule *s, const struct entry *e,
 	} else if (e->job.session && !schedule_may_lease(s)) {
 		snprintf(code, 32, "session_limit");
 		snprintf(words, size,
-		    "%u sessions that nobody drives yet hold their share of "
+		    "%u session(s) that nobody drives yet hold their share of "
 		    "the capacity",
 		    s->idle_sessions);
 	} else if ((first = schedule_choose_locked(s)) != NULL &&
