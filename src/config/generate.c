@@ -22,6 +22,13 @@ static void help_row(const struct option *opt, struct buf *out)
 	IGNORE(buf_append_char(out, '\n'));
 }
 
+/* A whole section of them says so in its title. */
+static const char *not_yet(const struct option *opt)
+{
+	return opt->unused && opt->section != SECTION_LATER ? "(not used yet) "
+							    : "";
+}
+
 void config_help(struct buf *out)
 {
 	for (int s = 0; s < SECTION_LATER; s++) {
@@ -43,7 +50,8 @@ static void env_row(const struct option *opt, struct buf *out)
 	CLEANUP(buf_fini) struct buf accepts = {.max = 1024};
 
 	option_accepts(opt, &accepts);
-	IGNORE(buf_printf(out, "\n# %s\n#   %s", opt->doc, buf_str(&accepts)));
+	IGNORE(buf_printf(out, "\n# %s%s\n#   %s", not_yet(opt), opt->doc,
+	    buf_str(&accepts)));
 	if (opt->def_note != NULL)
 		IGNORE(buf_printf(out, "; default: %s", opt->def_note));
 	if (opt->type == OPTION_SECRET)
@@ -169,6 +177,7 @@ static void markdown_row(const struct option *opt, struct buf *out)
 	else if (opt->def_note != NULL)
 		cell(out, opt->def_note);
 	IGNORE(buf_append_str(out, " | "));
+	IGNORE(buf_append_str(out, not_yet(opt)));
 	cell(out, opt->doc);
 	IGNORE(buf_append_str(out, " |\n"));
 }
