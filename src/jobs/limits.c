@@ -37,7 +37,8 @@ void hub_request_limits(struct hub *h, struct request_limits *ret)
 	hub_engine_state(h, &e);
 	*ret = (struct request_limits){.cpus_max = e.known ? e.info.cpus : 0,
 	    .memory_max_bytes = budget(h),
-	    .timeout_max_s = TIMEOUT_MAX_S};
+	    .timeout_max_s = TIMEOUT_MAX_S,
+	    .network = h->options->network_mode};
 }
 
 struct sandbox_limits hub_limits_of(struct hub *h, const struct spec *spec)

@@ -200,6 +200,25 @@ static int take_names(
 	    p, body, "priority", "priority", 0, 100, &r->priority);
 }
 
+static int take_network(
+    struct request_parser *p, const json_t *body, json_t *spec)
+{
+	const char *text, *allowed = p->limits->network;
+	char expected[NAME_MAX_BYTES + 64];
+
+	TRY(request_string(
+	    p, body, "network", "network", NAME_MAX_BYTES, &text));
+	if (text == NULL)
+		return 0;
+	if (allowed != NULL && strcmp(text, "none") != 0 &&
+	    strcmp(text, allowed) != 0) {
+		snprintf(expected, sizeof(expected),
+		    "\"none\" or \"%s\", the network of this hub", allowed);
+		return request_bad(p, "network", expected);
+	}
+	return json_object_set_new(spec, "network", json_string(text));
+}
+
 static int take_spec_fields(struct request_parser *p, const json_t *body,
     json_t *spec, struct request *r)
 {
@@ -213,10 +232,7 @@ static int take_spec_fields(struct request_parser *p, const json_t *body,
 		    p, "image", "an image reference such as alpine:3");
 	if (text != NULL)
 		json_object_set_new(spec, "image", json_string(text));
-	TRY(request_string(
-	    p, body, "network", "network", NAME_MAX_BYTES, &text));
-	if (text != NULL)
-		json_object_set_new(spec, "network", json_string(text));
+	TRY(take_network(p, body, spec));
 	got = request_int(p, body, "timeoutSeconds", "timeoutSeconds", 1,
 	    p->limits->timeout_max_s, &timeout);
 	TRY(got);

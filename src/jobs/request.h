@@ -18,6 +18,7 @@ struct request_limits {
 	double cpus_max;          /* of the engine's host; 0: not known */
 	int64_t memory_max_bytes; /* the budget; 0: not known */
 	int64_t timeout_max_s;
+	const char *network; /* the one besides "none"; NULL: any name */
 };
 
 struct request {
