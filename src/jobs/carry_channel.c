@@ -16,7 +16,6 @@
 
 enum {
 	NOTES_MAX = 4 * 1024 * 1024,
-	BATCH_MAX = 128,
 	DISK_FULL_PAUSE_MS = 500,
 };
 
@@ -49,15 +48,17 @@ static void tell_step_end(const struct carry *c, uint16_t step)
 	log_debug(&c->ctx, "step ended", LOG_INT("step", step + 1),
 	    LOG_INT("code", s->end.code), LOG_INT("flags", s->end.flags),
 	    LOG_MS("ran_ms", s->ended_at - s->started_at),
-	    LOG_MS("cpu_ms",
-		(int64_t)(s->end.utime_us + s->end.stime_us) * 1000));
+	    LOG_MS(
+		"cpu_ms", (int64_t)(s->end.utime_us + s->end.stime_us) * 1000));
 }
 
-static int append_batch(
-    struct carry *c, const struct channel_record *in, size_t n, struct err *err)
+/* All or nothing: what is refused comes again. */
+static int take(
+    void *arg, const struct channel_record *in, size_t n, struct err *err)
 {
+	struct carry *c = arg;
 	CLEANUP(buf_fini) struct buf notes = {0};
-	struct spool_record recs[BATCH_MAX];
+	struct spool_record recs[CHANNEL_BATCH];
 
 	buf_init(&notes, NOTES_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -74,19 +75,6 @@ static int append_batch(
 		tell_step_end(c, recs[i].step);
 	}
 	c->agent_off = in[n - 1].end_off;
-	return 0;
-}
-
-static int take(
-    void *arg, const struct channel_record *recs, size_t n, struct err *err)
-{
-	struct carry *c = arg;
-	size_t part;
-
-	for (; n > 0; recs += part, n -= part) {
-		part = n < BATCH_MAX ? n : BATCH_MAX;
-		TRY(append_batch(c, recs, part, err));
-	}
 	return 0;
 }
 

@@ -25,9 +25,10 @@ enum {
 	READ_BYTES = 128 * 1024,
 	IN_MAX = WIRE_PAYLOAD_MAX + WIRE_HEADER_LEN + READ_BYTES,
 	OUT_MAX = 32 * 1024 * 1024,
-	BATCH = 128,
 	ACK_EVERY = WIRE_RING_BYTES / 8,
 	REDIAL_MS = 200,
+	READS_AT_ONCE = 32,  /* of one pump: the caller has more to look at */
+	ACCEPTS_AT_ONCE = 8, /* others may connect as fast as they like */
 };
 
 struct command {
@@ -42,6 +43,7 @@ struct channel {
 	int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err);
 	void *dial_arg;
 	int64_t redial_ns; /* not before this */
+	int64_t accept_ns; /* out of descriptors: not before this */
 	bool fresh;        /* dialled: the agent is yet to start */
 	bool syncing;      /* dialled: skip to the next HELLO */
 	int64_t ping_ns;   /* dialled: ask for a HELLO then; 0: not */
@@ -240,11 +242,17 @@ static void accept_agent(struct channel *ch)
 {
 	int fd;
 
-	for (;;) {
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
 		fd = accept4(
 		    ch->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
+		if (fd < 0) {
+			/* No descriptor is left: it waits in the backlog, and
+			 * we for a moment. */
+			if (errno == EMFILE || errno == ENFILE ||
+			    errno == ENOMEM || errno == ENOBUFS)
+				ch->accept_ns = clock_deadline_ms(REDIAL_MS);
 			return;
+		}
 		if (!peer_is_agent(ch, fd)) {
 			fd_close(fd);
 			continue;
@@ -299,6 +307,9 @@ static void flush_out(struct channel *ch)
 {
 	ssize_t n;
 
+	/* It asked for more than it reads; all of it is sent again. */
+	if (ch->out.overflow)
+		disconnect(ch);
 	while (ch->fd >= 0 && ch->out.len > 0) {
 		n = write(ch->fd, ch->out.data, ch->out.len);
 		if (n < 0 && errno == EINTR)
@@ -397,7 +408,7 @@ static void acknowledge(struct channel *ch, bool now)
 }
 
 struct batch {
-	struct channel_record recs[BATCH];
+	struct channel_record recs[CHANNEL_BATCH];
 	size_t n;
 	size_t bytes; /* of ch->in that they take */
 	bool urgent;  /* holds a mark: acknowledge at once */
@@ -431,7 +442,8 @@ static int collect(struct channel *ch, struct batch *b, struct err *err)
 
 	b->n = b->bytes = 0;
 	b->urgent = false;
-	while (b->n < BATCH && ch->in.len - b->bytes >= WIRE_HEADER_LEN) {
+	while (
+	    b->n < CHANNEL_BATCH && ch->in.len - b->bytes >= WIRE_HEADER_LEN) {
 		if (wire_header_get(in + b->bytes, &h) < 0)
 			return err_set(err, ERR_INVALID, "agent_protocol",
 			    "the agent sent a frame that is too long");
@@ -578,22 +590,29 @@ int channel_pump(
 		TRY(try_dial(ch, err));
 	ask_for_hello(ch);
 	flush_out(ch);
-	do {
+	r = deliver(ch, take, arg, err);
+	for (int i = 0; r == 0 && ch->fd >= 0 && i < READS_AT_ONCE; i++) {
+		r = read_some(ch, err);
+		if (r <= 0)
+			break;
 		r = deliver(ch, take, arg, err);
-		if (r == 0 && ch->fd >= 0)
-			r = read_some(ch, err);
-		if (r < 0 && err->kind == ERR_INVALID)
-			disconnect(ch);
-	} while (r > 0);
+	}
+	if (r < 0 && err->kind == ERR_INVALID)
+		disconnect(ch);
 	if (r == 0 && ch->in.len == 0)
 		buf_fini(&ch->in); /* idle channels hold no buffer */
 	return r;
 }
 
+static bool may_accept(const struct channel *ch)
+{
+	return clock_mono_ns() >= ch->accept_ns;
+}
+
 int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 {
 	struct pollfd p[3] = {{.fd = ch->fd, .events = POLLIN},
-	    {.fd = ch->listen_fd, .events = POLLIN},
+	    {.fd = may_accept(ch) ? ch->listen_fd : -1, .events = POLLIN},
 	    {.fd = wake_fd, .events = POLLIN}};
 	int64_t asked_ns = deadline_ns;
 	uint64_t drained;
@@ -603,6 +622,8 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 		p[0].events |= POLLOUT;
 	if (ch->fd < 0 && ch->dial != NULL && ch->redial_ns < deadline_ns)
 		deadline_ns = ch->redial_ns;
+	if (!may_accept(ch) && ch->accept_ns < deadline_ns)
+		deadline_ns = ch->accept_ns;
 	if (ch->fd >= 0 && ch->ping_ns != 0 && ch->ping_ns < deadline_ns)
 		deadline_ns = ch->ping_ns;
 	do {
@@ -615,6 +636,6 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 		ret |= CHANNEL_WOKEN;
 	}
 	if (ret == 0 && deadline_ns < asked_ns)
-		return CHANNEL_IO; /* time to dial, or to ask for a HELLO */
+		return CHANNEL_IO; /* time to dial, accept, ask for a HELLO */
 	return ret != 0 ? ret : CHANNEL_TIMEOUT;
 }

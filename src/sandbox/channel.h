@@ -56,6 +56,7 @@ enum channel_wait { CHANNEL_IO = 1, CHANNEL_WOKEN = 2, CHANNEL_TIMEOUT = 4 };
  * monotonic deadline. Returns a set of bits, never 0. */
 int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns);
 
+enum { CHANNEL_BATCH = 128 }; /* records handed over at once, at most */
 struct channel_record {
 	struct wire_header h;
 	int64_t time_ns;     /* the agent's wall clock */
