@@ -132,7 +132,7 @@ static bool waits_in_store(struct carry *c)
 /* The infrastructure failed before the first step: later, or the end. */
 static void store_retry(struct carry *c, struct outcome *o)
 {
-	int64_t wait_ms = backoff_ms(c->hub, c->job.tries + 1);
+	int64_t wait_ms = backoff_ms(c->hub, c->job.tries);
 	/* Still queued: the store refused to say that it was taken. */
 	struct job_change change = {.from = {JOB_ASSIGNED, JOB_QUEUED},
 	    .to = JOB_PENDING,
@@ -145,7 +145,7 @@ static void store_retry(struct carry *c, struct outcome *o)
 	if (strcmp(o->code, "engine_down") == 0) {
 		/* Not the job's fault, and it will be told why it waits. */
 		hub_engine_suspect(c->hub);
-	} else if (c->job.tries >= c->hub->options->retry_max) {
+	} else if (c->job.tries > c->hub->options->retry_max) {
 		o->kind = OUTCOME_END;
 		o->status = JOB_FAILED;
 		store_end(c, o);
