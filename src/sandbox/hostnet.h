@@ -131,4 +131,13 @@ int hostnet_guard_install(
     const struct hostnet_guard *guard, struct err *err) MUST_CHECK;
 int hostnet_guard_remove(const char *table, struct err *err) MUST_CHECK;
 
+/*
+ * 1: a chain of the machine's drops what it forwards unless a rule accepts
+ * it, and no rule in its table names `bridge`: what sandboxes send most
+ * likely goes nowhere. ret_chain: "chain FORWARD of table ip filter". 0: none
+ * is seen, which is no proof: a rule may drop as well as a policy.
+ */
+int hostnet_forward_blocked(const char *bridge, char *ret_chain, size_t size,
+    struct err *err) MUST_CHECK;
+
 #endif

@@ -38,6 +38,7 @@ struct network {
 	enum network_kind kind; /* of the configured mode */
 	bool guarded;
 	char why_not_veth[160], why_exposed[200];
+	char shut_by[120]; /* another's chain that drops what ours lets out */
 };
 
 /* -- set-up ---------------------------------------------------------------- */
@@ -191,6 +192,17 @@ static int install_guard(struct network *n, struct err *err)
 	return hostnet_guard_install(&guard, err);
 }
 
+/* For the engine's bridge the engine has opened the way out. A failure to
+ * look says nothing about the way, so it is none here. */
+static void look_for_shut_way(struct network *n)
+{
+	struct err ignored = ERR_INIT;
+
+	if (hostnet_forward_blocked(n->bridge.device, n->shut_by,
+		sizeof(n->shut_by), &ignored) != 1)
+		n->shut_by[0] = '\0';
+}
+
 /* Without the guard the host is exposed, but sandboxes work; on a bridge of
  * our own they have neither a way out nor any protection without it. */
 static int ensure_guard(struct network *n, struct err *err)
@@ -205,6 +217,7 @@ static int ensure_guard(struct network *n, struct err *err)
 		    "network.hostServices is \"warn\"");
 	if (n->bridge.own) {
 		TRY(install_guard(n, err));
+		look_for_shut_way(n);
 		n->guarded = deny;
 		return 0;
 	}
@@ -382,6 +395,16 @@ void network_resolv_conf(const struct network *n, struct buf *out)
 		IGNORE(buf_printf(out, "nameserver %s\n", n->resolvers[i]));
 }
 
+static void describe_isolated(const struct network *n, char *out, size_t size)
+{
+	snprintf(out, size, "isolated on %s by %s%s%s, host services %s%s%s%s",
+	    n->bridge.device, n->kind == NETWORK_VETH ? "veth" : "the engine",
+	    n->why_not_veth[0] != '\0' ? ": " : "", n->why_not_veth,
+	    n->guarded ? "denied" : "REACHABLE",
+	    n->shut_by[0] != '\0' ? "; the way out is shut: " : "", n->shut_by,
+	    n->shut_by[0] != '\0' ? " drops what no rule accepts" : "");
+}
+
 const char *network_describe(struct network *n, char *out, size_t size)
 {
 	mtx_lock(&n->mtx);
@@ -392,12 +415,7 @@ const char *network_describe(struct network *n, char *out, size_t size)
 	else if (strcmp(n->config.mode, "isolated") != 0)
 		snprintf(out, size, "the network %s", n->config.mode);
 	else
-		snprintf(out, size,
-		    "isolated on %s by %s%s%s, host services %s",
-		    n->bridge.device,
-		    n->kind == NETWORK_VETH ? "veth" : "the engine",
-		    n->why_not_veth[0] != '\0' ? ": " : "", n->why_not_veth,
-		    n->guarded ? "denied" : "REACHABLE");
+		describe_isolated(n, out, size);
 	mtx_unlock(&n->mtx);
 	return out;
 }

@@ -40,9 +40,9 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def lab(machine: Machine) -> Iterator[Lab]:
+def lab(machine: Machine, build_dir: str) -> Iterator[Lab]:
     """An outside, a server on the machine, and one on a bridge of another."""
-    lab = Lab(machine.engine, IMAGE, "")
+    lab = Lab(machine.engine, IMAGE, os.path.join(build_dir, "tests", "unit", "hostnet_probe"))
     try:
         lab.make_outside()
         lab.host.serve(HOST_PORT)
@@ -203,17 +203,38 @@ def test_hubs_take_different_ranges_and_may_leave_the_machine_open(
     assert traces("rh") == before
 
 
+def test_a_firewall_that_shuts_the_way_out_is_named(
+        hub: MachineHub, machine: Machine, lab: Lab, runnerhub: str) -> None:
+    assert lab.hostnet("blocked", bridge(hub)) == ""
+    run("nft", "add table ip wall; add chain ip wall pass "
+               "{ type filter hook forward priority 0; policy drop; }")
+    try:
+        job = hub.delegate([f"nc -w 2 {OUTSIDE} {PORT}"])
+        assert lab.hostnet("blocked", bridge(hub)) == "chain pass of table ip wall\n"
+        assert ("; the way out is shut: chain pass of table ip wall drops what no rule accepts"
+                in diagnose(hub, machine, runnerhub))
+        assert hub.wait_end(job)["status"] == "failed"
+        for side in ("iifname", "oifname"):
+            run("nft", f'add rule ip wall pass {side} "{bridge(hub)}" accept')
+        assert lab.hostnet("blocked", bridge(hub)) == ""
+        assert told(hub, dial(OUTSIDE, PORT)) == UPLINK
+    finally:
+        run("nft", "delete table ip wall")
+
+
+def diagnose(hub: MachineHub, machine: Machine, runnerhub: str, **env: str) -> str:
+    with machine.processes():
+        return subprocess.run([machine.program(runnerhub), "doctor"], env={**hub.env, **env},
+                              stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
 def test_a_range_in_use_is_not_taken(hub: MachineHub, machine: Machine,
                                      lab: Lab, runnerhub: str) -> None:
-    doctor = [machine.program(runnerhub), "doctor"]
-
-    def diagnose(subnet: str) -> str:
-        with machine.processes():
-            return subprocess.run(doctor, env={**hub.env, "RUNNERHUB_SUBNET": subnet},
-                                  stdout=subprocess.PIPE, text=True, check=False).stdout
+    def on(subnet: str) -> str:
+        return diagnose(hub, machine, runnerhub, RUNNERHUB_SUBNET=subnet)
 
     before = traces("rh")
-    assert "a container started" in diagnose("10.99.1.0/24")
-    assert "10.99.0.0/24 is in use: the machine has an address in" in diagnose("10.99.0.0/24")
-    assert "a route to 169.254.213.254/32" in diagnose("169.254.213.0/24")
+    assert "a container started" in on("10.99.1.0/24")
+    assert "10.99.0.0/24 is in use: the machine has an address in" in on("10.99.0.0/24")
+    assert "a route to 169.254.213.254/32" in on("169.254.213.0/24")
     assert traces("rh") == before

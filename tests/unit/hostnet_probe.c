@@ -30,6 +30,7 @@ static int usage(void)
 	      "  list PREFIX\n"
 	      "  guard TABLE BRIDGE [dns]\n"
 	      "  unguard TABLE\n"
+	      "  blocked BRIDGE\n"
 	      "  storm BRIDGE IF_PREFIX FIRST_ADDRESS PREFIX GATEWAY COUNT\n",
 	    stderr);
 	return 2;
@@ -86,6 +87,17 @@ static int run_guard(int argc, char **argv, struct err *err)
 	    .table = argv[0], .bridge = argv[1], .allow_dns = argc == 3};
 
 	return hostnet_guard_install(&guard, err);
+}
+
+static int run_blocked(const char *bridge, struct err *err)
+{
+	char chain[120];
+	int found = hostnet_forward_blocked(bridge, chain, sizeof(chain), err);
+
+	TRY(found);
+	if (found == 1)
+		puts(chain);
+	return 0;
 }
 
 /* -- many at once --------------------------------------------------------- */
@@ -213,6 +225,8 @@ static int run(int argc, char **argv, struct err *err)
 		return run_guard(argc, argv, err);
 	if (strcmp(what, "unguard") == 0 && argc == 1)
 		return hostnet_guard_remove(argv[0], err);
+	if (strcmp(what, "blocked") == 0 && argc == 1)
+		return run_blocked(argv[0], err);
 	if (strcmp(what, "storm") == 0 && argc == 6)
 		return run_storm(argv, err);
 	exit(usage());
