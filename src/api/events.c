@@ -78,14 +78,18 @@ static const struct http_stream_ops stream_ops = {.produce = produce,
 static int read_position(struct call *c, int64_t *ret, struct err *err)
 {
 	const char *text = http_header(c->x, "Last-Event-ID");
+	int64_t last = bus_last_seq(hub_bus(c->hub));
 
-	*ret = bus_last_seq(hub_bus(c->hub));
+	*ret = last;
 	if (text != NULL && parse_int(text, 0, INT64_MAX, ret) < 0)
 		return err_set(err, ERR_INVALID, "invalid_parameter",
 		    "Header \"Last-Event-ID\": expected the number of an "
 		    "event, got \"%.40s\"",
 		    text);
-	return param_int(c, "lastEventId", 0, INT64_MAX, ret, err);
+	TRY(param_int(c, "lastEventId", 0, INT64_MAX, ret, err));
+	if (*ret > last) /* of another database: it would wait for ever */
+		*ret = last;
+	return 0;
 }
 
 static int read_filter(struct call *c, struct bus_filter *f, struct err *err)

@@ -239,7 +239,12 @@ static int read_store(struct bus *b, int64_t *seq, const struct bus_filter *f,
 	TRY(store_events_after(b->store, *seq, f->has_job ? &f->job : NULL,
 	    f->repository, max, &l, err));
 	for (size_t i = 0; i < l.n; i++) {
-		render(&l.items[i], out);
+		CLEANUP(buf_fini) struct buf text = {0};
+
+		buf_init(&text, EVENT_MAX);
+		render(&l.items[i], &text);
+		if (buf_append(out, buf_str(&text), text.len) < 0)
+			return 0; /* no room: the rest comes next time */
 		*seq = l.items[i].seq;
 	}
 	if ((int)l.n < max && upto > *seq)

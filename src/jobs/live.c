@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 struct live_set {
@@ -55,15 +54,23 @@ static void wake_locked(struct live *l)
 
 int live_enter(struct live_set *s, struct live *l, struct err *err)
 {
+	bool twice;
+
 	TRY(cancel_init(&l->cancel, err));
 	mtx_lock(&s->mtx);
+	twice = find_locked(s, l->id) != NULL;
 	if (s->stopping) {
 		atomic_store(&l->stopping, true);
 		cancel_now(&l->cancel);
 	}
-	map_insert(&s->jobs, &l->node, map_hash(&l->id, sizeof(l->id)));
+	if (!twice)
+		map_insert(&s->jobs, &l->node, map_hash(&l->id, sizeof(l->id)));
 	mtx_unlock(&s->mtx);
-	return 0;
+	if (!twice)
+		return 0;
+	cancel_fini(&l->cancel);
+	return err_set(err, ERR_CONFLICT, "job_in_hand",
+	    "another carrier has the job in hand");
 }
 
 void live_leave(struct live_set *s, struct live *l)
@@ -93,7 +100,6 @@ bool live_cancel(struct live_set *s, job_id id)
 	mtx_lock(&s->mtx);
 	l = find_locked(s, id);
 	if (l != NULL && !atomic_load(&l->cancel_requested)) {
-		atomic_store(&l->cancelled_ns, clock_mono_ns());
 		atomic_store(&l->cancel_requested, true);
 		cancel_now(&l->cancel);
 		wake_locked(l);

@@ -28,12 +28,12 @@ struct live {
 	_Atomic int64_t lease_until; /* sessions: wall ns */
 	_Atomic int session_end;     /* enum job_status, 0: goes on */
 	atomic_bool driven;
-	_Atomic int64_t cancelled_ns; /* mono, of the request */
 };
 
 struct live_set *live_set_new(void);
 void live_set_free(struct live_set *s);
 
+/* ERR_CONFLICT: another one has the same job in hand. */
 int live_enter(struct live_set *s, struct live *l, struct err *err) MUST_CHECK;
 void live_leave(struct live_set *s, struct live *l);
 void live_set_sandbox(struct live_set *s, struct live *l, struct sandbox *sb);

@@ -257,7 +257,7 @@ static void test_idle_sessions_have_their_share(void **state)
 	job = add(s, "a/a", job_of(0));
 	g[0] = take(s);
 	g[1] = take(s);
-	assert_waits(s, leased[2].id, "session_limit", "2 sessions");
+	assert_waits(s, leased[2].id, "session_limit", "2 session");
 	g[2] = take(s); /* a job of lower priority goes before it */
 	assert_true(same(g[2].job.id, job));
 	schedule_driven(s, &g[0]);

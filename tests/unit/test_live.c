@@ -1,0 +1,208 @@
+/* Jobs in hand, reached from other threads: jobs/live.h. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "jobs/live.h"
+
+static struct sandbox sandbox_with_fd(void)
+{
+	return (struct sandbox){.magic = SANDBOX_MAGIC,
+	    .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+}
+
+static bool was_woken(const struct sandbox *sb)
+{
+	uint64_t n;
+
+	return read(sb->wake_fd, &n, sizeof(n)) == sizeof(n);
+}
+
+static void enter(struct live_set *s, struct live *l, bool session)
+{
+	struct err err = ERR_INIT;
+
+	*l = (struct live){.id = {uuid_v4()}, .is_session = session};
+	assert_int_equal(live_enter(s, l, &err), 0);
+}
+
+static void test_cancel_reaches_the_job(void **state)
+{
+	struct live_set *s = live_set_new();
+	struct sandbox sb = sandbox_with_fd();
+	struct live l;
+
+	(void)state;
+	enter(s, &l, false);
+	assert_true(live_is_in_hand(s, l.id));
+	assert_int_equal(live_count(s), 1);
+	assert_true(live_cancel(s, l.id));
+	assert_true(atomic_load(&l.cancel_requested));
+	assert_true(cancel_is_set(&l.cancel));
+	live_set_sandbox(s, &l, &sb); /* it was cancelled before it had one */
+	assert_true(was_woken(&sb));
+	assert_true(live_cancel(s, l.id)); /* said twice, woken once */
+	assert_false(was_woken(&sb));
+	live_set_sandbox(s, &l, NULL);
+	live_leave(s, &l);
+	assert_false(live_cancel(s, l.id));
+	assert_int_equal(live_count(s), 0);
+	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+static void test_sessions(void **state)
+{
+	struct live_set *s = live_set_new();
+	struct sandbox sb = sandbox_with_fd();
+	struct live l, job;
+
+	(void)state;
+	enter(s, &l, true);
+	enter(s, &job, false);
+	live_set_sandbox(s, &l, &sb);
+	assert_false(was_woken(&sb));
+	assert_true(live_renew(s, l.id, 500));
+	assert_true(atomic_load(&l.driven));
+	assert_true(was_woken(&sb));
+	assert_true(live_renew(s, l.id, 400)); /* never shorter */
+	assert_int_equal(atomic_load(&l.lease_until), 500);
+	assert_false(live_end_session(s, job.id, JOB_COMPLETED));
+	assert_int_equal(atomic_load(&job.session_end), 0);
+	assert_true(live_end_session(s, l.id, JOB_FAILED));
+	assert_int_equal(atomic_load(&l.session_end), JOB_FAILED);
+	assert_true(was_woken(&sb));
+	live_set_sandbox(s, &l, NULL);
+	live_leave(s, &l);
+	live_leave(s, &job);
+	assert_false(live_renew(s, l.id, 600));
+	assert_false(live_end_session(s, l.id, JOB_FAILED));
+	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+static void test_one_hand_for_a_job(void **state)
+{
+	struct live_set *s = live_set_new();
+	struct err err = ERR_INIT;
+	struct live l, twin;
+
+	(void)state;
+	enter(s, &l, false);
+	twin = (struct live){.id = l.id};
+	assert_int_equal(live_enter(s, &twin, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(live_count(s), 1);
+	live_leave(s, &l);
+	assert_int_equal(live_enter(s, &twin, &err), 0);
+	live_leave(s, &twin);
+	live_set_free(s);
+}
+
+static void test_stop_reaches_all_also_later_ones(void **state)
+{
+	struct live_set *s = live_set_new();
+	struct sandbox sb = sandbox_with_fd();
+	struct live early, late;
+
+	(void)state;
+	enter(s, &early, false);
+	live_set_sandbox(s, &early, &sb);
+	live_stop_all(s);
+	assert_true(atomic_load(&early.stopping));
+	assert_true(cancel_is_set(&early.cancel));
+	assert_true(was_woken(&sb));
+	enter(s, &late, false);
+	assert_true(atomic_load(&late.stopping));
+	assert_true(cancel_is_set(&late.cancel));
+	assert_false(live_wait_empty(s, clock_mono_ns()));
+	live_set_sandbox(s, &early, NULL);
+	live_leave(s, &early);
+	live_leave(s, &late);
+	assert_true(live_wait_empty(s, clock_mono_ns()));
+	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+/* -- threads -------------------------------------------------------------- */
+
+enum { CARRIERS = 4, ROUNDS = 300 };
+
+struct crew {
+	struct live_set *s;
+	job_id ids[CARRIERS];
+	atomic_int done;
+};
+struct member {
+	struct crew *crew;
+	size_t at;
+};
+
+/* Holds a job until somebody cancels it, again and again. */
+static void *carry(void *arg)
+{
+	struct member *m = arg;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct live l = {.id = m->crew->ids[m->at]};
+		struct sandbox sb = sandbox_with_fd();
+		struct pollfd p = {.fd = sb.wake_fd, .events = POLLIN};
+
+		assert_int_equal(live_enter(m->crew->s, &l, &err), 0);
+		live_set_sandbox(m->crew->s, &l, &sb);
+		while (!atomic_load(&l.cancel_requested))
+			poll(&p, 1, -1);
+		live_set_sandbox(m->crew->s, &l, NULL);
+		live_leave(m->crew->s, &l);
+		close(sb.wake_fd);
+	}
+	atomic_fetch_add(&m->crew->done, 1);
+	return NULL;
+}
+
+static void test_cancels_against_carriers(void **state)
+{
+	struct crew crew = {.s = live_set_new()};
+	struct member members[CARRIERS];
+	pthread_t threads[CARRIERS];
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < CARRIERS; i++) {
+		crew.ids[i] = (job_id){uuid_v4()};
+		members[i] = (struct member){&crew, i};
+		assert_int_equal(thread_start(&threads[i], "carry", carry,
+				     &members[i], &err),
+		    0);
+	}
+	while (atomic_load(&crew.done) < CARRIERS)
+		for (size_t i = 0; i < CARRIERS; i++) {
+			live_renew(crew.s, crew.ids[i], 1);
+			live_cancel(crew.s, crew.ids[i]);
+		}
+	assert_true(live_wait_empty(crew.s, CLOCK_NO_DEADLINE));
+	for (size_t i = 0; i < CARRIERS; i++)
+		thread_join(threads[i]);
+	live_set_free(crew.s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cancel_reaches_the_job),
+	    cmocka_unit_test(test_sessions),
+	    cmocka_unit_test(test_one_hand_for_a_job),
+	    cmocka_unit_test(test_stop_reaches_all_also_later_ones),
+	    cmocka_unit_test(test_cancels_against_carriers),
+	};
+
+	alarm(120);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
