@@ -41,7 +41,7 @@ static bool needs_quotes(const char *s)
 static void put_key(struct buf *b, bool json, const char *key)
 {
 	if (json) {
-		IGNORE(buf_append_char(b, ',')); /* overflow: cut below */
+		IGNORE(buf_append_char(b, ',')); /* overflow: seen at the end */
 		json_escape(b, key, strlen(key));
 		IGNORE(buf_append_char(b, ':'));
 	} else {
@@ -87,27 +87,39 @@ static void put_chain(struct buf *b, bool json, const struct ctx *ctx)
 		put_str(b, json, ctx->key, ctx->value);
 }
 
+static void put_head(
+    struct buf *b, bool json, enum log_level level, const char *msg)
+{
+	char when[CLOCK_ISO_LEN];
+
+	clock_iso(clock_wall_ns(), when);
+	if (json)
+		IGNORE(buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\"", when,
+		    level_names[level]));
+	else
+		IGNORE(buf_printf(
+		    b, "time=%s level=%s", when, level_names[level]));
+	put_str(b, json, "msg", msg);
+}
+
 void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
     const struct log_field *fields, size_t nfields)
 {
 	CLEANUP(buf_fini) struct buf b = {0};
 	bool json = atomic_load(&out_format) == LOG_JSON;
-	char when[CLOCK_ISO_LEN];
 
 	if ((int)level < atomic_load(&min_level))
 		return;
 	buf_init(&b, LOG_LINE_MAX);
-	clock_iso(clock_wall_ns(), when);
-	if (json)
-		IGNORE(buf_printf(&b, "{\"time\":\"%s\",\"level\":\"%s\"", when,
-		    level_names[level]));
-	else
-		IGNORE(buf_printf(
-		    &b, "time=%s level=%s", when, level_names[level]));
-	put_str(&b, json, "msg", msg);
+	put_head(&b, json, level, msg);
 	put_chain(&b, json, ctx);
 	for (size_t i = 0; i < nfields; i++)
 		put_field(&b, json, &fields[i]);
+	if (b.overflow || b.len + 2 > LOG_LINE_MAX) {
+		buf_clear(&b);
+		put_head(&b, json, level, msg);
+		put_str(&b, json, "fields", "too long for a line");
+	}
 	IGNORE(buf_append_str(&b, json ? "}\n" : "\n"));
 	IGNORE(write(2, b.data, b.len) < 0); /* nowhere else to complain */
 }

@@ -27,8 +27,11 @@ static void inserted(void *arg, enum job_insert_result r, job_id id,
 	struct err add = ERR_INIT;
 	struct ctx ctx = ctx_root();
 
+	/* A conflict: recovery has found it in the store before us. */
 	if (r == JOB_INSERTED &&
-	    schedule_add(p->hub->schedule, &p->entry, p->repository, &add) < 0)
+	    schedule_add(p->hub->schedule, &p->entry, p->repository, &add) <
+		0 &&
+	    add.kind != ERR_CONFLICT)
 		log_error(
 		    &ctx, "a stored job could not be queued", LOG_ERR(&add));
 	if (r == JOB_INSERTED)

@@ -190,7 +190,7 @@ static int open_pool(struct hub *h, struct err *err)
  * ---------------------------------------------------------------------------------
  */
 
-static struct adopted *take_adopted(struct hub *h)
+struct adopted *hub_take_adopted(struct hub *h)
 {
 	struct adopted *a;
 
@@ -222,7 +222,7 @@ static void *carrier(void *arg)
 static void *adopter(void *arg)
 {
 	struct hub *h = arg;
-	struct adopted *a = take_adopted(h);
+	struct adopted *a = hub_take_adopted(h);
 
 	if (a != NULL)
 		carry_adopted(h, a);
@@ -350,7 +350,7 @@ void hub_stop(struct hub *h)
 	if (h->live != NULL)
 		live_stop_all(h->live);
 	join_carriers(h);
-	while ((a = take_adopted(h)) != NULL)
+	while ((a = hub_take_adopted(h)) != NULL)
 		carry_adopted(h, a); /* gives it up at once */
 	if (h->pool != NULL)
 		pool_stop(h->pool);

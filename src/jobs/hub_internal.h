@@ -83,6 +83,8 @@ void carry_job(
  * ------------------------------------------------------------------------ */
 /* A thread that carries one job of the list `adopted`. */
 int hub_start_adopter(struct hub *h, struct err *err) MUST_CHECK;
+/* Off that list; NULL: it is empty. */
+struct adopted *hub_take_adopted(struct hub *h);
 
 /* -- recover.c
  * ----------------------------------------------------------------------- */

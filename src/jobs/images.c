@@ -68,11 +68,14 @@ static int pull(struct hub *h, const struct ctx *ctx, const char *image,
 	int r;
 
 	mtx_lock(&h->mtx);
-	p = find_locked(h, image);
-	if (p != NULL) {
+	while ((p = find_locked(h, image)) != NULL) {
 		r = await_pull(h, ctx, p, err);
-		mtx_unlock(&h->mtx);
-		return r;
+		if (r == 0 || err->kind != ERR_CANCELED ||
+		    cancel_is_set(ctx->cancel)) {
+			mtx_unlock(&h->mtx);
+			return r;
+		}
+		err_clear(err); /* the puller's job was cancelled, not ours */
 	}
 	p = mem_zalloc(sizeof(*p));
 	p->image = mem_strdup(image);

@@ -41,13 +41,19 @@ static int each_open(struct hub *h,
 /* -- what waits
  * --------------------------------------------------------------------- */
 
+/* A conflict: it came in this moment, and is queued already. */
 static int queue_waiting(
     struct hub *h, const struct job *job, void *arg, struct err *err)
 {
 	(void)arg;
 	if (job->status != JOB_QUEUED && job->status != JOB_PENDING)
 		return 0;
-	return hub_schedule_job(h, job, job->not_before, err);
+	if (hub_schedule_job(h, job, job->not_before, err) == 0)
+		return 0;
+	if (err->kind != ERR_CONFLICT)
+		return -1;
+	err_clear(err);
+	return 0;
 }
 
 int hub_recover_queue(struct hub *h, struct err *err)
@@ -120,6 +126,18 @@ static int end_lost(
 	return 0;
 }
 
+/* No thread for the last one of the list: the next attempt adopts anew. */
+static void take_back(struct hub *h)
+{
+	struct adopted *a = hub_take_adopted(h);
+
+	if (a == NULL)
+		return;
+	schedule_release(h->schedule, &a->grant);
+	sandbox_leave(h->sandboxes, a->sandbox);
+	mem_free(a);
+}
+
 static int hand_over(
     struct hub *h, const struct job *job, struct sandbox *sb, struct err *err)
 {
@@ -134,7 +152,10 @@ static int hand_over(
 	a->next = h->adopted;
 	h->adopted = a;
 	mtx_unlock(&h->mtx);
-	return hub_start_adopter(h, err);
+	if (hub_start_adopter(h, err) == 0)
+		return 0;
+	take_back(h);
+	return -1;
 }
 
 static int adopt(struct hub *h, const struct ctx *ctx, const struct job *job,

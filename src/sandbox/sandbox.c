@@ -18,6 +18,8 @@
 #include "base/thread.h"
 #include "sandbox/sandbox_internal.h"
 
+enum { CANCEL_LOOK_MS = 100 };
+
 /* -- the factory ------------------------------------------------------------
  */
 
@@ -249,12 +251,18 @@ static int no_records(
 static int await_agent(
     struct sandbox *sb, const struct ctx *ctx, struct err *err)
 {
+	int64_t slice;
+
 	while (!channel_is_ready(sb->channel)) {
-		if (channel_wait(sb->channel, sb->wake_fd, ctx->deadline_ns) ==
-		    CHANNEL_TIMEOUT)
+		if (clock_mono_ns() >= ctx->deadline_ns)
 			return err_set(err, ERR_TIMEOUT, "agent_silent",
 			    "the agent in the container did not report in "
 			    "time (engine.startTimeout)");
+		/* In slices: a cancel does not write to wake_fd. */
+		slice = clock_deadline_ms(CANCEL_LOOK_MS);
+		IGNORE(channel_wait(sb->channel, sb->wake_fd,
+			   slice < ctx->deadline_ns ? slice
+						    : ctx->deadline_ns) == 0);
 		if (atomic_load(&sb->died))
 			return err_set(err, ERR_UNAVAILABLE, "container_died",
 			    "the container ended with code %d before its "
