@@ -1,8 +1,8 @@
 /*
  * Which network sandboxes get on this host, its guard, and their addresses:
- * see network.h. Any thread; the state that changes after open
- * is guarded by one mutex that is not held over I/O but in prepare, which
- * only one thread runs at a time anyway.
+ * see network.h. Any thread. Preparing asks the engine and the kernel, which
+ * may take its time: it works on a state of its own, under a mutex of its
+ * own, and publishes that at the end; the others only see what is published.
  */
 #include "sandbox/network.h"
 
@@ -25,20 +25,26 @@ enum {
 	RESOLV_CONF_MAX = 64 * 1024,
 };
 
-struct network {
-	struct network_config config;
-	char table[32]; /* of the guard's rules */
-	/* Set by prepare, before anybody asks for an address. */
+struct state {
 	struct network_bridge bridge;
-	struct addrpool *addresses; /* the upper half of the bridge's slice */
-	char resolvers[RESOLVERS_MAX][46];
-	unsigned nresolvers;
-	struct mtx mtx;
 	bool prepared;
 	enum network_kind kind; /* of the configured mode */
 	bool guarded;
 	char why_not_veth[160], why_exposed[200];
 	char shut_by[120]; /* another's chain that drops what ours lets out */
+};
+
+struct network {
+	struct network_config config;
+	char table[32]; /* of the guard's rules */
+	/* Set by prepare, before anybody asks for an address. */
+	struct addrpool *addresses; /* the upper half of the bridge's slice */
+	char resolvers[RESOLVERS_MAX][46];
+	unsigned nresolvers;
+	struct mtx preparing; /* held over I/O, by who prepares or erases */
+	struct state work;    /* guarded by preparing */
+	struct mtx mtx;
+	struct state now; /* guarded by mtx: what the others see */
 };
 
 /* -- set-up ---------------------------------------------------------------- */
@@ -102,13 +108,14 @@ int network_open(
 	struct network *n = mem_zalloc(sizeof(*n));
 
 	n->config = *c;
+	mtx_init(&n->preparing, "network preparing");
 	mtx_init(&n->mtx, "network");
 	snprintf(n->table, sizeof(n->table), "runnerhub_%.8s", c->hub_id);
-	n->bridge = (struct network_bridge){.engine = c->engine,
+	n->work.bridge = (struct network_bridge){.engine = c->engine,
 	    .hub_id = c->hub_id,
 	    .subnet = c->subnet,
 	    .mtu = c->mtu};
-	if (network_bridge_init(&n->bridge, err) < 0) {
+	if (network_bridge_init(&n->work.bridge, err) < 0) {
 		network_close(n);
 		return -1;
 	}
@@ -123,6 +130,7 @@ void network_close(struct network *n)
 		return;
 	addrpool_free(n->addresses);
 	mtx_fini(&n->mtx);
+	mtx_fini(&n->preparing);
 	mem_free(n);
 }
 
@@ -131,7 +139,7 @@ void network_close(struct network *n)
 
 static int open_addresses(struct network *n, struct err *err)
 {
-	const struct network_bridge *b = &n->bridge;
+	const struct network_bridge *b = &n->work.bridge;
 	uint32_t half = UINT32_C(1) << (32 - b->prefix - 1);
 
 	if (n->addresses != NULL)
@@ -145,16 +153,16 @@ static bool veth_works(struct network *n)
 {
 	struct err err = ERR_INIT;
 
-	n->why_not_veth[0] = '\0';
+	n->work.why_not_veth[0] = '\0';
 	if (!engine_is_local(n->config.engine))
-		snprintf(n->why_not_veth, sizeof(n->why_not_veth),
+		snprintf(n->work.why_not_veth, sizeof(n->work.why_not_veth),
 		    "the engine is remote");
 	else if (n->nresolvers == 0)
-		snprintf(n->why_not_veth, sizeof(n->why_not_veth),
+		snprintf(n->work.why_not_veth, sizeof(n->work.why_not_veth),
 		    "the host's resolver is on loopback (set network.dns)");
 	else if (hostnet_probe(&err) < 0)
-		snprintf(n->why_not_veth, sizeof(n->why_not_veth), "%.150s",
-		    err.msg);
+		snprintf(n->work.why_not_veth, sizeof(n->work.why_not_veth),
+		    "%.150s", err.msg);
 	else
 		return true;
 	return false;
@@ -178,7 +186,7 @@ static bool resolver_is_host(const struct network *n)
 
 static int install_guard(struct network *n, struct err *err)
 {
-	const struct network_bridge *b = &n->bridge;
+	const struct network_bridge *b = &n->work.bridge;
 	struct hostnet_guard guard = {.table = n->table,
 	    .bridge = b->device,
 	    .open_host = b->own && !n->config.deny_host_services,
@@ -198,9 +206,9 @@ static void look_for_shut_way(struct network *n)
 {
 	struct err ignored = ERR_INIT;
 
-	if (hostnet_forward_blocked(n->bridge.device, n->shut_by,
-		sizeof(n->shut_by), &ignored) != 1)
-		n->shut_by[0] = '\0';
+	if (hostnet_forward_blocked(n->work.bridge.device, n->work.shut_by,
+		sizeof(n->work.shut_by), &ignored) != 1)
+		n->work.shut_by[0] = '\0';
 }
 
 /* Without the guard the host is exposed, but sandboxes work; on a bridge of
@@ -210,27 +218,27 @@ static int ensure_guard(struct network *n, struct err *err)
 	struct err local = ERR_INIT;
 	bool deny = n->config.deny_host_services;
 
-	n->guarded = false;
-	n->why_exposed[0] = '\0';
+	n->work.guarded = false;
+	n->work.why_exposed[0] = '\0';
 	if (!deny)
-		snprintf(n->why_exposed, sizeof(n->why_exposed),
+		snprintf(n->work.why_exposed, sizeof(n->work.why_exposed),
 		    "network.hostServices is \"warn\"");
-	if (n->bridge.own) {
+	if (n->work.bridge.own) {
 		TRY(install_guard(n, err));
 		look_for_shut_way(n);
-		n->guarded = deny;
+		n->work.guarded = deny;
 		return 0;
 	}
 	if (!deny)
 		return 0;
 	if (!engine_is_local(n->config.engine))
-		snprintf(n->why_exposed, sizeof(n->why_exposed),
+		snprintf(n->work.why_exposed, sizeof(n->work.why_exposed),
 		    "the engine is remote: its host's rules are out of reach");
 	else if (install_guard(n, &local) < 0)
-		snprintf(n->why_exposed, sizeof(n->why_exposed), "%.190s",
-		    local.msg);
+		snprintf(n->work.why_exposed, sizeof(n->work.why_exposed),
+		    "%.190s", local.msg);
 	else
-		n->guarded = true;
+		n->work.guarded = true;
 	return 0;
 }
 
@@ -250,7 +258,7 @@ static int choose_mechanism(struct network *n, const struct ctx *ctx,
 	if (!veth && strcmp(mechanism, "veth") == 0)
 		return err_set(err, ERR_INVALID, "network_mechanism",
 		    "network.mechanism \"veth\" is not possible: %s",
-		    n->why_not_veth);
+		    n->work.why_not_veth);
 	*ret_veth = veth;
 	*ret_own_bridge = strcmp(info.product, "podman") == 0;
 	if (veth || !*ret_own_bridge)
@@ -259,8 +267,9 @@ static int choose_mechanism(struct network *n, const struct ctx *ctx,
 	    "Podman's networks do not keep containers apart, so network.mode "
 	    "\"isolated\" needs the mechanism \"veth\" with it: %s. Else "
 	    "set network.mode to \"none\"",
-	    n->why_not_veth[0] != '\0' ? n->why_not_veth
-				       : "network.mechanism is \"engine\"");
+	    n->work.why_not_veth[0] != '\0'
+		? n->work.why_not_veth
+		: "network.mechanism is \"engine\"");
 }
 
 static int prepare_isolated(
@@ -269,11 +278,20 @@ static int prepare_isolated(
 	bool veth, own;
 
 	TRY(choose_mechanism(n, ctx, &veth, &own, err));
-	TRY(network_bridge_ensure(&n->bridge, ctx, own, err));
+	TRY(network_bridge_ensure(&n->work.bridge, ctx, own, err));
 	TRY(open_addresses(n, err));
 	TRY(ensure_guard(n, err));
-	n->kind = veth ? NETWORK_VETH : NETWORK_ENGINE;
+	n->work.kind = veth ? NETWORK_VETH : NETWORK_ENGINE;
 	return 0;
+}
+
+/* Others see it whole, and never wait for the engine. */
+static void publish(struct network *n)
+{
+	mtx_assert_held(&n->preparing);
+	mtx_lock(&n->mtx);
+	n->now = n->work;
+	mtx_unlock(&n->mtx);
 }
 
 int network_prepare(struct network *n, const struct ctx *ctx, struct err *err)
@@ -281,13 +299,13 @@ int network_prepare(struct network *n, const struct ctx *ctx, struct err *err)
 	struct engine_network have = {{0}};
 	int r = 0;
 
-	mtx_lock(&n->mtx);
+	mtx_lock(&n->preparing);
 	if (strcmp(n->config.mode, "none") == 0) {
-		n->kind = NETWORK_NONE;
+		n->work.kind = NETWORK_NONE;
 	} else if (strcmp(n->config.mode, "isolated") == 0) {
 		r = prepare_isolated(n, ctx, err);
 	} else {
-		n->kind = NETWORK_ENGINE;
+		n->work.kind = NETWORK_ENGINE;
 		r = engine_network_inspect(
 		    n->config.engine, ctx, n->config.mode, &have, err);
 		if (r < 0)
@@ -295,8 +313,9 @@ int network_prepare(struct network *n, const struct ctx *ctx, struct err *err)
 			    n->config.mode)); /* r is -1 already */
 		engine_network_fini(&have);
 	}
-	n->prepared = r == 0;
-	mtx_unlock(&n->mtx);
+	n->work.prepared = r == 0;
+	publish(n);
+	mtx_unlock(&n->preparing);
 	return r;
 }
 
@@ -304,23 +323,25 @@ void network_erase(struct network *n, const struct ctx *ctx)
 {
 	struct err err = ERR_INIT;
 
-	mtx_lock(&n->mtx);
-	if (n->bridge.made &&
-	    network_bridge_remove(&n->bridge, ctx, &err) == 0) {
+	mtx_lock(&n->preparing);
+	if (n->work.bridge.made &&
+	    network_bridge_remove(&n->work.bridge, ctx, &err) == 0) {
 		IGNORE(hostnet_guard_remove(n->table, &err)); /* may not be */
-		n->prepared = n->guarded = false;
+		n->work.prepared = n->work.guarded = false;
 	}
-	mtx_unlock(&n->mtx);
+	publish(n);
+	mtx_unlock(&n->preparing);
 }
 
 void network_refresh_guard(struct network *n)
 {
 	struct err ignored = ERR_INIT; /* the next time may do better */
 
-	mtx_lock(&n->mtx);
-	if (n->prepared && n->bridge.made)
+	mtx_lock(&n->preparing);
+	if (n->work.prepared && n->work.bridge.made)
 		IGNORE(ensure_guard(n, &ignored));
-	mtx_unlock(&n->mtx);
+	publish(n);
+	mtx_unlock(&n->preparing);
 }
 
 /* -- use ---------------------------------------------------------------------
@@ -333,8 +354,8 @@ int network_choose(struct network *n, const char *wanted,
 	bool prepared;
 
 	mtx_lock(&n->mtx);
-	kind = n->kind;
-	prepared = n->prepared;
+	kind = n->now.kind;
+	prepared = n->now.prepared;
 	mtx_unlock(&n->mtx);
 	if (wanted != NULL && strcmp(wanted, "none") == 0) {
 		*ret = NETWORK_NONE;
@@ -350,9 +371,11 @@ int network_choose(struct network *n, const char *wanted,
 		    "(network.mode)",
 		    wanted, n->config.mode);
 	*ret = kind;
-	*ret_name = kind != NETWORK_ENGINE                    ? NULL
-		    : strcmp(n->config.mode, "isolated") == 0 ? n->bridge.name
-							      : n->config.mode;
+	/* The bridge's name stays as it was made at open. */
+	*ret_name = kind != NETWORK_ENGINE ? NULL
+		    : strcmp(n->config.mode, "isolated") == 0
+			? n->work.bridge.name
+			: n->config.mode;
 	return 0;
 }
 
@@ -375,15 +398,18 @@ void network_give_address(struct network *n, uint32_t address)
 
 int network_join(struct network *n, int pid, uint32_t address, struct err *err)
 {
-	char host_if[16];
-	struct hostnet_link link = {.bridge = n->bridge.device,
+	char host_if[16], device[16];
+	struct hostnet_link link = {.bridge = device,
 	    .host_if = host_if,
 	    .container_pid = pid,
 	    .address = address,
-	    .prefix = n->bridge.prefix,
-	    .gateway = n->bridge.gateway,
 	    .mtu = n->config.mtu};
 
+	mtx_lock(&n->mtx);
+	memcpy(device, n->now.bridge.device, sizeof(device));
+	link.prefix = n->now.bridge.prefix;
+	link.gateway = n->now.bridge.gateway;
+	mtx_unlock(&n->mtx);
 	snprintf(
 	    host_if, sizeof(host_if), "rv%.4s%08x", n->config.hub_id, address);
 	return hostnet_attach(&link, err);
@@ -398,19 +424,21 @@ void network_resolv_conf(const struct network *n, struct buf *out)
 static void describe_isolated(const struct network *n, char *out, size_t size)
 {
 	snprintf(out, size, "isolated on %s by %s%s%s, host services %s%s%s%s",
-	    n->bridge.device, n->kind == NETWORK_VETH ? "veth" : "the engine",
-	    n->why_not_veth[0] != '\0' ? ": " : "", n->why_not_veth,
-	    n->guarded ? "denied" : "REACHABLE",
-	    n->shut_by[0] != '\0' ? "; the way out is shut: " : "", n->shut_by,
-	    n->shut_by[0] != '\0' ? " drops what no rule accepts" : "");
+	    n->now.bridge.device,
+	    n->now.kind == NETWORK_VETH ? "veth" : "the engine",
+	    n->now.why_not_veth[0] != '\0' ? ": " : "", n->now.why_not_veth,
+	    n->now.guarded ? "denied" : "REACHABLE",
+	    n->now.shut_by[0] != '\0' ? "; the way out is shut: " : "",
+	    n->now.shut_by,
+	    n->now.shut_by[0] != '\0' ? " drops what no rule accepts" : "");
 }
 
 const char *network_describe(struct network *n, char *out, size_t size)
 {
 	mtx_lock(&n->mtx);
-	if (!n->prepared)
+	if (!n->now.prepared)
 		snprintf(out, size, "not set up yet");
-	else if (n->kind == NETWORK_NONE)
+	else if (n->now.kind == NETWORK_NONE)
 		snprintf(out, size, "none");
 	else if (strcmp(n->config.mode, "isolated") != 0)
 		snprintf(out, size, "the network %s", n->config.mode);
@@ -425,10 +453,12 @@ bool network_host_exposed(struct network *n, char *why, size_t size)
 	bool exposed;
 
 	mtx_lock(&n->mtx);
-	exposed = n->prepared && n->kind != NETWORK_NONE && !n->guarded;
+	exposed =
+	    n->now.prepared && n->now.kind != NETWORK_NONE && !n->now.guarded;
 	snprintf(why, size, "%s",
-	    n->why_exposed[0] != '\0' ? n->why_exposed
-				      : "network.mode is a network of yours");
+	    n->now.why_exposed[0] != '\0'
+		? n->now.why_exposed
+		: "network.mode is a network of yours");
 	mtx_unlock(&n->mtx);
 	return exposed;
 }

@@ -3,7 +3,7 @@
  * of its networks, or by ourselves where the engine's cannot keep containers
  * apart (Podman's). Its range is a slice of network.subnet: hubs on one
  * machine share the subnet and take different slices. For network.c only,
- * which calls under its mutex.
+ * whose preparing thread alone uses it.
  */
 #ifndef SANDBOX_NETWORK_BRIDGE_H
 #define SANDBOX_NETWORK_BRIDGE_H
@@ -25,8 +25,8 @@ struct network_bridge {
 	uint32_t range;  /* of subnet */
 	unsigned range_prefix;
 	/* Set by ensure; with them the slice is known. */
-	bool own; /* made by ourselves */
-	bool made;
+	bool own;       /* made by ourselves */
+	bool may_exist; /* also when ensure failed: an answer can get lost */
 	uint32_t base, gateway;
 	unsigned prefix;
 };
