@@ -324,7 +324,7 @@ void network_erase(struct network *n, const struct ctx *ctx)
 	struct err err = ERR_INIT;
 
 	mtx_lock(&n->preparing);
-	if (n->work.bridge.made &&
+	if (n->work.bridge.may_exist &&
 	    network_bridge_remove(&n->work.bridge, ctx, &err) == 0) {
 		IGNORE(hostnet_guard_remove(n->table, &err)); /* may not be */
 		n->work.prepared = n->work.guarded = false;
@@ -338,7 +338,7 @@ void network_refresh_guard(struct network *n)
 	struct err ignored = ERR_INIT; /* the next time may do better */
 
 	mtx_lock(&n->preparing);
-	if (n->work.prepared && n->work.bridge.made)
+	if (n->work.prepared && n->work.bridge.may_exist)
 		IGNORE(ensure_guard(n, &ignored));
 	publish(n);
 	mtx_unlock(&n->preparing);
@@ -412,7 +412,11 @@ int network_join(struct network *n, int pid, uint32_t address, struct err *err)
 	mtx_unlock(&n->mtx);
 	snprintf(
 	    host_if, sizeof(host_if), "rv%.4s%08x", n->config.hub_id, address);
-	return hostnet_attach(&link, err);
+	if (hostnet_attach(&link, err) == 0)
+		return 0;
+	if (strcmp(err->code, "bridge_not_found") == 0)
+		err->kind = ERR_UNAVAILABLE; /* it can be made again */
+	return -1;
 }
 
 void network_resolv_conf(const struct network *n, struct buf *out)

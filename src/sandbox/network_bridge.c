@@ -223,13 +223,10 @@ static int ensure_own_bridge(
 int network_bridge_ensure(
     struct network_bridge *b, const struct ctx *ctx, bool own, struct err *err)
 {
-	if (own)
-		TRY(ensure_own_bridge(b, ctx, err));
-	else
-		TRY(ensure_engine_bridge(b, ctx, err));
 	b->own = own;
-	b->made = true;
-	return 0;
+	b->may_exist = true;
+	return own ? ensure_own_bridge(b, ctx, err)
+		   : ensure_engine_bridge(b, ctx, err);
 }
 
 /* The kernel takes away the pair of a container that has just ended when it
@@ -252,12 +249,12 @@ static int remove_own_bridge(
 int network_bridge_remove(
     struct network_bridge *b, const struct ctx *ctx, struct err *err)
 {
-	if (!b->made)
+	if (!b->may_exist)
 		return 0;
 	if (b->own)
 		TRY(remove_own_bridge(b, ctx, err));
 	else
 		TRY(engine_network_remove(b->engine, ctx, b->name, err));
-	b->made = false;
+	b->may_exist = false;
 	return 0;
 }
