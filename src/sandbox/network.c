@@ -324,7 +324,7 @@ void network_erase(struct network *n, const struct ctx *ctx)
 	struct err err = ERR_INIT;
 
 	mtx_lock(&n->preparing);
-	if (n->work.bridge.may_exist &&
+	if (n->work.bridge.made &&
 	    network_bridge_remove(&n->work.bridge, ctx, &err) == 0) {
 		IGNORE(hostnet_guard_remove(n->table, &err)); /* may not be */
 		n->work.prepared = n->work.guarded = false;
@@ -338,7 +338,7 @@ void network_refresh_guard(struct network *n)
 	struct err ignored = ERR_INIT; /* the next time may do better */
 
 	mtx_lock(&n->preparing);
-	if (n->work.prepared && n->work.bridge.may_exist)
+	if (n->work.prepared && n->work.bridge.made)
 		IGNORE(ensure_guard(n, &ignored));
 	publish(n);
 	mtx_unlock(&n->preparing);

@@ -224,7 +224,7 @@ int network_bridge_ensure(
     struct network_bridge *b, const struct ctx *ctx, bool own, struct err *err)
 {
 	b->own = own;
-	b->may_exist = true;
+	b->made = true; /* perhaps, should it fail: an answer can get lost */
 	return own ? ensure_own_bridge(b, ctx, err)
 		   : ensure_engine_bridge(b, ctx, err);
 }
@@ -249,12 +249,12 @@ static int remove_own_bridge(
 int network_bridge_remove(
     struct network_bridge *b, const struct ctx *ctx, struct err *err)
 {
-	if (!b->may_exist)
+	if (!b->made)
 		return 0;
 	if (b->own)
 		TRY(remove_own_bridge(b, ctx, err));
 	else
 		TRY(engine_network_remove(b->engine, ctx, b->name, err));
-	b->may_exist = false;
+	b->made = false;
 	return 0;
 }

@@ -25,8 +25,8 @@ struct network_bridge {
 	uint32_t range;  /* of subnet */
 	unsigned range_prefix;
 	/* Set by ensure; with them the slice is known. */
-	bool own;       /* made by ourselves */
-	bool may_exist; /* also when ensure failed: an answer can get lost */
+	bool own; /* made by ourselves */
+	bool made;
 	uint32_t base, gateway;
 	unsigned prefix;
 };
