@@ -74,9 +74,10 @@ char *clock_iso(int64_t wall_ns, char out[CLOCK_ISO_LEN])
 	t = (time_t)s;
 	gmtime_r(&t, &tm);
 	snprintf(out, CLOCK_ISO_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-	    (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-	    (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
-	    (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,
+	    (unsigned)(tm.tm_year + 1900) % 10000,
+	    (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+	    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+	    (unsigned)tm.tm_sec % 100,
 	    (unsigned)(rest / CLOCK_NS_PER_MS) % 1000);
 	return out;
 }
@@ -131,7 +132,7 @@ int clock_parse_iso(const char *p, int64_t *ret)
 {
 	struct tm tm = {0};
 	int64_t frac = 0, unit = CLOCK_NS_PER_S;
-	int zone = 0, day;
+	int zone = 0, day, leap;
 
 	if (digits(&p, 4, &tm.tm_year) < 0 || *p++ != '-' ||
 	    digits(&p, 2, &tm.tm_mon) < 0 || *p++ != '-' ||
@@ -160,6 +161,9 @@ int clock_parse_iso(const char *p, int64_t *ret)
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	day = tm.tm_mday;
-	*ret = seconds_to_ns((int64_t)timegm(&tm) - (int64_t)zone * 60) + frac;
+	leap = tm.tm_sec == 60; /* may be the last second of its day */
+	tm.tm_sec -= leap;
+	*ret = seconds_to_ns((int64_t)timegm(&tm) + leap - (int64_t)zone * 60) +
+	       frac;
 	return tm.tm_mday == day ? 0 : -1; /* timegm moved 31 February */
 }
