@@ -1,6 +1,7 @@
 /*
- * The hub's end of the agent's channel: see channel.h. Owned by one thread
- * at a time; all descriptors are non-blocking.
+ * The hub's end of the agent's channel: its connections, what is written and
+ * when to wait; see channel.h. Owned by one thread at a time; all descriptors
+ * are non-blocking.
  */
 #include "sandbox/channel.h"
 
@@ -19,42 +20,15 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "engine/frames.h"
+#include "sandbox/channel_internal.h"
 
 enum {
 	READ_BYTES = 128 * 1024,
 	IN_MAX = WIRE_PAYLOAD_MAX + WIRE_HEADER_LEN + READ_BYTES,
 	OUT_MAX = 32 * 1024 * 1024,
-	ACK_EVERY = WIRE_RING_BYTES / 8,
 	REDIAL_MS = 200,
 	READS_AT_ONCE = 32,  /* of one pump: the caller has more to look at */
 	ACCEPTS_AT_ONCE = 8, /* others may connect as fast as they like */
-};
-
-struct command {
-	uint32_t seq;
-	struct buf frame;
-	struct command *next;
-};
-
-struct channel {
-	int listen_fd; /* -1: dialled */
-	int fd;        /* -1: not connected */
-	int (*dial)(void *arg, int *ret_fd, struct buf *early, struct err *err);
-	void *dial_arg;
-	int64_t redial_ns; /* not before this */
-	int64_t accept_ns; /* out of descriptors: not before this */
-	bool fresh;        /* dialled: the agent is yet to start */
-	bool syncing;      /* dialled: skip to the next HELLO */
-	int64_t ping_ns;   /* dialled: ask for a HELLO then; 0: not */
-	struct frames frames;
-	int expect_pid;
-	uint64_t nonce;
-	bool ready;
-	uint64_t off, acked, agent_next;
-	uint32_t next_seq, agent_seq;
-	struct buf in, out;
-	struct command *commands, **commands_end;
 };
 
 static struct channel *channel_new(void)
@@ -303,7 +277,7 @@ static int try_dial(struct channel *ch, struct err *err)
 /* -- writing ----------------------------------------------------------------
  */
 
-static void flush_out(struct channel *ch)
+void channel_flush(struct channel *ch)
 {
 	ssize_t n;
 
@@ -326,15 +300,6 @@ static void flush_out(struct channel *ch)
 		wipe_out(ch);
 }
 
-static void put_offset_frame(struct channel *ch, enum wire_type type)
-{
-	size_t at = wire_frame_begin(&ch->out, (uint8_t)type, 0, 0);
-
-	wire_put_u64(&ch->out, ch->off);
-	wire_frame_end(&ch->out, at);
-	ch->acked = ch->off;
-}
-
 uint32_t channel_send(struct channel *ch, enum wire_type type, uint16_t step,
     const struct buf *payload)
 {
@@ -353,167 +318,13 @@ uint32_t channel_send(struct channel *ch, enum wire_type type, uint16_t step,
 	ch->commands_end = &c->next;
 	if (ch->ready) {
 		IGNORE(buf_append(&ch->out, c->frame.data, c->frame.len));
-		flush_out(ch);
+		channel_flush(ch);
 	}
 	return c->seq;
 }
 
 /* -- reading ----------------------------------------------------------------
  */
-
-static int on_hello(struct channel *ch, struct wire_reader *r, struct err *err)
-{
-	uint32_t version, seq;
-	uint64_t nonce, first, next;
-	uint16_t step;
-
-	if (wire_get_u32(r, &version) < 0 || wire_get_u64(r, &nonce) < 0 ||
-	    wire_get_u64(r, &first) < 0 || wire_get_u64(r, &next) < 0 ||
-	    wire_get_u32(r, &seq) < 0 || wire_get_u16(r, &step) < 0)
-		return err_set(err, ERR_INVALID, "agent_protocol",
-		    "the agent's greeting is too short");
-	if (version != WIRE_VERSION)
-		return err_set(err, ERR_INVALID, "agent_version",
-		    "the agent speaks version %u, this hub %d", version,
-		    WIRE_VERSION);
-	nonce &= INT64_MAX; /* as it is written down */
-	if (ch->nonce != 0 && nonce != ch->nonce)
-		return err_set(err, ERR_INVALID, "agent_impostor",
-		    "another process answered in place of the agent");
-	if (ch->off < first || ch->off > next)
-		return err_set(err, ERR_INVALID, "agent_gap",
-		    "the agent holds output %llu..%llu, the hub has %llu",
-		    (unsigned long long)first, (unsigned long long)next,
-		    (unsigned long long)ch->off);
-	ch->nonce = nonce;
-	ch->agent_seq = seq;
-	ch->agent_next = next;
-	ch->ready = true;
-	put_offset_frame(ch, WIRE_WELCOME);
-	for (const struct command *c = ch->commands; c != NULL; c = c->next)
-		if (c->seq > seq)
-			IGNORE(
-			    buf_append(&ch->out, c->frame.data, c->frame.len));
-	flush_out(ch);
-	return 0;
-}
-
-/* What has been handed over is kept: tell the agent now and then. */
-static void acknowledge(struct channel *ch, bool now)
-{
-	if (ch->ready && ch->off > ch->acked &&
-	    (now || ch->off - ch->acked >= ACK_EVERY))
-		put_offset_frame(ch, WIRE_ACK);
-	flush_out(ch);
-}
-
-struct batch {
-	struct channel_record recs[CHANNEL_BATCH];
-	size_t n;
-	size_t bytes; /* of ch->in that they take */
-	bool urgent;  /* holds a mark: acknowledge at once */
-};
-
-static int record_from(const struct channel *ch, const struct batch *b,
-    struct wire_header h, const uint8_t *payload, struct channel_record *ret,
-    struct err *err)
-{
-	struct wire_reader r = {payload, h.len};
-	uint64_t time_ns;
-
-	if (wire_get_u64(&r, &time_ns) < 0)
-		return err_set(err, ERR_INVALID, "agent_protocol",
-		    "a record of the agent is too short");
-	*ret = (struct channel_record){.h = h,
-	    .time_ns = (int64_t)time_ns,
-	    .data = r.p,
-	    .len = r.left,
-	    .end_off = (b->n > 0 ? b->recs[b->n - 1].end_off : ch->off) +
-		       WIRE_HEADER_LEN + h.len};
-	return 0;
-}
-
-/* Collects whole records at the front of `in`. A frame that is no record
- * ends the batch: it is handled alone, when it stands first. */
-static int collect(struct channel *ch, struct batch *b, struct err *err)
-{
-	const uint8_t *in = (const uint8_t *)ch->in.data;
-	struct wire_header h;
-
-	b->n = b->bytes = 0;
-	b->urgent = false;
-	while (
-	    b->n < CHANNEL_BATCH && ch->in.len - b->bytes >= WIRE_HEADER_LEN) {
-		if (wire_header_get(in + b->bytes, &h) < 0)
-			return err_set(err, ERR_INVALID, "agent_protocol",
-			    "the agent sent a frame that is too long");
-		if (ch->in.len - b->bytes < WIRE_HEADER_LEN + h.len ||
-		    h.type < WIRE_RECORD_BASE)
-			break;
-		if (!ch->ready)
-			return err_set(err, ERR_INVALID, "agent_protocol",
-			    "the agent sent a record before its greeting");
-		TRY(record_from(ch, b, h, in + b->bytes + WIRE_HEADER_LEN,
-		    &b->recs[b->n], err));
-		b->urgent |= h.type != WIRE_OUT;
-		b->n++;
-		b->bytes += WIRE_HEADER_LEN + h.len;
-	}
-	return 0;
-}
-
-/* 1: a frame was handled, 0: none is whole. */
-static int handle_plain(struct channel *ch, struct err *err)
-{
-	const uint8_t *in = (const uint8_t *)ch->in.data;
-	struct wire_reader r;
-	struct wire_header h;
-
-	if (ch->in.len < WIRE_HEADER_LEN)
-		return 0;
-	if (wire_header_get(in, &h) < 0)
-		return err_set(err, ERR_INVALID, "agent_protocol",
-		    "the agent sent a frame that is too long");
-	if (ch->in.len < WIRE_HEADER_LEN + h.len || h.type >= WIRE_RECORD_BASE)
-		return 0;
-	r = (struct wire_reader){in + WIRE_HEADER_LEN, h.len};
-	if (h.type == WIRE_HELLO)
-		TRY(on_hello(ch, &r, err));
-	if (ch->in.len >= WIRE_HEADER_LEN + h.len)
-		buf_consume(&ch->in, WIRE_HEADER_LEN + h.len);
-	return 1;
-}
-
-/* On a dialled stream: drops what stands before the next HELLO. True: it is
- * there. Job output may look like one, but for the nonce of a known agent. */
-static bool find_hello(struct channel *ch)
-{
-	static const uint8_t head[] = {
-	    34, 0, 0, 0, WIRE_HELLO, 0, 0, 0, WIRE_VERSION, 0, 0, 0};
-	const uint8_t *at, *in = (const uint8_t *)ch->in.data;
-	struct wire_reader r;
-	uint64_t nonce;
-
-	while (ch->in.len >= sizeof(head) + sizeof(nonce)) {
-		at = memmem(in, ch->in.len, head, sizeof(head));
-		if (at == NULL) {
-			buf_consume(&ch->in, ch->in.len - sizeof(head) + 1);
-			return false;
-		}
-		buf_consume(&ch->in, (size_t)(at - in));
-		r = (struct wire_reader){in + sizeof(head), sizeof(nonce)};
-		if (ch->in.len < sizeof(head) + sizeof(nonce))
-			return false;
-		if (wire_get_u64(&r, &nonce) == 0 &&
-		    (ch->nonce == 0 || (nonce & INT64_MAX) == ch->nonce)) {
-			ch->syncing = false;
-			ch->ping_ns = 0;
-			return true;
-		}
-		buf_consume(&ch->in, 1);
-	}
-	return false;
-}
 
 static void ask_for_hello(struct channel *ch)
 {
@@ -524,30 +335,6 @@ static void ask_for_hello(struct channel *ch)
 	ch->ping_ns = 0;
 	at = wire_frame_begin(&ch->out, WIRE_PING, 1, 0);
 	wire_frame_end(&ch->out, at);
-}
-
-static int deliver(
-    struct channel *ch, channel_take take, void *arg, struct err *err)
-{
-	struct batch b;
-	int r;
-
-	if (ch->syncing && !find_hello(ch))
-		return 0;
-	for (;;) {
-		r = handle_plain(ch, err);
-		if (r < 0)
-			return -1;
-		if (r > 0)
-			continue;
-		TRY(collect(ch, &b, err));
-		if (b.n == 0)
-			return 0;
-		TRY(take(arg, b.recs, b.n, err));
-		ch->off = b.recs[b.n - 1].end_off;
-		buf_consume(&ch->in, b.bytes);
-		acknowledge(ch, b.urgent);
-	}
 }
 
 /* 1: read something, 0: nothing now or the connection ended. */
@@ -589,13 +376,13 @@ int channel_pump(
 	else if (ch->fd < 0)
 		TRY(try_dial(ch, err));
 	ask_for_hello(ch);
-	flush_out(ch);
-	r = deliver(ch, take, arg, err);
+	channel_flush(ch);
+	r = channel_deliver(ch, take, arg, err);
 	for (int i = 0; r == 0 && ch->fd >= 0 && i < READS_AT_ONCE; i++) {
 		r = read_some(ch, err);
 		if (r <= 0)
 			break;
-		r = deliver(ch, take, arg, err);
+		r = channel_deliver(ch, take, arg, err);
 	}
 	if (r < 0 && err->kind == ERR_INVALID)
 		disconnect(ch);
