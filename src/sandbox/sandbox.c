@@ -214,24 +214,29 @@ static void give_slot(struct sandboxes *s, bool ok)
 }
 
 /* Creates the container; after a lost reply, nothing stays behind. */
+/* A cancel waits for the call's end: an engine whose client hangs up makes
+ * the container all the same, and only the collector would find it. */
 static int create_container(struct sandboxes *s, const struct ctx *ctx,
     const struct sandbox_spec *spec, struct sandbox *sb, enum network_kind kind,
     const char *network_name, struct err *err)
 {
+	struct ctx to_its_end = *ctx;
 	struct container_plan plan;
 	struct err again = ERR_INIT;
 	char id[ENGINE_ID_LEN];
 
+	TRY(ctx_check(ctx, err));
+	to_its_end.cancel = NULL;
 	container_plan_make(&plan, s, spec, sb, kind, network_name);
 	if (engine_container_create(
-		s->config.engine, ctx, &plan.spec, id, err) == 0) {
+		s->config.engine, &to_its_end, &plan.spec, id, err) == 0) {
 		mtx_lock(&s->mtx); /* the event thread compares it */
 		memcpy(sb->container_id, id, sizeof(id));
 		mtx_unlock(&s->mtx);
 		return 0;
 	}
 	if (err->kind == ERR_UNCERTAIN)
-		IGNORE(engine_container_remove(s->config.engine, ctx, plan.name,
+		IGNORE(sandbox_remove_container(s, ctx, plan.name,
 		    &again)); /* the collector tries again */
 	return err_wrap(err, "create a container of image %s", spec->image);
 }
