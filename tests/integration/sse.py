@@ -15,11 +15,13 @@ class Event(NamedTuple):
 
 
 class Follower:
-    """Reads /api/events on a thread of its own; `events` grows."""
+    """Reads /api/events on a thread of its own: what happened to jobs goes to
+    `events`, the hub's figures, which have no number, to `figures`."""
 
     def __init__(self, hub: Hub, query: str = "", last: int | None = None,
                  headers: dict[str, str] | None = None):
         self.events: list[Event] = []
+        self.figures: list[Any] = []
         self._connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=120)
         headers = dict(headers or {})
         if last is not None:
@@ -56,6 +58,10 @@ class Follower:
                     name, value = line.split(": ", 1)
                     assert name not in fields, f"two {name} in one event"
                     fields[name] = value
+                elif fields.get("event") == "metrics":
+                    assert "id" not in fields  # not what a follower resumes from
+                    self.figures.append(json.loads(fields["data"]))
+                    fields = {}
                 elif fields:
                     self.events.append(Event(int(fields["id"]), fields["event"],
                                              json.loads(fields["data"])))

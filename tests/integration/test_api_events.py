@@ -118,6 +118,16 @@ def test_many_followers_see_the_same(parked: Hub) -> None:
     wait_for(streams_are_gone, what="the hub notices that its followers have left")
 
 
+def test_the_hubs_figures_come_by_themselves(parked: Hub) -> None:
+    with Follower(parked) as follower:
+        wait_for(lambda: follower.figures, what="the first figures")
+        assert isinstance(follower.figures[0], dict) and follower.figures[0]
+    with Follower(parked, f"?jobId={parked.delegate()}") as of_one_job:
+        with Follower(parked) as follower:
+            wait_for(lambda: follower.figures)
+        assert of_one_job.figures == []
+
+
 def test_the_history_of_a_job(hub: Hub) -> None:
     job = hub.wait_status(hub.delegate(["exit 3"]), "failed")
     path = f"/api/jobs/{job['id']}/events"
