@@ -73,28 +73,39 @@ static bool job_is_over(const struct log_stream *s)
 	return over;
 }
 
-static enum http_produce produce(void *arg, struct buf *out)
+static int read_chunk(struct log_stream *s, struct buf *out, bool *ret_end)
 {
-	struct log_stream *s = arg;
 	struct err err = ERR_INIT;
 	size_t max = CHUNK, before = out->len;
-	bool end = false, over;
 
 	if (s->left >= 0 && s->left < CHUNK)
 		max = (size_t)s->left;
-	if (max == 0)
-		return HTTP_END;
-	/* Asked first: what is written before a job's end is read below. */
-	over = s->follow && job_is_over(s);
-	if (spool_cursor_read(s->cursor, max, out, &end, &err) < 0)
-		return HTTP_ABORT;
+	*ret_end = max == 0;
+	if (*ret_end)
+		return 0;
+	TRY(spool_cursor_read(s->cursor, max, out, ret_end, &err));
 	if (s->left >= 0)
 		s->left -= (int64_t)(out->len - before);
-	if (end)
-		return HTTP_END;
-	if (out->len > before)
-		return HTTP_MORE;
-	return s->follow && !over ? HTTP_WAIT : HTTP_END;
+	return 0;
+}
+
+static enum http_produce produce(void *arg, struct buf *out)
+{
+	struct log_stream *s = arg;
+	size_t before = out->len;
+	bool end;
+
+	if (read_chunk(s, out, &end) < 0)
+		return HTTP_ABORT;
+	/* The store is asked only by who has nothing to read; and what was
+	 * written before the job's end is read after it. */
+	if (s->follow && !end && out->len == before) {
+		if (!job_is_over(s))
+			return HTTP_WAIT;
+		if (read_chunk(s, out, &end) < 0)
+			return HTTP_ABORT;
+	}
+	return !end && out->len > before ? HTTP_MORE : HTTP_END;
 }
 
 static const struct http_stream_ops stream_ops = {
