@@ -78,6 +78,8 @@ static int write_file(struct sandboxes *s, const char *id, const char *name,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_sys(err, errno, "create %s", path);
+	if (fchmod(fd, mode) < 0) /* whatever the umask says: jobs read it */
+		return err_sys(err, errno, "chmod %s", path);
 	return fs_write_all(fd, text, strlen(text), err);
 }
 
