@@ -142,8 +142,10 @@ static void store_retry(struct carry *c, struct outcome *o)
 	    .not_before = clock_wall_ns() + wait_ms * CLOCK_NS_PER_MS};
 	struct err err = ERR_INIT;
 
-	if (strcmp(o->code, "engine_down") == 0) {
-		/* Not the job's fault, and it will be told why it waits. */
+	if (strcmp(o->code, "engine_down") == 0 ||
+	    strcmp(o->code, "bridge_not_found") == 0) {
+		/* Looked at, and our network made again where it is gone. Not
+		 * the job's fault, and it will be told why it waits. */
 		hub_engine_suspect(c->hub);
 	} else if (c->job.tries > c->hub->options->retry_max) {
 		o->kind = OUTCOME_END;

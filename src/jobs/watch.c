@@ -114,8 +114,10 @@ static int set_up(struct hub *h, const struct ctx *ctx, struct err *err)
 	TRY(engine_info(h->engine, ctx, &info, err));
 	TRY(sandboxes_prepare(h->sandboxes, ctx, err));
 	engine_is_up(h, &info);
-	if (is_recovered(h))
-		return sandboxes_reconcile(h->sandboxes, ctx, true, err);
+	if (is_recovered(h)) {
+		TRY(sandboxes_reconcile(h->sandboxes, ctx, true, err));
+		return hub_collect(h, ctx, err);
+	}
 	log_info(ctx, "container engine found",
 	    LOG_STR("engine", engine_host(h->engine)),
 	    LOG_STR("product", info.product), LOG_STR("version", info.version),

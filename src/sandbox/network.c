@@ -37,8 +37,11 @@ struct state {
 struct network {
 	struct network_config config;
 	char table[32]; /* of the guard's rules */
-	/* Set by prepare, before anybody asks for an address. */
-	struct addrpool *addresses; /* the upper half of the bridge's slice */
+	/* The upper half of the bridge's slice; another pool when the bridge
+	 * had to be made again elsewhere. Guarded by mtx. */
+	struct addrpool *addresses;
+	uint32_t addresses_base;
+	/* Set by open. */
 	char resolvers[RESOLVERS_MAX][46];
 	unsigned nresolvers;
 	struct mtx preparing; /* held over I/O, by who prepares or erases */
@@ -142,10 +145,21 @@ static int open_addresses(struct network *n, struct err *err)
 	const struct network_bridge *b = &n->work.bridge;
 	uint32_t half = UINT32_C(1) << (32 - b->prefix - 1);
 
-	if (n->addresses != NULL)
+	struct addrpool *made, *old;
+
+	if (n->addresses != NULL && n->addresses_base == b->base)
 		return 0; /* prepared before: what is in use stays in use */
 	/* The last address of the slice is its broadcast address. */
-	return addrpool_new(&n->addresses, b->base + half, half - 1, err);
+	TRY(addrpool_new(&made, b->base + half, half - 1, err));
+	/* The bridge of the old ones is gone; whoever still gives one back
+	 * gives what this pool does not know. */
+	mtx_lock(&n->mtx);
+	old = n->addresses;
+	n->addresses = made;
+	n->addresses_base = b->base;
+	mtx_unlock(&n->mtx);
+	addrpool_free(old);
+	return 0;
 }
 
 /* Is veth possible? The reason why not goes to why_not_veth. */
@@ -381,19 +395,31 @@ int network_choose(struct network *n, const char *wanted,
 
 int network_take_address(struct network *n, uint32_t *ret, struct err *err)
 {
-	return addrpool_take(n->addresses, ret, err);
+	int r;
+
+	mtx_lock(&n->mtx);
+	r = addrpool_take(n->addresses, ret, err);
+	mtx_unlock(&n->mtx);
+	return r;
 }
 
 bool network_reserve_address(struct network *n, uint32_t address)
 {
-	return n->addresses != NULL && address != 0 &&
-	       addrpool_reserve(n->addresses, address);
+	bool reserved;
+
+	mtx_lock(&n->mtx);
+	reserved = n->addresses != NULL && address != 0 &&
+		   addrpool_reserve(n->addresses, address);
+	mtx_unlock(&n->mtx);
+	return reserved;
 }
 
 void network_give_address(struct network *n, uint32_t address)
 {
+	mtx_lock(&n->mtx);
 	if (n->addresses != NULL && address != 0)
 		addrpool_give(n->addresses, address);
+	mtx_unlock(&n->mtx);
 }
 
 int network_join(struct network *n, int pid, uint32_t address, struct err *err)

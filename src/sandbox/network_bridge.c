@@ -101,6 +101,8 @@ static int make_on_free_slice(struct network_bridge *b, const struct ctx *ctx,
 	unsigned first =
 	    (unsigned)map_hash(b->hub_id, strlen(b->hub_id)) % count;
 
+	if (b->base != 0) /* removed under our feet: the same one again */
+		first = (b->base - b->range) >> (32 - b->prefix);
 	for (unsigned i = 0; i < tries; i++) {
 		err_clear(err);
 		take_slice(b, (first + i) % count);

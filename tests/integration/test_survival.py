@@ -278,3 +278,20 @@ def test_a_second_hub_on_the_same_state_is_refused(
     assert hub.job(job_id)["status"] == "running"
     hub.post(f"/api/jobs/{job_id}/cancel")
     hub.wait_end(job_id)
+
+
+# -- our network goes --------------------------------------------------------------
+
+
+def test_a_network_that_was_pruned_is_made_again(
+        open_hub: Callable[..., Hub], engine: Engine) -> None:
+    """An idle hub's network looks unused: `docker network prune` takes it."""
+    hub = open_hub()
+    hub.wait_status(hub.delegate(["true"]), "completed")
+    wait_for(lambda: not hub.containers(), what="the container is gone")
+    for network in hub.networks():
+        engine.remove_network(network["Id"])
+    job_id = hub.delegate(["ip route"])
+    hub.wait_status(job_id, "completed")
+    assert "default via" in full_log(hub, job_id)
+    check_nothing_left(hub)
