@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json_out.h"
 #include "engine/answer.h"
 #include "engine/engine_internal.h"
+
+#define ENDING_MS      INT64_C(5000)
+#define ENDING_POLL_MS INT64_C(20)
 
 static bool code_is(const struct err *err, const char *code)
 {
@@ -110,15 +114,28 @@ int engine_container_kill(struct engine *e, const struct ctx *ctx,
 	    "container_not_running", "removal_in_progress", err);
 }
 
+/* Podman kills before it removes, and gives up when the container ends by
+ * itself at that moment: a moment later it is removed. */
 int engine_container_remove(
     struct engine *e, const struct ctx *ctx, const char *id, struct err *err)
 {
 	const struct engine_request req = {.method = "DELETE",
 	    .timeout_ms = ENGINE_SLOW_MS,
 	    .repeatable = true};
+	int64_t deadline = clock_deadline_ms(ENDING_MS);
+	struct err late = ERR_INIT;
+	int r;
 
-	return fine_when(act(e, ctx, id, "remove", "?force=1&v=1", req, err),
-	    "container_not_found", "removal_in_progress", err);
+	for (;;) {
+		r = fine_when(
+		    act(e, ctx, id, "remove", "?force=1&v=1", req, err),
+		    "container_not_found", "removal_in_progress", err);
+		if (r == 0 || !code_is(err, "container_ending") ||
+		    clock_poll_ms(deadline) == 0 ||
+		    ctx_sleep(ctx, ENDING_POLL_MS, &late) < 0)
+			return r;
+		err_clear(err);
+	}
 }
 
 int engine_container_update(struct engine *e, const struct ctx *ctx,

@@ -59,6 +59,8 @@ static const struct {
 	"container_not_running"},
     {0, "can only create exec sessions on running", ERR_CONFLICT,
 	"container_not_running"},
+    /* Podman: it ended by itself while it was being removed */
+    {500, "container state improper", ERR_CONFLICT, "container_ending"},
 };
 
 static const char *object_name(enum engine_object object)

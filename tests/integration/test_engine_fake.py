@@ -262,6 +262,17 @@ def test_what_may_be_repeated_is_never_uncertain(fake, probe, call, action):
     probe(*call)
 
 
+def test_a_container_that_ends_while_it_is_removed(fake, probe):
+    """In Podman's words; the next try finds it ended."""
+    box = probe("create", CREATE)["id"]
+    ends = {"method": "DELETE", "path": "/containers/", "action": "status", "status": 500,
+            "message": f"cannot remove container {box} as it could not be stopped: sending "
+                       f"SIGKILL to container {box}: container state improper: stopped"}
+    fake.script([{**ends, "call": 1}, {**ends, "call": 2}])
+    probe("remove", box)
+    assert probe.fails("inspect", box).code == "container_not_found"
+
+
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "half", "garbage"])
 def test_a_broken_answer_to_a_question(fake, probe, action):
     probe("create", CREATE)
