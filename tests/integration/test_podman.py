@@ -65,11 +65,15 @@ def lab(machine: Machine, build_dir: str) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def hub(machine: Machine, lab: Lab, runnerhub: str) -> Iterator[MachineHub]:
     """Starts on a machine that does not forward, and leaves no trace."""
-    run("sysctl", "-q", "net.ipv4.ip_forward=0")
+    forwarding = "/proc/sys/net/ipv4/ip_forward"
+    with open(forwarding, "w", encoding="ascii") as switch:
+        switch.write("0")
     before = traces("")
     hub = MachineHub(machine, runnerhub, IMAGE, {"RUNNERHUB_POOL_SIZE": "1"})
     with hub.start() as running:
         yield running
+    with open(forwarding, encoding="ascii") as switch:
+        assert switch.read() == "1\n"
     assert traces("") == before
 
 
