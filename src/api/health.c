@@ -28,7 +28,7 @@ static struct health look(struct hub *h)
 	hub_disk(h, &d);
 	return (struct health){.engine = e.up,
 	    .database = store_check(hub_store(h), &err) == 0,
-	    .queue = !d.full && (q.gates & (GATE_DRAINING | GATE_STORE)) == 0,
+	    .queue = !d.full && (q.gates & GATE_DRAINING) == 0,
 	    .starting = e.since == 0};
 }
 

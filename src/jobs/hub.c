@@ -341,8 +341,10 @@ void hub_stop(struct hub *h)
 	mtx_lock(&h->mtx);
 	h->stopping = true;
 	mtx_unlock(&h->mtx);
-	if (h->schedule != NULL)
+	if (h->schedule != NULL) {
+		schedule_close_gate(h->schedule, GATE_DRAINING);
 		schedule_stop(h->schedule);
+	}
 	if (h->live != NULL && strcmp(h->options->shutdown_mode, "drain") == 0)
 		drain(h);
 	if (h->cancel.fd >= 0)

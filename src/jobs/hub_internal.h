@@ -40,6 +40,7 @@ struct hub {
 	struct hub_disk disk;
 	struct adopted *adopted;
 	struct image_pull *pulls;
+	bool engine_away; /* since it was last up it did not answer */
 	bool recovered, stopping;
 
 	struct cancel cancel; /* ends the chores */

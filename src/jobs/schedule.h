@@ -71,7 +71,6 @@ enum schedule_gate {
 	GATE_DISK_FULL = 2,
 	GATE_DRAINING = 4,
 	GATE_STARTING = 8,
-	GATE_STORE = 16,
 };
 void schedule_close_gate(struct schedule *s, enum schedule_gate gate);
 void schedule_open_gate(struct schedule *s, enum schedule_gate gate);

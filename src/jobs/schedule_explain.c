@@ -19,7 +19,6 @@ static const struct {
     {GATE_DISK_FULL, "disk_full",
 	"the disk of the state directory is below its reserve "
 	"(disk.reserve); free some space"},
-    {GATE_STORE, "store_failing", "the state database cannot be written"},
     {GATE_DRAINING, "draining", "the hub is shutting down"},
     {GATE_STARTING, "hub_starting", "the hub is starting"},
 };

@@ -40,37 +40,55 @@ static void pause_ms(struct hub *h, int64_t ms)
 	mtx_unlock(&h->mtx);
 }
 
+/* The same, but not past a suspicion that was raised before it began. */
+static void pause_while_up(struct hub *h, int64_t ms)
+{
+	mtx_lock(&h->mtx);
+	if (!stopping(h) && h->engine_state.up)
+		IGNORE(cond_wait_until(
+		    &h->changed, &h->mtx, clock_deadline_ms(ms)));
+	mtx_unlock(&h->mtx);
+}
+
 /* -- the engine's state
  * ------------------------------------------------------------------ */
 
 static void engine_is_down(struct hub *h, const struct err *err)
 {
 	struct ctx ctx = ctx_root();
-	bool was_up;
+	bool news;
 
 	schedule_close_gate(h->schedule, GATE_ENGINE_DOWN);
 	mtx_lock(&h->mtx);
-	was_up = h->engine_state.up || h->engine_state.since == 0;
+	news = !h->engine_away;
+	h->engine_away = true;
 	h->engine_state.up = false;
-	if (was_up)
+	if (news)
 		h->engine_state.since = clock_wall_ns();
 	snprintf(h->engine_state.error, sizeof(h->engine_state.error), "%.250s",
 	    err->msg);
 	mtx_unlock(&h->mtx);
-	if (was_up)
+	if (news)
 		log_error(&ctx,
 		    "the container engine cannot be used, jobs wait",
 		    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
 }
 
-static void engine_is_up(struct hub *h, const struct engine_info *info)
+/* True: it had been away, so that containers may have ended with it. */
+static bool engine_is_up(struct hub *h, const struct engine_info *info)
 {
+	bool away;
+
 	mtx_lock(&h->mtx);
+	away = h->engine_away;
+	h->engine_away = false;
 	h->engine_state = (struct hub_engine_state){
 	    .up = true, .known = true, .info = *info, .since = clock_wall_ns()};
 	mtx_unlock(&h->mtx);
 	schedule_set_memory(
 	    h->schedule, info->memory_bytes / 100 * h->options->memory_percent);
+	pool_set_limits(h->pool, hub_limits_of(h, NULL));
+	return away;
 }
 
 void hub_engine_suspect(struct hub *h)
@@ -110,12 +128,13 @@ static bool is_recovered(struct hub *h)
 static int set_up(struct hub *h, const struct ctx *ctx, struct err *err)
 {
 	struct engine_info info = {{0}};
+	bool away;
 
 	TRY(engine_info(h->engine, ctx, &info, err));
 	TRY(sandboxes_prepare(h->sandboxes, ctx, err));
-	engine_is_up(h, &info);
+	away = engine_is_up(h, &info);
 	if (is_recovered(h)) {
-		TRY(sandboxes_reconcile(h->sandboxes, ctx, true, err));
+		TRY(sandboxes_reconcile(h->sandboxes, ctx, away, err));
 		return hub_collect(h, ctx, err);
 	}
 	log_info(ctx, "container engine found",
@@ -177,8 +196,8 @@ static void *watcher(void *arg)
 				pause_ms(h, RETRY_MS);
 			continue;
 		}
-		pause_ms(h, PING_EVERY_MS);
-		if (!stopping(h) && engine_ping(h->engine, &ctx, &err) < 0)
+		pause_while_up(h, PING_EVERY_MS);
+		if (!stopping(h) && is_up(h) && engine_ping(h->engine, &ctx, &err) < 0)
 			engine_is_down(h, &err);
 	}
 	return NULL;

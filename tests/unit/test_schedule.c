@@ -340,7 +340,6 @@ static void test_gates(void **state)
 		const char *code, *words;
 	} gates[] = {{GATE_ENGINE_DOWN, "engine_down", "does not answer"},
 	    {GATE_DISK_FULL, "disk_full", "free some space"},
-	    {GATE_STORE, "store_failing", "database"},
 	    {GATE_DRAINING, "draining", "shutting down"},
 	    {GATE_STARTING, "hub_starting", "is starting"}};
 	struct schedule *s = open_slots(1);
