@@ -13,8 +13,7 @@
 
 enum { STATUS_CLASSES = 5 };
 
-/* -- matching
- * ----------------------------------------------------------------------- */
+/* -- matching ---------------------------------------------------------- */
 
 /* "/api/jobs/:id" against a path; the value of :id goes to id. A segment is
  * never empty and never a prefix. */
@@ -116,8 +115,7 @@ static void handle(struct http_exchange *x, void *arg)
 	(void)dispatch(&c);
 }
 
-/* -- the access log
- * -------------------------------------------------------------------- */
+/* -- the access log ---------------------------------------------------- */
 
 static struct meter *latency_of(
     const struct api *a, const char *route, int status)
@@ -153,9 +151,7 @@ static void on_error(
 	error_body(status, code, text, out);
 }
 
-/* -- life
- * ----------------------------------------------------------------------------------
- */
+/* -- life -------------------------------------------------------------- */
 
 int api_open(struct api **ret, struct hub *hub, struct err *err)
 {

@@ -57,8 +57,7 @@ struct api {
 	bool open;             /* open mode: loopback, no key, no user */
 };
 
-/* -- answers (reply.c)
- * ---------------------------------------------------------- */
+/* -- answers (reply.c) ------------------------------------------------- */
 #define BODY_MAX (32 * 1024 * 1024)
 /* Takes body's memory: a complete JSON text. */
 struct answer reply_json(struct call *c, int status, struct buf *body);
@@ -81,8 +80,7 @@ struct pagination {
 };
 void envelope_page(struct json *j, const struct pagination *p);
 
-/* -- parameters (params.c)
- * -------------------------------------------------------- */
+/* -- parameters (params.c) --------------------------------------------- */
 /* Query parameters; absent: *ret stays. ERR_INVALID names the parameter. */
 int param_int(struct call *c, const char *name, int64_t min, int64_t max,
     int64_t *ret, struct err *err) MUST_CHECK;
@@ -91,13 +89,11 @@ int param_bool(
 int param_time(struct call *c, const char *name, bool end_of_day,
     int64_t *ret_wall_ns, struct err *err) MUST_CHECK;
 
-/* -- the gate (gate.c)
- * ------------------------------------------------------------- */
+/* -- the gate (gate.c) ------------------------------------------------- */
 int gate_check(
     struct call *c, const struct route *r, struct err *err) MUST_CHECK;
 
-/* -- handlers
- * ------------------------------------------------------------------------ */
+/* -- handlers ---------------------------------------------------------- */
 struct answer job_delegate(struct call *c);
 struct answer job_show(struct call *c);
 struct answer job_list(struct call *c);

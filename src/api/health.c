@@ -4,9 +4,7 @@
 #include "api/api_internal.h"
 #include "base/clock.h"
 
-/* -- health
- * -----------------------------------------------------------------------------
- */
+/* -- health ------------------------------------------------------------ */
 
 struct health {
 	bool database, engine, queue;
@@ -61,9 +59,7 @@ struct answer health_show(struct call *c)
 	return reply_json(c, well ? 200 : 503, &body);
 }
 
-/* -- system
- * ------------------------------------------------------------------------------
- */
+/* -- system ------------------------------------------------------------ */
 
 static void write_engine(struct hub *h, struct json *j)
 {

@@ -10,8 +10,7 @@
 
 enum { DEPTH_MAX = 32 }; /* of a request's JSON */
 
-/* -- delegate
- * ------------------------------------------------------------------------ */
+/* -- delegate ---------------------------------------------------------- */
 
 /* From the request's handler to the store's writer, which answers. */
 struct delegation {
@@ -94,9 +93,7 @@ struct answer job_delegate(struct call *c)
 	return reply_error(c, &err);
 }
 
-/* -- read
- * ------------------------------------------------------------------------------
- */
+/* -- read -------------------------------------------------------------- */
 
 static struct answer answer_job(struct call *c, const struct job *job)
 {
@@ -188,9 +185,7 @@ struct answer job_history(struct call *c)
 	return reply_json(c, 200, &body);
 }
 
-/* -- change
- * -----------------------------------------------------------------------------
- */
+/* -- change ------------------------------------------------------------ */
 
 struct answer job_cancel(struct call *c)
 {

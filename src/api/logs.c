@@ -14,8 +14,7 @@
 enum { CHUNK = 128 * 1024 };
 #define STATIC_MAX (INT64_C(4) << 20) /* of a log in one JSON answer */
 
-/* -- a streamed log
- * --------------------------------------------------------------------- */
+/* -- a streamed log ---------------------------------------------------- */
 
 struct log_stream {
 	struct hub *hub;
@@ -147,8 +146,7 @@ static struct answer start_stream(struct call *c, const struct log_request *q,
 	return (struct answer){status};
 }
 
-/* -- a range of the plain bytes
- * ----------------------------------------------------------- */
+/* -- a range of the plain bytes ---------------------------------------- */
 
 /* "bytes=a-b", "bytes=a-", "bytes=-n": one range, else the whole. 1 a range
  * (then both are set), 0 none, -1 not satisfiable. Source: RFC 9110 §14. */
@@ -215,8 +213,7 @@ static struct answer download(
 	    c, q, (uint64_t)from, to - from + 1, range > 0 ? 206 : 200);
 }
 
-/* -- one JSON answer
- * ------------------------------------------------------------------------ */
+/* -- one JSON answer --------------------------------------------------- */
 
 /* JSONL -> a JSON array's inside. */
 static void write_entries(struct json *j, char *lines)
@@ -284,9 +281,7 @@ static struct answer static_log(
 	return reply_json(c, 200, &body);
 }
 
-/* -- the route
- * --------------------------------------------------------------------------------
- */
+/* -- the route --------------------------------------------------------- */
 
 static int read_request(struct call *c, struct log_request *q, struct err *err)
 {

@@ -29,9 +29,7 @@ static void one(struct buf *b, const char *name, const char *type,
 	IGNORE(buf_printf(b, P "%s %.15g\n", name, value));
 }
 
-/* -- jobs
- * -------------------------------------------------------------------------------
- */
+/* -- jobs -------------------------------------------------------------- */
 
 static void write_counts(struct buf *b, const char *name,
     const int64_t counts[JOB_STATUS_COUNT], enum job_status first)
@@ -110,9 +108,7 @@ static void write_queue(struct hub *h, struct buf *b)
 	    "Jobs that found none and started cold.", (double)p.misses);
 }
 
-/* -- runners
- * ------------------------------------------------------------------------------
- */
+/* -- runners ----------------------------------------------------------- */
 
 static void count_by(struct buf *b, const char *name, const char *label,
     const struct runner_list *l, const char *const *values,
@@ -157,9 +153,7 @@ static void write_runners(struct hub *h, struct buf *b)
 	count_by(b, "runners_by_status", "status", &l, states, status_of);
 }
 
-/* -- the machine
- * -----------------------------------------------------------------------------
- */
+/* -- the machine ------------------------------------------------------- */
 
 static void write_engine(struct hub *h, struct buf *b)
 {

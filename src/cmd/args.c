@@ -58,8 +58,7 @@ static const struct command_option *find_letter(
 	return NULL;
 }
 
-/* -- did you mean
- * ------------------------------------------------------------------- */
+/* -- did you mean ------------------------------------------------------ */
 
 struct nearest {
 	const char *flag;
@@ -112,8 +111,7 @@ static int unknown(const struct command *c, const char *arg, struct err *err)
 	return err_set(err, ERR_INVALID, "usage", "unknown option %.80s", arg);
 }
 
-/* -- parsing
- * ------------------------------------------------------------------------- */
+/* -- parsing ----------------------------------------------------------- */
 
 static void add(
     struct args *a, const struct command_option *option, const char *value)

@@ -59,9 +59,7 @@ const char *client_url(const struct client *c)
 	return c->url;
 }
 
-/* -- errors
- * ---------------------------------------------------------------------------
- */
+/* -- errors ------------------------------------------------------------ */
 
 static int unreachable(const struct client *c, struct err *err)
 {
@@ -114,9 +112,7 @@ static int refused(
 	    ui_clean(text, clean, sizeof(clean)));
 }
 
-/* -- calls
- * ----------------------------------------------------------------------------
- */
+/* -- calls ------------------------------------------------------------- */
 
 static int transport(struct client *c, const struct http_call *call,
     bool streamed, struct http_result *result, struct err *err)
@@ -230,8 +226,7 @@ char *client_job_path(const char *id, const char *suffix)
 	return buf_steal(&path, NULL);
 }
 
-/* -- reading replies
- * ---------------------------------------------------------------------- */
+/* -- reading replies --------------------------------------------------- */
 
 const char *reply_str(const json_t *o, const char *key, const char *otherwise)
 {

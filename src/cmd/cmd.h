@@ -57,8 +57,7 @@ extern const struct command_option client_options[], help_option;
 
 const struct command *command_find(int argc, char **argv, int *ret_words);
 
-/* -- arguments, parsed
- * ---------------------------------------------------------- */
+/* -- arguments, parsed ------------------------------------------------- */
 
 #define ARGS_MAX 1024
 
@@ -85,8 +84,7 @@ const char *args_get(const struct args *a, const char *name);
 const char *args_nth(const struct args *a, const char *name, size_t n);
 const char *args_operand(const struct args *a, size_t n); /* or NULL */
 
-/* -- what a command's run function begins with
- * ------------------------------------ */
+/* -- what a command's run function begins with ------------------------- */
 
 struct invocation {
 	struct args args;
@@ -115,15 +113,13 @@ int command_usage_error(const struct command *command, const struct err *err);
 const char *command_nearest_flag(
     const struct command *command, const char *flag, char out[64]);
 
-/* -- generated texts
- * ----------------------------------------------------------------- */
+/* -- generated texts --------------------------------------------------- */
 void help_overview(struct buf *out);
 void help_group(const char *group, struct buf *out); /* "job" */
 void help_command(const struct command *command, struct buf *out);
 void man_page(struct buf *out);
 
-/* -- the rows
- * ------------------------------------------------------------------------- */
+/* -- the rows ---------------------------------------------------------- */
 extern const struct command command_serve, command_job_delegate,
     command_job_list, command_job_show, command_job_logs, command_job_wait,
     command_job_cancel, command_events, command_health, command_config,

@@ -9,8 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/ui.h"
 
-/* -- what can follow a command, the same for all shells
- * ------------------------------- */
+/* -- what can follow a command, the same for all shells ---------------- */
 
 struct offer {
 	const char *name; /* without dashes */
@@ -108,9 +107,7 @@ static void words_of(const char *group, struct buf *out)
 	}
 }
 
-/* -- bash
- * --------------------------------------------------------------------------------
- */
+/* -- bash -------------------------------------------------------------- */
 
 static void bash_name(
     struct buf *out, const char *command, const struct offer *o)
@@ -179,9 +176,7 @@ static void bash_script(struct buf *out)
 	    "complete -F _runnerhub runnerhub\n"));
 }
 
-/* -- zsh
- * ---------------------------------------------------------------------------------
- */
+/* -- zsh --------------------------------------------------------------- */
 
 /* Inside '...' for zsh's _arguments: ':' and brackets are its own. */
 static void zsh_text(struct buf *out, const char *text)
@@ -254,9 +249,7 @@ static void zsh_script(struct buf *out)
 				   "compdef _runnerhub runnerhub\n"));
 }
 
-/* -- fish
- * --------------------------------------------------------------------------------
- */
+/* -- fish -------------------------------------------------------------- */
 
 /* The condition "this command is on the line". */
 static void fish_condition(struct buf *out, const char *command)
@@ -336,9 +329,7 @@ static void fish_script(struct buf *out)
 	}
 }
 
-/* -- the command
- * ----------------------------------------------------------------------------
- */
+/* -- the command ------------------------------------------------------- */
 
 static int completion_run(int argc, char **argv)
 {

@@ -110,8 +110,7 @@ void doctor_engine_security(struct patient *p, struct finding *f)
 		    "with seccomp");
 }
 
-/* -- the clock
- * --------------------------------------------------------------------- */
+/* -- the clock --------------------------------------------------------- */
 
 /* IMF-fixdate, RFC 9110 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". */
 static int parse_http_date(const char *text, time_t *ret)
@@ -165,8 +164,7 @@ void doctor_clock(struct patient *p, struct finding *f)
 	finding_advise(f, "synchronise both: timedatectl set-ntp true");
 }
 
-/* -- the image
- * ---------------------------------------------------------------------- */
+/* -- the image --------------------------------------------------------- */
 
 void doctor_image(struct patient *p, struct finding *f)
 {

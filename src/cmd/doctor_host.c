@@ -168,8 +168,7 @@ void doctor_disk(struct patient *p, struct finding *f)
 	}
 }
 
-/* -- a hub that runs
- * ------------------------------------------------------------ */
+/* -- a hub that runs --------------------------------------------------- */
 
 static void judge_health(struct patient *p, const char *url, int status,
     const json_t *reply, struct finding *f)

@@ -121,8 +121,7 @@ void help_command(const struct command *c, struct buf *out)
 	}
 }
 
-/* -- help as a command
- * -------------------------------------------------------------- */
+/* -- help as a command ------------------------------------------------- */
 
 static int help_run(int argc, char **argv)
 {

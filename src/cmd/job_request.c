@@ -27,8 +27,7 @@ static int usage(
 	    what, value, expected);
 }
 
-/* -- the file
- * ------------------------------------------------------------------------ */
+/* -- the file ---------------------------------------------------------- */
 
 /* Plain scalars have YAML's core types; below env and secrets all is text. */
 static json_t *from_scalar(const struct yaml_item *i, bool text_only)
@@ -124,9 +123,7 @@ static int read_file(const char *path, json_t **ret, struct err *err)
 	return 0;
 }
 
-/* -- flags
- * -----------------------------------------------------------------------------
- */
+/* -- flags ------------------------------------------------------------- */
 
 /* The object below key, made when it is not there. */
 static json_t *object_below(json_t *job, const char *key)

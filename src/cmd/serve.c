@@ -23,8 +23,7 @@
 
 enum { STOP_API_MS = 2000 };
 
-/* -- signals
- * ------------------------------------------------------------------------ */
+/* -- signals ----------------------------------------------------------- */
 
 /* Blocked before the first thread starts, so that all inherit it: only the
  * main thread takes them, with sigwait. */
@@ -58,8 +57,7 @@ static void wait_for_signal(sigset_t *set, const struct ctx *ctx)
 		pthread_detach(t);
 }
 
-/* -- the surroundings
- * --------------------------------------------------------------- */
+/* -- the surroundings -------------------------------------------------- */
 
 /* Tells systemd (sd_notify(3)): a datagram to the socket it named. */
 static void notify_systemd(const char *state)
@@ -114,9 +112,7 @@ static void warn_line(void *arg, const char *line)
 	log_warn(arg, line);
 }
 
-/* -- the hub
- * ------------------------------------------------------------------------------
- */
+/* -- the hub ----------------------------------------------------------- */
 
 static int serve(const struct options *o, sigset_t *signals,
     const struct ctx *ctx, struct err *err)

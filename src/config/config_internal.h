@@ -38,8 +38,7 @@ int config_set_secret_file(struct config *c, const struct option *opt,
     const char *path, enum source source, const char *where,
     struct err *err) MUST_CHECK;
 
-/* -- the sources, each in a file of its own ----------------------------------
- */
+/* -- the sources, each in a file of its own ---------------------------- */
 int config_load_file(
     struct config *c, const char *path, struct err *err) MUST_CHECK;
 /* The same with the file's text at hand; name is for messages. Sets

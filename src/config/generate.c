@@ -5,8 +5,7 @@
  */
 #include "config/options.h"
 
-/* -- --help
- * ----------------------------------------------------------------------- */
+/* -- --help ------------------------------------------------------------ */
 
 static void help_row(const struct option *opt, struct buf *out)
 {
@@ -42,8 +41,7 @@ void config_help(struct buf *out)
 	}
 }
 
-/* -- .env.example
- * ------------------------------------------------------------------- */
+/* -- .env.example ------------------------------------------------------ */
 
 static void env_row(const struct option *opt, struct buf *out)
 {
@@ -80,8 +78,7 @@ void config_env_example(struct buf *out)
 	}
 }
 
-/* -- docs/CONFIGURATION.md
- * ------------------------------------------------------------ */
+/* -- docs/CONFIGURATION.md --------------------------------------------- */
 
 static const char markdown_head[] =
     "# Configuration\n"

@@ -94,8 +94,7 @@ static int get_image(const char *file, const struct yaml_item *entry,
 	return 0;
 }
 
-/* -- routes
- * -------------------------------------------------------------------- */
+/* -- routes ------------------------------------------------------------ */
 
 static int get_labels(const char *file, const struct yaml_item *entry,
     char ***ret, struct err *err)
@@ -169,8 +168,7 @@ void routes_render(const struct options *o, struct buf *out)
 	}
 }
 
-/* -- pool
- * ---------------------------------------------------------------------- */
+/* -- pool -------------------------------------------------------------- */
 
 /* "08:30" at *p; 24:00 is the end of the day. */
 static int scan_minute(const char **p, int *ret)

@@ -94,8 +94,7 @@ static void set_defaults(struct config *c)
 	}
 }
 
-/* -- values that follow from others
- * --------------------------------------------- */
+/* -- values that follow from others ------------------------------------ */
 
 static char *default_state_dir(void)
 {
@@ -141,8 +140,7 @@ static void derive(struct options *o)
 		o->url[--len] = '\0';
 }
 
-/* -- the order
- * --------------------------------------------------------------------- */
+/* -- the order --------------------------------------------------------- */
 
 /* The YAML file is named by a later source, so it is looked up first. */
 static const char *config_file_name(

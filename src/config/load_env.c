@@ -121,8 +121,7 @@ static int load_name(struct config *c, const struct env_list *dotenv,
 	return 1;
 }
 
-/* -- near misses
- * ------------------------------------------------------------------ */
+/* -- near misses ------------------------------------------------------- */
 
 /* All names; "" where an option has fewer than the most. */
 static const char *next_env_name(void *arg, size_t i)

@@ -112,8 +112,7 @@ int config_load_flags(
 	return 0;
 }
 
-/* -- for the command line's own table
- * --------------------------------------------- */
+/* -- for the command line's own table ---------------------------------- */
 
 void config_flag_each(
     void (*cb)(void *arg, const struct config_flag *flag), void *arg)

@@ -47,7 +47,7 @@ void option_quote(struct buf *out, const char *text)
 	IGNORE(buf_append_char(out, '"'));
 }
 
-/* -- what is accepted ------------------------------------------------------ */
+/* -- what is accepted -------------------------------------------------- */
 
 /* The largest unit that divides ms, as "90m"; 0 as "0s". */
 static void render_duration(struct buf *out, int64_t ms)
@@ -159,8 +159,7 @@ void option_accepts(const struct option *opt, struct buf *out)
 	}
 }
 
-/* -- near misses ------------------------------------------------------------
- */
+/* -- near misses ------------------------------------------------------- */
 
 static void lower(const char *text, char *out, size_t size)
 {
@@ -200,8 +199,7 @@ static const char *next_choice(void *arg, size_t i)
 	return opt->choices[i];
 }
 
-/* -- storing ------------------------------------------------------------------
- */
+/* -- storing ----------------------------------------------------------- */
 
 static int refuse(const struct option *opt, const char *text, struct err *err)
 {
@@ -358,8 +356,7 @@ void option_clear(struct options *o, const struct option *opt)
 	}
 }
 
-/* -- showing ------------------------------------------------------------------
- */
+/* -- showing ----------------------------------------------------------- */
 
 void option_render(
     const struct options *o, const struct option *opt, struct buf *out)

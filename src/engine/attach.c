@@ -30,8 +30,7 @@ int engine_container_attach(struct engine *e, const struct ctx *ctx,
 	return engine_hijack(e, ctx, &req, ret_fd, early, err);
 }
 
-/* -- exec
- * ---------------------------------------------------------------------- */
+/* -- exec -------------------------------------------------------------- */
 
 struct collect {
 	struct frames frames;

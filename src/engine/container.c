@@ -29,8 +29,7 @@ static int fine_when(
 	return 0;
 }
 
-/* -- create ------------------------------------------------------------------
- */
+/* -- create ------------------------------------------------------------ */
 
 int engine_container_create(struct engine *e, const struct ctx *ctx,
     const struct engine_container_spec *spec, char ret_id[ENGINE_ID_LEN],
@@ -63,8 +62,7 @@ int engine_container_create(struct engine *e, const struct ctx *ctx,
 	    buf_str(&res.body), res.body.len, doing, ret_id, err);
 }
 
-/* -- one container, one verb --------------------------------------------------
- */
+/* -- one container, one verb ------------------------------------------- */
 
 /*
  * Sends req about container id: target is "/containers/<id><rest>", the

@@ -87,7 +87,7 @@ int engine_container_inspect(struct engine *e, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- list ----------------------------------------------------------------- */
+/* -- list -------------------------------------------------------------- */
 
 void engine_container_list_free(struct engine_container_list *l)
 {

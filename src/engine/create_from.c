@@ -120,7 +120,7 @@ int engine_container_wait(struct engine *e, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- logs ----------------------------------------------------------------- */
+/* -- logs -------------------------------------------------------------- */
 
 struct logs {
 	struct frames frames;

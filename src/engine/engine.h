@@ -67,7 +67,7 @@ int engine_info(struct engine *e, const struct ctx *ctx,
 int engine_ping(
     struct engine *e, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
-/* -- containers ----------------------------------------------------------- */
+/* -- containers -------------------------------------------------------- */
 struct engine_pair {
 	const char *key;
 	const char *value;
@@ -179,7 +179,7 @@ int engine_container_exec(struct engine *e, const struct ctx *ctx,
     const char *id, const char *const *argv, struct buf *out,
     int *ret_exit_code, struct err *err) MUST_CHECK;
 
-/* -- images --------------------------------------------------------------- */
+/* -- images ------------------------------------------------------------ */
 struct engine_image {
 	char id[80];
 	char user[128];
@@ -207,8 +207,7 @@ int engine_image_import(struct engine *e, const struct ctx *ctx,
     const char *ref, const void *tar, size_t len, const char *const *changes,
     struct err *err) MUST_CHECK;
 
-/* -- networks and volumes ---------------------------------------------------
- */
+/* -- networks and volumes ---------------------------------------------- */
 struct engine_network_spec {
 	const char *name;
 	const char *bridge_name; /* com.docker.network.bridge.name, <= 15 */
@@ -268,8 +267,7 @@ int engine_volume_create(struct engine *e, const struct ctx *ctx,
 int engine_volume_remove(struct engine *e, const struct ctx *ctx,
     const char *name, struct err *err) MUST_CHECK;
 
-/* -- events ------------------------------------------------------------------
- */
+/* -- events ------------------------------------------------------------ */
 struct engine_event {
 	char action[32]; /* die, oom, start, destroy, ... ("health_status") */
 	char id[ENGINE_ID_LEN];

@@ -90,7 +90,7 @@ int engine_hijack(struct engine *e, const struct ctx *ctx,
     const struct engine_request *req, int *ret_fd, struct buf *early,
     struct err *err) MUST_CHECK;
 
-/* -- negotiate.c ---------------------------------------------------------- */
+/* -- negotiate.c ------------------------------------------------------- */
 /* The version to speak with an engine that understands min..max (min may be
  * NULL): see the ENGINE_API_ constants. Pure. */
 int engine_api_choose(const char *server_min, const char *server_max,
@@ -104,8 +104,7 @@ int engine_negotiate(struct engine *e, const struct ctx *ctx,
 /* The engine went away: the next one may speak another version. */
 void engine_forget_version(struct engine *e);
 
-/* -- errors.c ---------------------------------------------------------------
- */
+/* -- errors.c ---------------------------------------------------------- */
 /* Turns a refusal into err, returns -1. Pure. */
 int engine_refused(int status, const char *body, size_t len,
     enum engine_object object, const char *doing, struct err *err);
@@ -117,8 +116,7 @@ bool engine_hijack_refused(struct err *err, const struct engine_request *req);
 int engine_unreached(const struct engine *e, const struct engine_request *req,
     bool own_deadline, struct err *err);
 
-/* -- target.c: requests lines -----------------------------------------------
- */
+/* -- target.c: requests lines ------------------------------------------ */
 /* A path segment or query value that came from outside this layer: letters,
  * digits, "_.-", begun by a letter or digit. ERR_INVALID else. */
 int engine_check_name(
@@ -128,14 +126,12 @@ int engine_check_ref(const char *ref, struct err *err) MUST_CHECK;
 /* Appends "filters=" with {"label":[...]} percent-encoded. */
 void engine_put_label_filter(struct buf *target, const char *const *labels);
 
-/* -- container_spec.c ---------------------------------------------------------
- */
+/* -- container_spec.c -------------------------------------------------- */
 /* The body of POST /containers/create. Pure. */
 int engine_spec_json(const struct engine_container_spec *spec, struct buf *out,
     struct err *err) MUST_CHECK;
 
-/* -- events.c -----------------------------------------------------------------
- */
+/* -- events.c ---------------------------------------------------------- */
 /* One line of the event stream: 1 a container event in ret (attributes owned
  * by the caller: engine_event_fini), 0 something else or malformed. Pure. */
 int engine_event_parse(const char *line, size_t len, struct engine_event *ret);

@@ -193,8 +193,7 @@ bool engine_hijack_refused(struct err *err, const struct engine_request *req)
 	return true;
 }
 
-/* -- no answer ---------------------------------------------------------------
- */
+/* -- no answer --------------------------------------------------------- */
 
 /* Why a connect to the socket fails now: an errno, 0 when it succeeds. */
 static int probe(const char *path)

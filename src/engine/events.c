@@ -18,8 +18,7 @@
 #define EVENT_LINE_MAX ((size_t)1024 * 1024)
 #define SINCE_SLACK_NS INT64_C(10000)
 
-/* -- one event ---------------------------------------------------------------
- */
+/* -- one event --------------------------------------------------------- */
 
 static const char *event_label(const struct engine_event *ev, const char *key)
 {
@@ -87,8 +86,7 @@ void engine_event_fini(struct engine_event *ev)
 	ev->attributes = NULL;
 }
 
-/* -- the stream ---------------------------------------------------------------
- */
+/* -- the stream -------------------------------------------------------- */
 
 struct watch {
 	struct lines lines;

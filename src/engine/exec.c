@@ -147,8 +147,7 @@ int engine_exec_result(struct engine *e, const struct ctx *ctx,
 	}
 }
 
-/* -- the stream -------------------------------------------------------------
- */
+/* -- the stream -------------------------------------------------------- */
 
 struct engine_stream {
 	struct frames frames;

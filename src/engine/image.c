@@ -15,7 +15,7 @@
 /* Unpacking an image of some GB on a slow disk. */
 #define IMPORT_MS INT64_C(1800000)
 
-/* -- inspect -------------------------------------------------------------- */
+/* -- inspect ----------------------------------------------------------- */
 
 void engine_image_fini(struct engine_image *i)
 {
@@ -82,8 +82,7 @@ int engine_image_inspect(struct engine *e, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- the progress stream -----------------------------------------------------
- */
+/* -- the progress stream ----------------------------------------------- */
 
 struct progress {
 	struct lines lines;
@@ -153,8 +152,7 @@ static int progress_run(struct engine *e, const struct ctx *ctx,
 	return r;
 }
 
-/* -- pull
- * ---------------------------------------------------------------------- */
+/* -- pull -------------------------------------------------------------- */
 
 /* A registry that says no will say no again; all else may pass. */
 static enum err_kind pull_kind(const char *why)
@@ -228,8 +226,7 @@ int engine_image_pull(struct engine *e, const struct ctx *ctx, const char *ref,
 	    "%s: the engine says: %s", doing, p.why);
 }
 
-/* -- import
- * ---------------------------------------------------------------------- */
+/* -- import ------------------------------------------------------------ */
 
 int engine_image_import(struct engine *e, const struct ctx *ctx,
     const char *ref, const void *tar, size_t len, const char *const *changes,

@@ -103,7 +103,7 @@ void engine_forget_version(struct engine *e)
 	mtx_unlock(&e->mtx);
 }
 
-/* -- engine_info ----------------------------------------------------------- */
+/* -- engine_info ------------------------------------------------------- */
 
 static void info_from_version(
     const json_t *doc, const char *api, struct engine_info *info)

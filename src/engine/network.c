@@ -11,8 +11,7 @@
 #define OPT_ICC         "com.docker.network.bridge.enable_icc"
 #define OPT_MTU         "com.docker.network.driver.mtu"
 
-/* -- look ---------------------------------------------------------------------
- */
+/* -- look -------------------------------------------------------------- */
 
 void engine_network_fini(struct engine_network *n)
 {
@@ -112,8 +111,7 @@ int engine_network_list(struct engine *e, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- remove -------------------------------------------------------------------
- */
+/* -- remove ------------------------------------------------------------ */
 
 int engine_network_remove(
     struct engine *e, const struct ctx *ctx, const char *id, struct err *err)
@@ -139,8 +137,7 @@ int engine_network_remove(
 	return 0;
 }
 
-/* -- create -----------------------------------------------------------------
- */
+/* -- create ------------------------------------------------------------ */
 
 static void put_ipam(struct json *j, const struct engine_network_spec *spec)
 {

@@ -30,8 +30,7 @@ struct bus {
 	char *tick;     /* the newest, as a server-sent event */
 };
 
-/* -- rendering ----------------------------------------------------------------
- */
+/* -- rendering --------------------------------------------------------- */
 
 void event_write(const struct job_event *e, struct json *j)
 {
@@ -72,8 +71,7 @@ static void render(const struct job_event *e, struct buf *out)
 	IGNORE(buf_append_str(out, "\n\n"));
 }
 
-/* -- publishing
- * ---------------------------------------------------------------- */
+/* -- publishing -------------------------------------------------------- */
 
 static void slot_clear(struct slot *s)
 {
@@ -133,8 +131,7 @@ void bus_close(struct bus *b)
 	mem_free(b);
 }
 
-/* -- following
- * -------------------------------------------------------------------- */
+/* -- following --------------------------------------------------------- */
 
 void bus_follow(struct bus *b, struct bus_follower *f)
 {

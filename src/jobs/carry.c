@@ -16,8 +16,7 @@
 
 enum { ENTER_AGAIN_MS = 1000 };
 
-/* -- the end
- * ---------------------------------------------------------------------- */
+/* -- the end ----------------------------------------------------------- */
 
 static char *result_json(const struct carry *c)
 {
@@ -187,8 +186,7 @@ static void conclude(struct carry *c, struct outcome *o)
 	}
 }
 
-/* -- cleaning up
- * -------------------------------------------------------------------- */
+/* -- cleaning up ------------------------------------------------------- */
 
 static void close_log(struct carry *c, const struct outcome *o)
 {
@@ -242,8 +240,7 @@ static void end_sandbox(struct carry *c, const struct outcome *o)
 		pool_kick(c->hub->pool);
 }
 
-/* -- the flow
- * ------------------------------------------------------------------------ */
+/* -- the flow ---------------------------------------------------------- */
 
 static int read_job(struct carry *c, struct err *err)
 {

@@ -19,8 +19,7 @@ enum {
 	DISK_FULL_PAUSE_MS = 500,
 };
 
-/* -- from the agent
- * ---------------------------------------------------------------- */
+/* -- from the agent ---------------------------------------------------- */
 
 /* Notes were appended one behind the other: now that the buffer stands
  * still, point at them. */
@@ -158,8 +157,7 @@ enum carry_news carry_await(struct carry *c,
 	}
 }
 
-/* -- to the agent
- * -------------------------------------------------------------------- */
+/* -- to the agent ------------------------------------------------------ */
 
 static void put_pairs(struct buf *b, const json_t *object)
 {

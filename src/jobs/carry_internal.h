@@ -31,8 +31,7 @@ struct carry {
 	bool disk_full;      /* output waits in the agent */
 };
 
-/* -- carry_start.c: until the job runs
- * --------------------------------------------- */
+/* -- carry_start.c: until the job runs --------------------------------- */
 /* 0: running, sandbox and log are there; -1: *ret says how it ended. */
 int carry_start(struct carry *c, struct outcome *ret) MUST_CHECK;
 /* The same for a job that an earlier hub left running. */
@@ -40,8 +39,7 @@ int carry_resume(struct carry *c, struct outcome *ret) MUST_CHECK;
 /* A line of the hub in the job's log. */
 void carry_note(struct carry *c, const char *text);
 
-/* -- carry_channel.c: talking to the agent
- * -------------------------------------------- */
+/* -- carry_channel.c: talking to the agent ----------------------------- */
 /* Why carry_await came back. */
 enum carry_news {
 	CARRY_DONE,     /* until() is true */
@@ -62,11 +60,9 @@ enum carry_news carry_await(struct carry *c,
 int carry_send_job(struct carry *c, struct err *err) MUST_CHECK;
 uint32_t carry_send_step(struct carry *c, size_t index);
 
-/* -- carry_steps.c
- * ------------------------------------------------------------------------ */
+/* -- carry_steps.c ----------------------------------------------------- */
 struct outcome carry_steps(struct carry *c);
-/* -- carry_session.c
- * ------------------------------------------------------------------------ */
+/* -- carry_session.c --------------------------------------------------- */
 struct outcome carry_session(struct carry *c);
 /* The container has ended by itself: why. */
 struct outcome carry_died(struct carry *c);

@@ -44,8 +44,7 @@ static void say(void *arg, const char *line)
 	carry_note(arg, line);
 }
 
-/* -- where it runs
- * ------------------------------------------------------------------ */
+/* -- where it runs ----------------------------------------------------- */
 
 /* A warm one serves a job without wishes of its own as to network; other
  * limits are set on it, which takes the engine a moment. */
@@ -93,8 +92,7 @@ static int start_cold(
 	    c->hub->sandboxes, &c->starting, &spec, &c->sandbox, err);
 }
 
-/* -- the states
- * ---------------------------------------------------------------------- */
+/* -- the states -------------------------------------------------------- */
 
 static int to_queued(struct carry *c, struct err *err)
 {
@@ -159,8 +157,7 @@ static void set_deadline(struct carry *c, int64_t running_for_ns)
 		c->deadline_ns -= running_for_ns;
 }
 
-/* -- what LOG_LEVEL=debug tells of a start
- * ------------------------------------------------ */
+/* -- what LOG_LEVEL=debug tells of a start ----------------------------- */
 
 static const char *image_source(const struct carry *c)
 {
@@ -176,7 +173,8 @@ static void tell_plan(const struct carry *c, const struct sandbox_limits *l)
 	    LOG_STR("network", c->spec.network),
 	    LOG_INT("memory_bytes", l->memory_bytes),
 	    LOG_INT("cpu_percent", l->nano_cpus / 10000000),
-	    LOG_INT("pids", l->pids), LOG_INT("steps", (int64_t)c->spec.nsteps));
+	    LOG_INT("pids", l->pids),
+	    LOG_INT("steps", (int64_t)c->spec.nsteps));
 }
 
 static void tell_start(const struct carry *c)
@@ -220,8 +218,7 @@ int carry_start(struct carry *c, struct outcome *ret)
 	return 0;
 }
 
-/* -- a job that runs already
- * ----------------------------------------------------------- */
+/* -- a job that runs already ------------------------------------------- */
 
 static bool agent_has_caught_up(const struct carry *c)
 {

@@ -13,8 +13,7 @@
 /* Beyond the grace that the agent gives a step: it must have answered. */
 enum { AGENT_MARGIN_MS = 5000, ENGINE_ANSWERS_MS = 5000 };
 
-/* -- what ends a job early
- * -------------------------------------------------------------- */
+/* -- what ends a job early --------------------------------------------- */
 
 /* An engine that shuts down ends its containers first and tells so; then it
  * does not answer any more. */
@@ -110,9 +109,7 @@ static struct outcome interrupted(
 	WRONG("an interruption that is none");
 }
 
-/* -- one step
- * -----------------------------------------------------------------------------
- */
+/* -- one step ---------------------------------------------------------- */
 
 static bool awaited_step_ended(const struct carry *c)
 {
@@ -160,9 +157,7 @@ static int run_step(struct carry *c, size_t index, struct outcome *ret)
 	return 0;
 }
 
-/* -- all of them
- * ---------------------------------------------------------------------------
- */
+/* -- all of them ------------------------------------------------------- */
 
 static bool is_due(const struct step_spec *step, bool failed)
 {

@@ -114,8 +114,7 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	return -1;
 }
 
-/* -- cancel
- * ------------------------------------------------------------------------- */
+/* -- cancel ------------------------------------------------------------ */
 
 /* Taken out of the queue for an end that the store refused. */
 static void queue_again(struct hub *h, job_id id)
@@ -167,8 +166,7 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 	return 0;
 }
 
-/* -- sessions
- * -------------------------------------------------------------------------- */
+/* -- sessions ---------------------------------------------------------- */
 
 static int renew(struct hub *h, const struct job *job, const char *runner_id,
     struct err *err)
@@ -233,8 +231,7 @@ int hub_session_status(struct hub *h, job_id id, enum job_status status,
 	return with_job(h, &job, status, runner_id, err);
 }
 
-/* -- why it waits
- * -------------------------------------------------------------------------- */
+/* -- why it waits ------------------------------------------------------ */
 
 /* What the queue knows only by its code, in the words of whoever knows. */
 static void add_detail(struct hub *h, const struct job *job, char code[32],

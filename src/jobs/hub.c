@@ -20,8 +20,7 @@
 
 enum { ERASE_TIMEOUT_MS = 10000 };
 
-/* -- the state directory
- * ------------------------------------------------------------- */
+/* -- the state directory ----------------------------------------------- */
 
 static int lock_state(struct hub *h, struct err *err)
 {
@@ -77,9 +76,7 @@ static int open_state(struct hub *h, struct err *err)
 	return load_id(h, err);
 }
 
-/* -- the parts
- * ---------------------------------------------------------------------------
- */
+/* -- the parts --------------------------------------------------------- */
 
 static int open_store(struct hub *h, struct err *err)
 {
@@ -186,9 +183,7 @@ static int open_pool(struct hub *h, struct err *err)
 	return pool_open(&h->pool, &c, err);
 }
 
-/* -- carriers
- * ---------------------------------------------------------------------------------
- */
+/* -- carriers ---------------------------------------------------------- */
 
 struct adopted *hub_take_adopted(struct hub *h)
 {
@@ -252,9 +247,7 @@ int hub_start_adopter(struct hub *h, struct err *err)
 	return 0;
 }
 
-/* -- boot and end
- * -----------------------------------------------------------------------------
- */
+/* -- boot and end ------------------------------------------------------ */
 
 static int boot(struct hub *h, struct err *err)
 {
@@ -384,9 +377,7 @@ void hub_close(struct hub *h)
 	mem_free(h);
 }
 
-/* -- looking in
- * -----------------------------------------------------------------------------------
- */
+/* -- looking in -------------------------------------------------------- */
 
 const struct options *hub_options(const struct hub *h)
 {

@@ -46,8 +46,7 @@ struct sandboxes *hub_sandboxes(struct hub *h);
 struct pool *hub_pool(struct hub *h);
 int64_t hub_started_at(const struct hub *h); /* wall ns */
 
-/* -- engine and disk
- * ------------------------------------------------------------ */
+/* -- engine and disk --------------------------------------------------- */
 struct hub_engine_state {
 	bool up;
 	bool known; /* info is filled: it answered once */
@@ -64,8 +63,7 @@ void hub_disk(struct hub *h, struct hub_disk *ret);
 
 struct job_meters *hub_meters(struct hub *h);
 
-/* -- jobs
- * ----------------------------------------------------------------------- */
+/* -- jobs -------------------------------------------------------------- */
 /* The limits in force for requests. */
 void hub_request_limits(struct hub *h, struct request_limits *ret);
 /*

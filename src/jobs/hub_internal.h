@@ -51,8 +51,7 @@ struct hub {
 	struct pool_target *pool_targets;
 };
 
-/* -- limits.c
- * ---------------------------------------------------------------------- */
+/* -- limits.c ---------------------------------------------------------- */
 /* Resources of a job, defaults filled in, bounded by the host. */
 struct spec;
 struct sandbox_limits hub_limits_of(struct hub *h, const struct spec *spec);
@@ -65,30 +64,26 @@ int hub_schedule_job(struct hub *h, const struct job *job, int64_t not_before,
 void hub_schedule_entry(
     struct hub *h, const struct job *job, struct schedule_job *ret);
 
-/* -- images.c
- * ---------------------------------------------------------------------- */
+/* -- images.c ---------------------------------------------------------- */
 /* Makes sure that the image is there, pulling as the policy says; one pull
  * an image at a time, others wait for it. say: progress, may be NULL. */
 int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
     void (*say)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
 
-/* -- carry.c
- * ----------------------------------------------------------------------- */
+/* -- carry.c ----------------------------------------------------------- */
 /* Carries one job from its grant to its end. sandbox: NULL, or that of an
  * adopted job. Releases the grant. */
 void carry_job(
     struct hub *h, struct schedule_grant *grant, struct sandbox *sandbox);
 
-/* -- hub.c
- * ------------------------------------------------------------------------ */
+/* -- hub.c ------------------------------------------------------------- */
 /* A thread that carries one job of the list `adopted`. */
 int hub_start_adopter(struct hub *h, struct err *err) MUST_CHECK;
 /* Off that list; NULL: it is empty. */
 struct adopted *hub_take_adopted(struct hub *h);
 
-/* -- recover.c
- * ----------------------------------------------------------------------- */
+/* -- recover.c --------------------------------------------------------- */
 /* Queues what waits, adopts what runs, ends what cannot go on, removes what
  * nobody owns. Needs the engine. */
 int hub_recover(
@@ -98,8 +93,7 @@ int hub_recover_queue(struct hub *h, struct err *err) MUST_CHECK;
 /* Removes containers and directories that no open job owns. */
 int hub_collect(struct hub *h, const struct ctx *ctx, struct err *err);
 
-/* -- watch.c
- * -------------------------------------------------------------------------- */
+/* -- watch.c ----------------------------------------------------------- */
 int hub_watch_start(struct hub *h, struct err *err) MUST_CHECK;
 void hub_watch_stop(struct hub *h);
 /* Is this machine about to run out of memory? Then no warm sandboxes. */

@@ -28,8 +28,7 @@ void progress_fini(struct progress *p)
 	*p = (struct progress){0};
 }
 
-/* -- agent's record -> spool's record -----------------------------------------
- */
+/* -- agent's record -> spool's record ---------------------------------- */
 
 static int end_note(struct wire_reader *r, struct buf *out, int32_t *ret_code)
 {
@@ -134,8 +133,7 @@ int progress_translate(const struct channel_record *rec, struct buf *notes,
 	return 0;
 }
 
-/* -- folding
- * --------------------------------------------------------------------- */
+/* -- folding ----------------------------------------------------------- */
 
 static uint64_t number(const json_t *o, const char *key)
 {
@@ -235,8 +233,7 @@ int progress_load(
 	return spool_marks(spool, id, fold_one, p, err);
 }
 
-/* -- words
- * ------------------------------------------------------------------------- */
+/* -- words ------------------------------------------------------------- */
 
 bool step_failed(const struct step_progress *s)
 {
@@ -287,9 +284,7 @@ void step_describe(const struct step_progress *s, size_t index,
 	snprintf(words, size, "step %zu (%s) %s", index + 1, name, what);
 }
 
-/* -- JSON
- * ----------------------------------------------------------------------------
- */
+/* -- JSON -------------------------------------------------------------- */
 
 static const char *status_of(const struct step_progress *s, bool over)
 {

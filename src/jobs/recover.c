@@ -38,8 +38,7 @@ static int each_open(struct hub *h,
 	return 0;
 }
 
-/* -- what waits
- * --------------------------------------------------------------------- */
+/* -- what waits -------------------------------------------------------- */
 
 /* A conflict: it came in this moment, and is queued already. */
 static int queue_waiting(
@@ -61,8 +60,7 @@ int hub_recover_queue(struct hub *h, struct err *err)
 	return each_open(h, queue_waiting, NULL, err);
 }
 
-/* -- what was being started
- * ------------------------------------------------------------ */
+/* -- what was being started -------------------------------------------- */
 
 /* No step has begun: its container goes, the job waits again. */
 static int requeue(struct hub *h, const struct job *job, struct err *err)
@@ -83,9 +81,7 @@ static int requeue(struct hub *h, const struct job *job, struct err *err)
 	return hub_schedule_job(h, job, 0, err);
 }
 
-/* -- what runs
- * ----------------------------------------------------------------------------
- */
+/* -- what runs --------------------------------------------------------- */
 
 /* The result that the log still knows. */
 static char *result_from_log(struct hub *h, const struct job *job)
@@ -219,8 +215,7 @@ static int recover_job(
 	return recover_one(h, job, arg, err);
 }
 
-/* -- what nobody owns
- * ------------------------------------------------------------------------ */
+/* -- what nobody owns -------------------------------------------------- */
 
 static bool keep_nothing(
     void *arg, const char *container_id, const char *sandbox_id)

@@ -55,8 +55,7 @@ static bool is_image(const char *s)
 	return isalnum((unsigned char)*s);
 }
 
-/* -- resources
- * --------------------------------------------------------------------- */
+/* -- resources --------------------------------------------------------- */
 
 static int take_memory(
     struct request_parser *p, const json_t *from, json_t *out)
@@ -127,8 +126,7 @@ static int take_resources(
 	return 0;
 }
 
-/* -- the whole
- * ------------------------------------------------------------------------ */
+/* -- the whole --------------------------------------------------------- */
 
 static int take_labels(
     struct request_parser *p, const json_t *body, struct request *r)

@@ -21,8 +21,7 @@ int request_bad(
 	    "Field \"%s\": expected %s", field, expected);
 }
 
-/* -- small validators -------------------------------------------------------
- */
+/* -- small validators -------------------------------------------------- */
 
 /* A string of 1..max bytes. 1 found, 0 absent or null, -1 wrong. */
 int request_string(struct request_parser *p, const json_t *obj, const char *key,

@@ -19,8 +19,7 @@ struct request_parser {
 	struct err *err;
 };
 
-/* -- request_fields.c: one field --------------------------------------------
- */
+/* -- request_fields.c: one field --------------------------------------- */
 /* Sets ERR_INVALID: Field "steps[0].run": expected ... Returns -1. */
 int request_bad(
     struct request_parser *p, const char *field, const char *expected);
@@ -45,8 +44,7 @@ int request_check_map(struct request_parser *p, const json_t *map,
 int request_take_env(struct request_parser *p, const json_t *from,
     const char *field, json_t *to);
 
-/* -- request_steps.c ---------------------------------------------------------
- */
+/* -- request_steps.c --------------------------------------------------- */
 /* Copies "steps", checked, into the spec. None: the job is a session. */
 int request_take_steps(struct request_parser *p, const json_t *body,
     json_t *spec, bool *ret_session);

@@ -14,7 +14,7 @@
 
 enum { OLDEST_EVERY = 8 };
 
-/* -- order ---------------------------------------------------------------- */
+/* -- order ------------------------------------------------------------- */
 
 static struct entry *entry_of(const struct heap_node *node)
 {
@@ -42,8 +42,7 @@ static bool due_sooner(const struct heap_node *x, const struct heap_node *y)
 	return entry_of(x)->due_ns < entry_of(y)->due_ns;
 }
 
-/* -- repositories ------------------------------------------------------------
- */
+/* -- repositories ------------------------------------------------------ */
 
 static bool repo_is(const struct map_node *node, const void *name)
 {
@@ -95,8 +94,7 @@ static struct heap *heap_of(struct schedule *s, const struct entry *e)
 	return e->job.session ? &e->repo->sessions : &e->repo->jobs;
 }
 
-/* -- entries ------------------------------------------------------------------
- */
+/* -- entries ----------------------------------------------------------- */
 
 static bool entry_is(const struct map_node *node, const void *id)
 {
@@ -152,8 +150,7 @@ static void wake_due_locked(struct schedule *s)
 	}
 }
 
-/* -- the choice
- * ---------------------------------------------------------------- */
+/* -- the choice -------------------------------------------------------- */
 
 bool schedule_may_lease(const struct schedule *s)
 {
@@ -308,8 +305,7 @@ void schedule_release(struct schedule *s, struct schedule_grant *g)
 	mtx_unlock(&s->mtx);
 }
 
-/* -- the queue
- * -------------------------------------------------------------------- */
+/* -- the queue --------------------------------------------------------- */
 
 int schedule_open(
     struct schedule **ret, const struct schedule_config *c, struct err *err)

@@ -50,8 +50,7 @@ static void pause_while_up(struct hub *h, int64_t ms)
 	mtx_unlock(&h->mtx);
 }
 
-/* -- the engine's state
- * ------------------------------------------------------------------ */
+/* -- the engine's state ------------------------------------------------ */
 
 static void engine_is_down(struct hub *h, const struct err *err)
 {
@@ -197,14 +196,14 @@ static void *watcher(void *arg)
 			continue;
 		}
 		pause_while_up(h, PING_EVERY_MS);
-		if (!stopping(h) && is_up(h) && engine_ping(h->engine, &ctx, &err) < 0)
+		if (!stopping(h) && is_up(h) &&
+		    engine_ping(h->engine, &ctx, &err) < 0)
 			engine_is_down(h, &err);
 	}
 	return NULL;
 }
 
-/* -- the event stream
- * ------------------------------------------------------------------------ */
+/* -- the event stream -------------------------------------------------- */
 
 static int on_event(void *arg, const struct engine_event *ev)
 {
@@ -247,7 +246,7 @@ static void *events(void *arg)
 	return NULL;
 }
 
-/* -- memory ------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------ */
 
 /* A line of /proc/meminfo in kB, 0 when it is not there. */
 static int64_t meminfo_kb(const char *text, const char *key)
@@ -278,9 +277,7 @@ bool hub_memory_is_low(void)
 	       meminfo_kb(buf_str(&text), "MemTotal") / MEMORY_LOW_PART;
 }
 
-/* -- chores
- * ------------------------------------------------------------------------------------
- */
+/* -- chores ------------------------------------------------------------ */
 
 static void check_disk(struct hub *h)
 {
@@ -409,9 +406,7 @@ static void *chores(void *arg)
 	return NULL;
 }
 
-/* -- start and stop
- * -------------------------------------------------------------------------------
- */
+/* -- start and stop ---------------------------------------------------- */
 
 int hub_watch_start(struct hub *h, struct err *err)
 {

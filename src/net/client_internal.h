@@ -42,7 +42,7 @@ struct http_client {
 	unsigned nidle;                           /* guarded by mtx */
 };
 
-/* -- client_conn.c -------------------------------------------------------- */
+/* -- client_conn.c ----------------------------------------------------- */
 /* A connected non-blocking socket, or -1. */
 int client_connect(
     const struct http_client *c, const struct ctx *ctx, struct err *err);
@@ -53,7 +53,7 @@ int client_send(int fd, const struct ctx *ctx, const void *data, size_t len,
 long client_recv(int fd, const struct ctx *ctx, char *data, size_t size,
     bool *ret_lost, struct err *err);
 
-/* -- client_reply.c ------------------------------------------------------- */
+/* -- client_reply.c ---------------------------------------------------- */
 /* What the parser collects; lives on the stack of one attempt. */
 struct client_reply {
 	llhttp_t parser;
@@ -80,7 +80,7 @@ int client_reply_feed(
 /* The peer ended: completes a reply that is delimited by that. */
 void client_reply_eof(struct client_reply *r);
 
-/* -- client_exchange.c ---------------------------------------------------- */
+/* -- client_exchange.c ------------------------------------------------- */
 struct client_exchange {
 	struct http_client *c;
 	const struct ctx *ctx;

@@ -17,7 +17,7 @@
 #define COMMON_HEADERS_MAX (64 * 1024)
 #define HIJACK_TEXT_MAX    (64 * 1024)
 
-/* -- the address ---------------------------------------------------------- */
+/* -- the address ------------------------------------------------------- */
 
 static int base_invalid(const char *base, const char *why, struct err *err)
 {
@@ -119,7 +119,7 @@ static int parse_base(struct http_client *c, const char *base, struct err *err)
 	return 0;
 }
 
-/* -- life ----------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------- */
 
 int http_client_new(struct http_client **ret, const char *base, struct err *err)
 {
@@ -165,7 +165,7 @@ const char *http_client_name(const struct http_client *c)
 	return c->name;
 }
 
-/* -- kept connections ----------------------------------------------------- */
+/* -- kept connections -------------------------------------------------- */
 
 /* An idle connection that is readable has ended (or speaks out of turn). */
 static bool is_quiet(int fd)
@@ -207,7 +207,7 @@ static void pool_put(struct http_client *c, int fd)
 	fd_close(fd);
 }
 
-/* -- calls ---------------------------------------------------------------- */
+/* -- calls ------------------------------------------------------------- */
 
 static void result_reset(struct http_result *r)
 {

@@ -145,7 +145,7 @@ enum http_gate_verdict http_gate_scan(struct http_gate *g, const char *data,
 	return HTTP_GATE_MORE;
 }
 
-/* -- header fields -------------------------------------------------------- */
+/* -- header fields ----------------------------------------------------- */
 
 bool http_gate_request_id_ok(const char *id)
 {
@@ -245,7 +245,7 @@ int http_gate_headers(const char *pairs, size_t len, int minor,
 	return -1;
 }
 
-/* -- the target ----------------------------------------------------------- */
+/* -- the target -------------------------------------------------------- */
 
 static size_t scheme_len(const char *raw, size_t len)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* -- the head, byte by byte ----------------------------------------------- */
+/* -- the head, byte by byte -------------------------------------------- */
 enum http_gate_verdict {
 	HTTP_GATE_MORE, /* all bytes taken, the head goes on */
 	HTTP_GATE_HEAD, /* the head ends within the bytes taken */
@@ -33,7 +33,7 @@ struct http_gate {
 enum http_gate_verdict http_gate_scan(struct http_gate *g, const char *data,
     size_t len, size_t *ret_used, const char **ret_why);
 
-/* -- the header fields ---------------------------------------------------- */
+/* -- the header fields ------------------------------------------------- */
 struct http_gate_facts {
 	bool chunked;    /* Transfer-Encoding: chunked */
 	bool has_length; /* one Content-Length */
@@ -51,7 +51,7 @@ int http_gate_headers(const char *pairs, size_t len, int minor,
 /* [A-Za-z0-9._-]{1,64} */
 bool http_gate_request_id_ok(const char *id);
 
-/* -- the target ----------------------------------------------------------- */
+/* -- the target -------------------------------------------------------- */
 struct http_gate_target {
 	const char *path; /* still encoded, begins with '/' */
 	size_t path_len;

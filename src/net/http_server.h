@@ -96,7 +96,7 @@ void http_set_route(struct http_exchange *x, const char *static_pattern);
 void http_set_user(struct http_exchange *x, void *user);
 void *http_user(const struct http_exchange *x);
 
-/* -- the reply; any thread ------------------------------------------------ */
+/* -- the reply; any thread --------------------------------------------- */
 /* Adds a header; before the reply. Values with CR, LF or NUL: a bug. */
 void http_reply_header(
     struct http_exchange *x, const char *name, const char *value);

@@ -22,7 +22,7 @@ static struct server_conn *conn_of(void *data)
 	return c;
 }
 
-/* -- timers --------------------------------------------------------------- */
+/* -- timers ------------------------------------------------------------ */
 
 static int64_t timeout_ms(const struct server_conn *c)
 {
@@ -115,7 +115,7 @@ void server_conn_expired(struct server_conn *c)
 	server_conn_close(c);
 }
 
-/* -- the end -------------------------------------------------------------- */
+/* -- the end ----------------------------------------------------------- */
 
 static void conn_unlink(struct server_conn *c)
 {
@@ -166,7 +166,7 @@ void server_conn_close(struct server_conn *c)
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
-/* -- reading -------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
@@ -292,7 +292,7 @@ void server_conn_linger(struct server_conn *c)
 	read_on(c);
 }
 
-/* -- the beginning -------------------------------------------------------- */
+/* -- the beginning ----------------------------------------------------- */
 
 static void name_peer(struct server_conn *c)
 {

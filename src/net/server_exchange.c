@@ -84,7 +84,7 @@ void server_exchange_ensure_id(struct http_exchange *x)
 		uuid_text(uuid_v7(), x->request_id);
 }
 
-/* -- the target ----------------------------------------------------------- */
+/* -- the target -------------------------------------------------------- */
 
 static unsigned count_params(const char *query, size_t len)
 {
@@ -172,7 +172,7 @@ int server_exchange_set_target(struct http_exchange *x, const char **ret_why)
 	return set_query(x, t.query, t.query_len, x->decoded + n + 1, ret_why);
 }
 
-/* -- for handlers --------------------------------------------------------- */
+/* -- for handlers ------------------------------------------------------ */
 
 const char *http_method(const struct http_exchange *x)
 {

@@ -54,7 +54,7 @@ void server_list_push(struct server_list *l, struct server_item *item);
 struct server_item *server_list_pop(struct server_list *l);
 void server_list_move(struct server_list *to, struct server_list *from);
 
-/* -- the worker queue: server_queue.c ------------------------------------- */
+/* -- the worker queue: server_queue.c ---------------------------------- */
 struct server_queue {
 	struct mtx mtx;
 	struct cond work; /* an item came, or the end */
@@ -79,7 +79,7 @@ void server_queue_push_batch(struct http_server *s, struct server_list *batch);
 /* The stream's state was set by the caller under the queue's mutex. */
 void server_queue_push_locked(struct http_server *s, struct server_item *item);
 
-/* -- timers: intrusive lists, one per class, swept by one uv_timer -------- */
+/* -- timers: intrusive lists, one per class, swept by one uv_timer ----- */
 enum server_timer_class {
 	TIMER_NONE,
 	TIMER_IDLE,
@@ -96,7 +96,7 @@ struct server_timer {
 	enum server_timer_class class;
 };
 
-/* -- connections: server_conn.c ------------------------------------------- */
+/* -- connections: server_conn.c ---------------------------------------- */
 enum server_phase {
 	PHASE_IDLE,    /* between requests */
 	PHASE_HEAD,    /* a request has begun */
@@ -134,7 +134,7 @@ void server_conn_next(struct server_conn *c);
 void server_conn_arm(struct server_conn *c, enum server_timer_class class);
 void server_conn_expired(struct server_conn *c);
 
-/* -- requests ------------------------------------------------------------- */
+/* -- requests ---------------------------------------------------------- */
 struct server_param {
 	const char *name;
 	const char *value;
@@ -222,7 +222,7 @@ bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 /* The reply is out: access line, next request or the end. */
 void server_replied(struct server_conn *c);
 
-/* -- streams: server_stream.c --------------------------------------------- */
+/* -- streams: server_stream.c ------------------------------------------ */
 enum stream_state {
 	STREAM_IDLE,   /* waits for a wake */
 	STREAM_QUEUED, /* in the queue or running */
@@ -255,7 +255,7 @@ void server_stream_written(struct server_conn *c);
 void server_stream_detach(struct http_stream *st); /* loop: peer gone */
 void server_stream_keepalive(struct server_conn *c);
 
-/* -- the server ----------------------------------------------------------- */
+/* -- the server -------------------------------------------------------- */
 struct server_counters { /* written by the loop, read by anyone */
 	atomic_uint_fast64_t requests, refused, connections_total;
 	atomic_uint connections;

@@ -19,7 +19,7 @@ void server_count(atomic_uint_fast64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* -- timers --------------------------------------------------------------- */
+/* -- timers ------------------------------------------------------------ */
 
 static void sweep(struct http_server *s, enum server_timer_class class)
 {
@@ -68,7 +68,7 @@ void server_loop_tick_start(struct http_server *s)
 		uv_timer_start(&s->tick, on_tick, ms, ms);
 }
 
-/* -- posts ---------------------------------------------------------------- */
+/* -- posts ------------------------------------------------------------- */
 
 /* The server has ended; the last holder of an exchange lets go. */
 static void post_late(struct server_item *item)
@@ -204,7 +204,7 @@ static void *loop_main(void *arg)
 	return NULL;
 }
 
-/* -- start and end -------------------------------------------------------- */
+/* -- start and end ----------------------------------------------------- */
 
 static int resolve(
     const struct http_server *s, struct sockaddr_storage *ret, struct err *err)

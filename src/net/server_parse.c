@@ -185,7 +185,7 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-/* -- refusals ------------------------------------------------------------- */
+/* -- refusals ---------------------------------------------------------- */
 
 void server_refuse(
     struct server_conn *c, int status, const char *code, const char *why)
@@ -222,7 +222,7 @@ static void refuse_by_parser(struct server_conn *c, enum llhttp_errno code)
 		server_refuse(c, 400, "bad_request", llhttp_errno_name(code));
 }
 
-/* -- feeding -------------------------------------------------------------- */
+/* -- feeding ----------------------------------------------------------- */
 
 static void dispatch(struct server_conn *c)
 {

@@ -23,7 +23,7 @@ static void queue_locked(struct http_stream *st)
 	server_queue_push_locked(st->s, &st->item);
 }
 
-/* -- worker --------------------------------------------------------------- */
+/* -- worker ------------------------------------------------------------ */
 
 /* `dead` is set and nobody else holds it: a last word, then it is gone. */
 static void stream_bury(struct http_stream *st)
@@ -76,7 +76,7 @@ void server_stream_run(struct http_stream *st)
 		server_post(s, &st->item);
 }
 
-/* -- any thread ----------------------------------------------------------- */
+/* -- any thread -------------------------------------------------------- */
 
 void http_stream_wake(struct http_stream *st)
 {
@@ -125,7 +125,7 @@ void http_reply_stream(struct http_exchange *x, int status,
 	server_post(s, &x->item);
 }
 
-/* -- loop ----------------------------------------------------------------- */
+/* -- loop -------------------------------------------------------------- */
 
 void server_stream_detach(struct http_stream *st)
 {

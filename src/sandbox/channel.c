@@ -195,7 +195,7 @@ void channel_confirm(struct channel *ch, uint32_t seq)
 		ch->commands_end = &ch->commands;
 }
 
-/* -- connecting ------------------------------------------------------------ */
+/* -- connecting -------------------------------------------------------- */
 
 /* A process of the container other than its first one gets nowhere. */
 static bool peer_is_agent(struct channel *ch, int fd)
@@ -274,8 +274,7 @@ static int try_dial(struct channel *ch, struct err *err)
 	return take_framed(ch, buf_str(&early), early.len, err);
 }
 
-/* -- writing ----------------------------------------------------------------
- */
+/* -- writing ----------------------------------------------------------- */
 
 void channel_flush(struct channel *ch)
 {
@@ -323,8 +322,7 @@ uint32_t channel_send(struct channel *ch, enum wire_type type, uint16_t step,
 	return c->seq;
 }
 
-/* -- reading ----------------------------------------------------------------
- */
+/* -- reading ----------------------------------------------------------- */
 
 static void ask_for_hello(struct channel *ch)
 {

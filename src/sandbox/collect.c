@@ -11,8 +11,7 @@
 #include "base/mem.h"
 #include "sandbox/sandbox_internal.h"
 
-/* -- what could not be removed yet ------------------------------------------
- */
+/* -- what could not be removed yet ------------------------------------- */
 
 struct owed {
 	char id[UUID_TEXT_LEN]; /* of the sandbox */
@@ -87,8 +86,7 @@ void sandbox_forget_owed(struct sandboxes *s)
 	}
 }
 
-/* -- registry and engine ----------------------------------------------------
- */
+/* -- registry and engine ----------------------------------------------- */
 
 static int list_ours(struct sandboxes *s, const struct ctx *ctx,
     struct engine_container_list *ret, struct err *err)

@@ -217,7 +217,7 @@ int hostnet_detach(const char *host_if, struct err *err)
 	return 0;
 }
 
-/* -- listing -------------------------------------------------------------- */
+/* -- listing ----------------------------------------------------------- */
 struct name_list {
 	const char *prefix;
 	char (*names)[IFNAMSIZ];

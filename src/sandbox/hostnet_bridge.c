@@ -15,7 +15,7 @@
 
 #define FORWARDING "/proc/sys/net/ipv4/ip_forward"
 
-/* -- looking -------------------------------------------------------------- */
+/* -- looking ----------------------------------------------------------- */
 static int find_bridge(
     struct nl_sock *s, const char *name, struct link_info *ret, struct err *err)
 {
@@ -61,7 +61,7 @@ int hostnet_bridge_find(const char *name, uint32_t *ret_gateway,
 	return 1;
 }
 
-/* -- making --------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------ */
 struct clash {
 	uint32_t base;
 	unsigned prefix;
@@ -189,7 +189,7 @@ int hostnet_bridge_ensure(const struct hostnet_bridge *b, struct err *err)
 	return 0;
 }
 
-/* -- removing ------------------------------------------------------------- */
+/* -- removing ---------------------------------------------------------- */
 struct ports {
 	int bridge;
 	bool any;
@@ -223,7 +223,7 @@ int hostnet_bridge_remove(const char *name, struct err *err)
 	return 0;
 }
 
-/* -- the bridges that lead outside ----------------------------------------- */
+/* -- the bridges that lead outside ------------------------------------- */
 struct default_routes {
 	int index[HOSTNET_UPLINKS_MAX];
 	unsigned n;

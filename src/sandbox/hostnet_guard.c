@@ -99,8 +99,7 @@ static void guard_input(struct nft_batch *b, const char *bridge, bool allow_dns)
 	nft_rule_end(b);
 }
 
-/* -- on a bridge of our own, beside what follows ---------------------------
- */
+/* -- on a bridge of our own, beside what follows ----------------------- */
 
 /* The machine's own connections are no forwarding; a port that an engine
  * publishes never leads here. */
@@ -140,8 +139,7 @@ static void translate(struct nft_batch *b, const struct hostnet_guard *g)
 	nft_rule_end(b);
 }
 
-/* -- what holds on any bridge ----------------------------------------------
- */
+/* -- what holds on any bridge ------------------------------------------ */
 
 /* To a port published on the machine, and to the clouds' places. */
 static void guard_places(struct nft_batch *b)

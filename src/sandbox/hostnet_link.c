@@ -31,7 +31,7 @@ static int link_change(
 	return 0;
 }
 
-/* -- looking -------------------------------------------------------------- */
+/* -- looking ----------------------------------------------------------- */
 static void link_read(const struct nlmsghdr *h, struct link_info *ret)
 {
 	struct nl_span attrs = nl_msg_attrs(h, sizeof(struct ifinfomsg));
@@ -121,7 +121,7 @@ int link_each(struct nl_sock *s, link_each_fn *fn, void *arg, struct err *err)
 	    "try again");
 }
 
-/* -- creating and removing ------------------------------------------------ */
+/* -- creating and removing --------------------------------------------- */
 int link_create_bridge(
     struct nl_sock *s, const struct link_bridge *bridge, struct err *err)
 {
@@ -191,7 +191,7 @@ int link_delete(struct nl_sock *s, int index, struct err *err)
 	return 0;
 }
 
-/* -- settings ------------------------------------------------------------- */
+/* -- settings ---------------------------------------------------------- */
 static int set_isolated(struct nl_sock *s, int index, struct err *err)
 {
 	struct ifinfomsg head = {.ifi_family = AF_BRIDGE, .ifi_index = index};

@@ -124,7 +124,7 @@ void nl_nest_end(struct nl_msg *m, size_t nest)
 	    sizeof(len));
 }
 
-/* -- reading -------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------- */
 struct nl_span nl_msg_attrs(const struct nlmsghdr *h, size_t head_len)
 {
 	size_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(head_len);
@@ -183,7 +183,7 @@ bool nl_attr_get_str(struct nl_span in, uint16_t type, char *out, size_t cap)
 	return true;
 }
 
-/* -- talking to the kernel ------------------------------------------------ */
+/* -- talking to the kernel --------------------------------------------- */
 int nl_open(struct nl_sock *s, int protocol, struct err *err)
 {
 	int on = 1;

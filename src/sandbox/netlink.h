@@ -42,7 +42,7 @@ void nl_attr_str(struct nl_msg *m, uint16_t type, const char *s);
 size_t nl_nest_begin(struct nl_msg *m, uint16_t type);
 void nl_nest_end(struct nl_msg *m, size_t nest);
 
-/* -- reading -------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------- */
 /* Borrowed bytes of a received message. */
 struct nl_span {
 	const uint8_t *data;
@@ -59,7 +59,7 @@ uint32_t nl_attr_get_u32(struct nl_span in, uint16_t type);
 /* Copies with NUL; false: absent or longer than cap - 1 (out is then ""). */
 bool nl_attr_get_str(struct nl_span in, uint16_t type, char *out, size_t cap);
 
-/* -- talking to the kernel ------------------------------------------------ */
+/* -- talking to the kernel --------------------------------------------- */
 struct nl_sock {
 	int fd; /* -1: closed */
 	uint32_t seq;
@@ -94,7 +94,7 @@ int nl_call(struct nl_sock *s, struct nl_msg *m, nl_reply_fn *fn, void *arg,
 int nl_call_batch(struct nl_sock *s, const void *bytes, size_t len,
     uint32_t first, uint32_t last, struct err *err) MUST_CHECK;
 
-/* -- inside, for tests ---------------------------------------------------- */
+/* -- inside, for tests ------------------------------------------------- */
 enum nl_outcome { NL_MORE, NL_ACCEPTED, NL_REFUSED, NL_GARBLED };
 struct nl_answer {
 	uint32_t first, last; /* sequence numbers that are ours */

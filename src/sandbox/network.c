@@ -50,7 +50,7 @@ struct network {
 	struct state now; /* guarded by mtx: what the others see */
 };
 
-/* -- set-up ---------------------------------------------------------------- */
+/* -- set-up ------------------------------------------------------------ */
 
 static void add_resolver(struct network *n, const char *address)
 {
@@ -137,8 +137,7 @@ void network_close(struct network *n)
 	mem_free(n);
 }
 
-/* -- preparing ---------------------------------------------------------------
- */
+/* -- preparing --------------------------------------------------------- */
 
 static int open_addresses(struct network *n, struct err *err)
 {
@@ -358,8 +357,7 @@ void network_refresh_guard(struct network *n)
 	mtx_unlock(&n->preparing);
 }
 
-/* -- use ---------------------------------------------------------------------
- */
+/* -- use --------------------------------------------------------------- */
 
 int network_choose(struct network *n, const char *wanted,
     enum network_kind *ret, const char **ret_name, struct err *err)

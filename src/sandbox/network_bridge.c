@@ -20,7 +20,7 @@ enum {
 	PORTS_LOOK_MS = 20,
 };
 
-/* -- slices ---------------------------------------------------------------- */
+/* -- slices ------------------------------------------------------------ */
 
 static int parse_subnet(struct network_bridge *b, struct err *err)
 {
@@ -115,8 +115,7 @@ static int make_on_free_slice(struct network_bridge *b, const struct ctx *ctx,
 	    err, "no slice of network.subnet %s is free", b->subnet);
 }
 
-/* -- the engine's -----------------------------------------------------------
- */
+/* -- the engine's ------------------------------------------------------ */
 
 static int make_engine_bridge(
     struct network_bridge *b, const struct ctx *ctx, struct err *err)
@@ -186,8 +185,7 @@ static int ensure_engine_bridge(
 	return make_on_free_slice(b, ctx, make_engine_bridge, err);
 }
 
-/* -- our own ----------------------------------------------------------------
- */
+/* -- our own ----------------------------------------------------------- */
 
 static int make_own_bridge(
     struct network_bridge *b, const struct ctx *ctx, struct err *err)
@@ -219,8 +217,7 @@ static int ensure_own_bridge(
 	return make_on_free_slice(b, ctx, make_own_bridge, err);
 }
 
-/* -- either ------------------------------------------------------------------
- */
+/* -- either ------------------------------------------------------------ */
 
 int network_bridge_ensure(
     struct network_bridge *b, const struct ctx *ctx, bool own, struct err *err)

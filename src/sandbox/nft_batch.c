@@ -21,7 +21,7 @@
 /* The kernel's bit for a connection state in `ct state`. */
 #define CT_STATE_BIT(state) (1u << ((state) + 1))
 
-/* -- the transaction ------------------------------------------------------ */
+/* -- the transaction --------------------------------------------------- */
 static void msg_begin(struct nft_batch *b, uint16_t type, uint16_t flags,
     const struct nfgenmsg *head)
 {
@@ -86,7 +86,7 @@ int nft_batch_commit(struct nft_batch *b, struct err *err)
 	return nl_call_batch(&s, b->bytes.data, b->bytes.len, 1, last, err);
 }
 
-/* -- tables and chains ---------------------------------------------------- */
+/* -- tables and chains ------------------------------------------------- */
 void nft_table_add(struct nft_batch *b)
 {
 	request_begin(b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
@@ -137,7 +137,7 @@ void nft_subchain_add(struct nft_batch *b, const char *chain)
 	msg_end(b);
 }
 
-/* -- rules ---------------------------------------------------------------- */
+/* -- rules ------------------------------------------------------------- */
 void nft_rule_begin(struct nft_batch *b, const char *chain)
 {
 	request_begin(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
@@ -334,7 +334,7 @@ void nft_match_destination(
 	match_address(b, offsetof(struct iphdr, daddr), address, prefix);
 }
 
-/* -- what happens --------------------------------------------------------- */
+/* -- what happens ------------------------------------------------------ */
 void nft_count(struct nft_batch *b)
 {
 	expr_end(b, expr_begin(b, "counter"));

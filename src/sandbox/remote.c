@@ -12,8 +12,7 @@
 #include "base/tar.h"
 #include "sandbox/sandbox_internal.h"
 
-/* -- the agent's volume
- * ---------------------------------------------------------------- */
+/* -- the agent's volume ------------------------------------------------ */
 
 enum { DIAL_TIMEOUT_MS = 10000 };
 
@@ -93,8 +92,7 @@ void remote_erase(struct sandboxes *s, const struct ctx *ctx)
 	mtx_unlock(&s->remote_mtx);
 }
 
-/* -- the channel
- * ------------------------------------------------------------------------- */
+/* -- the channel ------------------------------------------------------- */
 
 static int attach(void *arg, int *ret_fd, struct buf *early, struct err *err)
 {

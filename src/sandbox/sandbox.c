@@ -20,8 +20,7 @@
 
 enum { CANCEL_LOOK_MS = 100 };
 
-/* -- the factory ------------------------------------------------------------
- */
+/* -- the factory ------------------------------------------------------- */
 
 int sandboxes_open(
     struct sandboxes **ret, const struct sandboxes_config *c, struct err *err)
@@ -106,8 +105,7 @@ void sandboxes_stats(struct sandboxes *s, struct sandboxes_stats *ret)
 	mtx_unlock(&s->mtx);
 }
 
-/* -- one sandbox --------------------------------------------------------------
- */
+/* -- one sandbox ------------------------------------------------------- */
 
 static struct sandbox *sandbox_new(const char *id, struct err *err)
 {
@@ -178,8 +176,7 @@ static int read_image(struct sandboxes *s, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- start --------------------------------------------------------------------
- */
+/* -- start ------------------------------------------------------------- */
 
 /* Starting is CPU work of the engine: more at once only adds latency. */
 static int take_slot(
@@ -357,8 +354,7 @@ int sandbox_start(struct sandboxes *s, const struct ctx *ctx,
 	return 0;
 }
 
-/* -- adopt, update, end
- * ---------------------------------------------------------- */
+/* -- adopt, update, end ------------------------------------------------ */
 
 int sandbox_adopt(struct sandboxes *s, const struct ctx *ctx,
     const char *sandbox_id, const char *container_id, struct sandbox **ret,
@@ -456,8 +452,7 @@ void sandbox_leave(struct sandboxes *s, struct sandbox *sb)
 	sandbox_free(sb);
 }
 
-/* -- what the engine says
- * ---------------------------------------------------------- */
+/* -- what the engine says ---------------------------------------------- */
 
 /* The first report counts: events are replayed after a break. */
 void sandbox_mark_died(struct sandbox *sb, int exit_code, bool restarted)

@@ -121,8 +121,7 @@ void sandbox_leave(struct sandboxes *s, struct sandbox *sb);
 /* Interrupts a channel_wait on sb->wake_fd. Any thread. */
 void sandbox_wake(struct sandbox *sb);
 
-/* -- what the engine says ----------------------------------------------------
- */
+/* -- what the engine says ---------------------------------------------- */
 /* A container of ours ended: wakes its sandbox. Event thread. */
 void sandboxes_container_died(
     struct sandboxes *s, const char *container_id, int exit_code);

@@ -34,8 +34,7 @@ void sandbox_mark_died(struct sandbox *sb, int exit_code, bool restarted);
 int sandbox_remove_container(struct sandboxes *s, const struct ctx *ctx,
     const char *id, struct err *err) MUST_CHECK;
 
-/* -- collect.c: what is left over
- * ------------------------------------------------- */
+/* -- collect.c: what is left over -------------------------------------- */
 /* The container of a sandbox that is over could not be removed: it may still
  * run, and keeps its address until the collector has removed it. */
 void sandbox_owe(struct sandboxes *s, const char *id, uint32_t address);
@@ -43,8 +42,7 @@ void sandbox_owe(struct sandboxes *s, const char *id, uint32_t address);
 void sandbox_settle(struct sandboxes *s, const char *id);
 void sandbox_forget_owed(struct sandboxes *s);
 
-/* -- files.c: the host side of a sandbox --------------------------------------
- */
+/* -- files.c: the host side of a sandbox ------------------------------- */
 /* Makes <state>/sandboxes and the agent's binary. */
 int sandbox_files_open(const char *state_dir, char *ret_agent_path, size_t size,
     struct err *err) MUST_CHECK;
@@ -67,8 +65,7 @@ const char *sandbox_files_path(const struct sandboxes *s, const char *id,
 int sandbox_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
     struct err *err) MUST_CHECK;
 
-/* -- remote.c: an engine on another machine
- * ------------------------------------ */
+/* -- remote.c: an engine on another machine ---------------------------- */
 /* The volume that holds the agent, filled once through the engine's API with
  * the help of a container of `image`. */
 int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
@@ -77,8 +74,7 @@ void remote_erase(struct sandboxes *s, const struct ctx *ctx);
 int remote_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
     struct err *err) MUST_CHECK;
 
-/* -- plan.c: the body of the create call
- * ---------------------------------------- */
+/* -- plan.c: the body of the create call ------------------------------- */
 enum { PLAN_BINDS = 8, PLAN_LABELS = 10 };
 struct container_plan {
 	struct engine_container_spec spec;

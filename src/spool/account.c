@@ -25,7 +25,7 @@ static void dir_close(DIR *dir)
 }
 DEFINE_CLEANUP(DIR *, dir_close);
 
-/* -- walking -------------------------------------------------------------- */
+/* -- walking ----------------------------------------------------------- */
 
 /* "<id>.idx" in lower case, in the directory where it belongs. */
 static bool is_index_name(
@@ -104,7 +104,7 @@ int account_walk_dir(struct spool *s, unsigned dir,
 	return 0;
 }
 
-/* -- the account ---------------------------------------------------------- */
+/* -- the account ------------------------------------------------------- */
 
 static void add(struct account *a, uint64_t bytes, bool ended)
 {
@@ -169,7 +169,7 @@ void account_give_locked(
 		add(&s->account, item->bytes, item->ended);
 }
 
-/* -- the first count ------------------------------------------------------ */
+/* -- the first count --------------------------------------------------- */
 
 static uint32_t generation_of(struct spool *s, unsigned dir)
 {

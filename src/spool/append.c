@@ -197,7 +197,7 @@ static void build(struct batch *b, const struct spool_record *recs, size_t n)
 		add_progress(b, &recs[n - 1]);
 }
 
-/* -- writing -------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------- */
 
 /* Cuts the files to what counts; the index first, so that nothing in it
  * ever speaks of bytes that are gone. */

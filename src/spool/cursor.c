@@ -71,7 +71,7 @@ int cursor_no_room(const struct cursor_call *call, struct err *err)
 	    call->c->shared->id);
 }
 
-/* -- plain ---------------------------------------------------------------- */
+/* -- plain ------------------------------------------------------------- */
 
 static int read_plain(
     struct cursor_call *call, const struct log_view *view, struct err *err)
@@ -95,7 +95,7 @@ static int read_plain(
 	return 0;
 }
 
-/* -- by records ----------------------------------------------------------- */
+/* -- by records -------------------------------------------------------- */
 
 /* A line that began before off gets no second stamp. */
 static int look_before(struct spool_cursor *c, struct err *err)
@@ -155,7 +155,7 @@ void cursor_entry_done(struct spool_cursor *c)
 	c->in_entry = false;
 }
 
-/* -- timestamped ---------------------------------------------------------- */
+/* -- timestamped ------------------------------------------------------- */
 
 /* One line or the part of it that lies in data; false: no room. */
 static bool put_line(
@@ -218,7 +218,7 @@ static int read_timestamped(struct cursor_call *call, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
-/* -- read ----------------------------------------------------------------- */
+/* -- read -------------------------------------------------------------- */
 
 static int read_records(
     struct cursor_call *call, const struct log_view *view, struct err *err)

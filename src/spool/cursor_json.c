@@ -84,7 +84,7 @@ static bool try_object(
 	return fits;
 }
 
-/* -- characters cut in two ------------------------------------------------ */
+/* -- characters cut in two --------------------------------------------- */
 
 /* How many bytes at the end begin a sequence that is not complete. */
 static size_t incomplete_end(const char *data, size_t len)
@@ -149,7 +149,7 @@ int cursor_end_json(struct cursor_call *call, struct err *err)
 	return flush_other_steps(call, STEP_NONE, true, err) < 0 ? -1 : 0;
 }
 
-/* -- records -------------------------------------------------------------- */
+/* -- records ----------------------------------------------------------- */
 
 /*
  * Gives out the head of `text`, which holds the carried bytes and then those

@@ -34,7 +34,7 @@ void log_dispose(struct spool_log *log)
 	mem_free(log);
 }
 
-/* -- open ----------------------------------------------------------------- */
+/* -- open -------------------------------------------------------------- */
 
 static int open_files(struct spool_log *log, struct err *err)
 {
@@ -187,7 +187,7 @@ int spool_log_open(struct spool *s, const char *id, struct spool_log **ret,
 	return 0;
 }
 
-/* -- sync ----------------------------------------------------------------- */
+/* -- sync -------------------------------------------------------------- */
 
 /* The names of new files are on disk once their directory is, and that of
  * the directory once its parent is. */
@@ -279,7 +279,7 @@ int spool_sync(struct spool_log *log, struct err *err)
 	return 0;
 }
 
-/* -- publish -------------------------------------------------------------- */
+/* -- publish ----------------------------------------------------------- */
 
 static void tail_put(struct tail *t, uint64_t off, const char *data, size_t len)
 {
@@ -331,7 +331,7 @@ void log_publish(struct spool_log *log, const struct publication *p)
 	mtx_unlock(&sh->mtx);
 }
 
-/* -- finish and close ----------------------------------------------------- */
+/* -- finish and close -------------------------------------------------- */
 
 /*
  * Takes the writer from its thread. The flusher syncs what is left and

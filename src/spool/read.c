@@ -107,7 +107,7 @@ int spool_tail_offset(struct spool *s, const char *id, uint64_t lines,
 	return tail_offset(sh, view.size[FILE_TEXT], lines, ret_off, err);
 }
 
-/* -- marks ---------------------------------------------------------------- */
+/* -- marks ------------------------------------------------------------- */
 
 static int call_with_mark(struct reader *r, const struct reader_entry *e,
     int (*cb)(void *arg, const struct spool_record *rec, struct err *err),

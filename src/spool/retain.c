@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "spool/spool_internal.h"
 
-/* -- one log -------------------------------------------------------------- */
+/* -- one log ----------------------------------------------------------- */
 
 /* The index last: while it stands, a log that a crash left half removed is
  * still found by the next walk. */
@@ -89,7 +89,7 @@ int spool_remove(struct spool *s, const char *id, struct err *err)
 	return remove_log(s, name, false, err) < 0 ? -1 : 0;
 }
 
-/* -- candidates ----------------------------------------------------------- */
+/* -- candidates -------------------------------------------------------- */
 
 /* A heap with the youngest on top, so that an older one replaces it. */
 static void sift_down(struct candidate *heap, size_t len, size_t at)
@@ -171,7 +171,7 @@ static int walk(struct spool *s, struct err *err)
 	return 0;
 }
 
-/* -- what is due ---------------------------------------------------------- */
+/* -- what is due ------------------------------------------------------- */
 
 struct due {
 	int64_t missed_ns; /* the earliest end that the walk did not see */

@@ -28,7 +28,7 @@ static int64_t real_mono_ns(void)
 	return (int64_t)ts.tv_sec * CLOCK_NS_PER_S + ts.tv_nsec;
 }
 
-/* -- the flusher ---------------------------------------------------------- */
+/* -- the flusher ------------------------------------------------------- */
 
 static void flush_one(struct spool_log *log)
 {
@@ -129,7 +129,7 @@ static void *flusher_main(void *arg)
 	return NULL;
 }
 
-/* -- open, close, totals -------------------------------------------------- */
+/* -- open, close, totals ----------------------------------------------- */
 
 int spool_open(
     struct spool **ret, const struct spool_config *config, struct err *err)

@@ -101,7 +101,7 @@ int spool_marks(struct spool *s, const char *id,
     int (*cb)(void *arg, const struct spool_record *rec, struct err *err),
     void *arg, struct err *err) MUST_CHECK;
 
-/* -- readers; any thread -------------------------------------------------- */
+/* -- readers; any thread ----------------------------------------------- */
 struct spool_stat {
 	uint64_t text_bytes;
 	uint64_t entries;

@@ -161,7 +161,7 @@ struct spool_log {
 	uint64_t written;
 };
 
-/* -- shared.c ------------------------------------------------------------- */
+/* -- shared.c ---------------------------------------------------------- */
 /* Checks and normalises an id (lower case). */
 int shared_id(
     const char *id, char ret[UUID_TEXT_LEN], struct err *err) MUST_CHECK;
@@ -184,7 +184,7 @@ int shared_read(struct spool_shared *sh, enum spool_file file, uint64_t off,
 /* The next appends are to be kept in memory: a cursor waits at the edge. */
 void shared_want_tail(struct spool_shared *sh, enum spool_file file);
 
-/* -- files.c -------------------------------------------------------------- */
+/* -- files.c ----------------------------------------------------------- */
 extern const char *const file_suffix[FILE_COUNT];
 unsigned files_dir_of(const char *id); /* 0..255 */
 void files_path(const struct spool *s, const char *id, enum spool_file file,
@@ -202,7 +202,7 @@ int files_read(int fd, uint64_t off, void *out, size_t len, size_t *ret,
 int files_write(int fd, uint64_t off, const void *data, size_t len,
     struct err *err) MUST_CHECK;
 
-/* -- recover.c ------------------------------------------------------------ */
+/* -- recover.c --------------------------------------------------------- */
 struct recovered {
 	uint64_t size[FILE_COUNT];
 	uint64_t agent_off;
@@ -218,7 +218,7 @@ int recover_peek(const int fd[FILE_COUNT], struct recovered *ret,
 int recover_scan(const int fd[FILE_COUNT], struct recovered *ret,
     struct err *err) MUST_CHECK;
 
-/* -- log.c, append.c ------------------------------------------------------ */
+/* -- log.c, append.c --------------------------------------------------- */
 /* Makes readers see what was written and wakes the watchers. */
 struct publication {
 	const char *text;
@@ -236,10 +236,10 @@ int log_flush(struct spool_log *log, bool by_flusher, bool *ret_did,
 /* Flusher: closes the files and frees. */
 void log_dispose(struct spool_log *log);
 
-/* -- watch.c -------------------------------------------------------------- */
+/* -- watch.c ----------------------------------------------------------- */
 void watch_wake_locked(struct spool_shared *sh);
 
-/* -- account.c ------------------------------------------------------------ */
+/* -- account.c --------------------------------------------------------- */
 /* One log as a walk meets it. */
 struct walked {
 	char id[UUID_TEXT_LEN];

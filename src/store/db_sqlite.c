@@ -143,7 +143,7 @@ static int fail(struct sqlite_db *d, int rc, struct err *err)
 	}
 }
 
-/* -- connections -------------------------------------------------------- */
+/* -- connections ------------------------------------------------------- */
 
 /* The allocator's statistics cost a global lock per allocation. */
 static void configure_library(void)
@@ -275,7 +275,7 @@ static int sqlite_open(
 	return 0;
 }
 
-/* -- transactions ------------------------------------------------------- */
+/* -- transactions ------------------------------------------------------ */
 
 static int run_cached(struct db *db, const char *sql, struct err *err)
 {
@@ -316,7 +316,7 @@ static int sqlite_commit(struct db *db, struct err *err)
 	return -1;
 }
 
-/* -- statements --------------------------------------------------------- */
+/* -- statements -------------------------------------------------------- */
 
 static int sqlite_prepare(
     struct db *db, const char *sql, struct db_stmt **ret, struct err *err)

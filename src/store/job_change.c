@@ -29,7 +29,7 @@ struct change {
 	bool has_secrets, cancel_requested;
 };
 
-/* -- what there is ------------------------------------------------------ */
+/* -- what there is ----------------------------------------------------- */
 
 static int read_current(struct db *db, struct change *c, struct err *err)
 {
@@ -85,7 +85,7 @@ static int check_state(const struct change *c, struct err *err)
 	return 0;
 }
 
-/* -- the change --------------------------------------------------------- */
+/* -- the change -------------------------------------------------------- */
 
 /* What a transition and a note both write; unset ones stay. */
 #define SET_COMMON                                                             \
@@ -303,7 +303,7 @@ static int run_request_cancel(
 	return add_history(tx, c, err);
 }
 
-/* -- for the callers ---------------------------------------------------- */
+/* -- for the callers --------------------------------------------------- */
 
 static int change_run(struct store *s, struct change *c,
     int (*run)(struct tx *, struct write *, struct err *), struct err *err)

@@ -55,7 +55,7 @@ int64_t store_last_event_seq(struct store *s)
 	return c.event_seq;
 }
 
-/* -- reading ------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------- */
 
 static int read_event(struct db_stmt *st, struct job_event *e, struct err *err)
 {

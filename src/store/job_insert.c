@@ -59,7 +59,7 @@ static struct insert *insert_of(struct write *w)
 	return in;
 }
 
-/* -- on the caller's thread --------------------------------------------- */
+/* -- on the caller's thread -------------------------------------------- */
 
 static void collect_texts(const struct job *j, const char *ret[T_COUNT])
 {
@@ -121,7 +121,7 @@ static struct insert *insert_new(struct store *s, const struct job_new *job)
 	return in;
 }
 
-/* -- on the writer thread ----------------------------------------------- */
+/* -- on the writer thread ---------------------------------------------- */
 
 static void bind_texts(
     struct db_stmt *st, const struct insert *in, int from, int to)

@@ -36,7 +36,7 @@ int store_job_get(struct store *s, job_id id, struct job *ret, struct err *err)
 	return 1;
 }
 
-/* -- secrets ------------------------------------------------------------ */
+/* -- secrets ----------------------------------------------------------- */
 
 /* No sealed row: fine for a job that never had secrets or has ended. */
 static int explain_missing(
@@ -87,7 +87,7 @@ int store_job_secrets(
 	return 0;
 }
 
-/* -- lists -------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------- */
 
 static int list_add(
     struct job_list *l, size_t *cap, struct db_stmt *st, struct err *err)

@@ -86,7 +86,7 @@ static inline void job_fini_guard(struct job *j)
 	job_fini(j);
 }
 
-/* -- history --------------------------------------------------------------- */
+/* -- history ----------------------------------------------------------- */
 struct job_event {
 	int64_t seq; /* global, increasing: the SSE event id */
 	job_id job;
@@ -108,7 +108,7 @@ void job_event_fini(struct job_event *e);
 void store_on_event(struct store *s,
     void (*fn)(void *arg, const struct job_event *e), void *arg);
 
-/* -- delegation -------------------------------------------------------------- */
+/* -- delegation -------------------------------------------------------- */
 struct job_new {
 	struct job job;	   /* id (a UUIDv7, whose time becomes created_at),
 			      strings, ...; borrowed during the call */
@@ -133,7 +133,7 @@ int store_job_insert(struct store *s, const struct job_new *job,
 /* Keyed with the store's own key: for job_new.spec_hash. Any thread. */
 uint64_t store_content_hash(struct store *s, const void *data, size_t len);
 
-/* -- changes (blocking, durable) ---------------------------------------------- */
+/* -- changes (blocking, durable) --------------------------------------- */
 /* What a transition also writes; NULL / 0 / unset fields stay as they are. */
 struct job_change {
 	enum job_status from[4]; /* 0-terminated: allowed old states; none
@@ -173,7 +173,7 @@ int store_job_first_step(struct store *s, job_id id, struct err *err)
 int store_job_request_cancel(struct store *s, job_id id, const char *who,
     enum job_status *ret_status, struct err *err) MUST_CHECK;
 
-/* -- reads ------------------------------------------------------------------- */
+/* -- reads ------------------------------------------------------------- */
 /* 1 found, 0 none, -1 error. */
 int store_job_get(struct store *s, job_id id, struct job *ret,
     struct err *err) MUST_CHECK;

@@ -34,7 +34,7 @@ void runner_list_free(struct runner_list *l)
 	memset(l, 0, sizeof(*l));
 }
 
-/* -- touch -------------------------------------------------------------- */
+/* -- touch ------------------------------------------------------------- */
 
 struct touch {
 	struct write write; /* first */
@@ -109,7 +109,7 @@ int store_runner_touch(struct store *s, const struct runner *seen,
 	return 0;
 }
 
-/* -- delete ------------------------------------------------------------- */
+/* -- delete ------------------------------------------------------------ */
 
 struct removal {
 	struct write write; /* first */
@@ -140,7 +140,7 @@ int store_runner_delete(struct store *s, runner_id id, struct err *err)
 	return writer_run(s, &r.write, err);
 }
 
-/* -- reads -------------------------------------------------------------- */
+/* -- reads ------------------------------------------------------------- */
 
 static int read_time(struct db_stmt *st, int64_t *ret)
 {

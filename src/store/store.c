@@ -19,7 +19,7 @@
 
 #define QUEUE_MAX_DEFAULT 16384
 
-/* -- the key ------------------------------------------------------------ */
+/* -- the key ----------------------------------------------------------- */
 
 /*
  * A known text sealed with the key of the first opening tells a wrong key
@@ -96,7 +96,7 @@ static int check_key(struct store *s, struct err *err)
 	return write_key_check(s, err); /* nothing sealed: take the new key */
 }
 
-/* -- open and close ----------------------------------------------------- */
+/* -- open and close ---------------------------------------------------- */
 
 static void init_parts(struct store *s)
 {
@@ -162,7 +162,7 @@ void store_close(struct store *s)
 	fini_parts(s);
 }
 
-/* -- readers ------------------------------------------------------------ */
+/* -- readers ----------------------------------------------------------- */
 
 /* Takes an idle one, or the right to open another; waits for either. */
 static struct db *take_idle(struct readers *r)
@@ -213,7 +213,7 @@ void reader_return(struct reader *borrowed)
 	borrowed->db = NULL;
 }
 
-/* -- check and statistics ----------------------------------------------- */
+/* -- check and statistics ---------------------------------------------- */
 
 static int run_check(struct tx *tx, struct write *w, struct err *err)
 {

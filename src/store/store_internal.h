@@ -13,7 +13,7 @@
 #include "store/seal.h"
 #include "store/store.h"
 
-/* -- counters: see counters.c ------------------------------------------- */
+/* -- counters: see counters.c ------------------------------------------ */
 struct counters {
 	int64_t event_seq;                 /* the last one given */
 	int64_t present[JOB_STATUS_COUNT]; /* rows with this status */
@@ -25,7 +25,7 @@ int counters_load(
 int counters_save(struct db *db, const struct counters *old,
     const struct counters *now, struct err *err) MUST_CHECK;
 
-/* -- writes ------------------------------------------------------------- */
+/* -- writes ------------------------------------------------------------ */
 struct waiting;
 /* The transaction of one batch; lives on the writer thread's stack. */
 struct tx {
@@ -80,7 +80,7 @@ void writer_counters(struct store *s, struct counters *ret);
 int event_add(struct tx *tx, struct write *w, const struct job_event *e,
     struct err *err) MUST_CHECK;
 
-/* -- readers ------------------------------------------------------------ */
+/* -- readers ----------------------------------------------------------- */
 #define STORE_READERS_MAX 4
 struct readers {
 	struct mtx mtx;
@@ -102,7 +102,7 @@ static inline void reader_return_guard(struct reader *r)
 	reader_return(r);
 }
 
-/* -- the store ---------------------------------------------------------- */
+/* -- the store --------------------------------------------------------- */
 #define STORE_MAGIC 0x53746f72u
 struct store {
 	unsigned magic;
@@ -118,7 +118,7 @@ struct store {
 	void *on_event_arg;
 };
 
-/* -- rows --------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------- */
 /* The columns that job_read_row reads, in its order. */
 #define JOB_COLUMNS                                                            \
 	"id, github_job_id, run_id, attempt, repository, workflow_name, "      \
@@ -143,7 +143,7 @@ int64_t job_id_time_ns(job_id id);
 void job_id_floor(int64_t wall_ns, char out[UUID_TEXT_LEN]);
 void job_id_ceiling(int64_t wall_ns, char out[UUID_TEXT_LEN]);
 
-/* -- migrations --------------------------------------------------------- */
+/* -- migrations -------------------------------------------------------- */
 /* Brings the schema up to date; ret_version: the version it has then. */
 int migrate(struct db *db, const char *path, int *ret_version,
     struct err *err) MUST_CHECK;

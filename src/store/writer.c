@@ -22,7 +22,7 @@ struct batch {
 	size_t n;
 };
 
-/* -- the queue ---------------------------------------------------------- */
+/* -- the queue --------------------------------------------------------- */
 
 static void enqueue_locked(struct queue *q, struct write *w)
 {
@@ -87,7 +87,7 @@ static bool next_batch(struct queue *q, struct batch *ret)
 	return ret->n > 0;
 }
 
-/* -- one batch ---------------------------------------------------------- */
+/* -- one batch --------------------------------------------------------- */
 
 static bool is_refusal(const struct err *err)
 {
@@ -222,7 +222,7 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
-/* -- for the callers ---------------------------------------------------- */
+/* -- for the callers --------------------------------------------------- */
 
 /* A write whose caller waits on its own condition: no herd is woken. */
 struct waiting {
