@@ -20,7 +20,6 @@
 #include "agent/wire.h"
 #include "base/buf.h"
 
-
 /* 0: carried out; -1: the payload is malformed, or not now: reconnect. */
 typedef int link_command_fn(
     void *arg, struct wire_header h, struct wire_reader *body);

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_NS_PER_MS	 INT64_C(1000000)
-#define CLOCK_NS_PER_S	 INT64_C(1000000000)
-#define CLOCK_ISO_LEN	 25 /* "2026-01-31T12:34:56.789Z" and NUL */
+#define CLOCK_NS_PER_MS   INT64_C(1000000)
+#define CLOCK_NS_PER_S    INT64_C(1000000000)
+#define CLOCK_ISO_LEN     25 /* "2026-01-31T12:34:56.789Z" and NUL */
 #define CLOCK_NO_DEADLINE INT64_MAX
 
 int64_t clock_mono_ns(void);

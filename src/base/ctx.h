@@ -16,9 +16,9 @@
 
 struct ctx {
 	const struct ctx *parent; /* for log fields; NULL at the top */
-	int64_t deadline_ns;	  /* monotonic, CLOCK_NO_DEADLINE: none */
-	struct cancel *cancel;	  /* NULL: cannot be cancelled */
-	const char *key;	  /* one log field, NULL: none */
+	int64_t deadline_ns;      /* monotonic, CLOCK_NO_DEADLINE: none */
+	struct cancel *cancel;    /* NULL: cannot be cancelled */
+	const char *key;          /* one log field, NULL: none */
 	const char *value;
 };
 
@@ -39,8 +39,8 @@ int ctx_check(const struct ctx *ctx, struct err *err) MUST_CHECK;
  * Waits until fd is ready for `events` (poll bits). 0 when ready (or in
  * error: the next read tells), -1 with ERR_CANCELED or ERR_TIMEOUT.
  */
-int ctx_poll(const struct ctx *ctx, int fd, short events, struct err *err)
-    MUST_CHECK;
+int ctx_poll(
+    const struct ctx *ctx, int fd, short events, struct err *err) MUST_CHECK;
 
 /* Sleeps ms, or less when cancelled or past the deadline (then -1). */
 int ctx_sleep(const struct ctx *ctx, int64_t ms, struct err *err) MUST_CHECK;

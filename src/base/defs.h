@@ -11,7 +11,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MUST_CHECK   __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define UNUSED	     __attribute__((unused))
+#define UNUSED       __attribute__((unused))
 #define NORETURN     __attribute__((noreturn))
 
 /*
@@ -57,8 +57,8 @@
 	} while (0)
 #define WRONG(why) base_panic(__FILE__, __LINE__, __func__, why)
 
-void base_panic(const char *file, int line, const char *func, const char *what)
-    NORETURN;
+void base_panic(
+    const char *file, int line, const char *func, const char *what) NORETURN;
 
 /* Checking cast for objects that travel through void *. */
 #define MAGIC_CHECK(obj, want)                                                 \

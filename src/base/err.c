@@ -44,8 +44,8 @@ int err_http_status(enum err_kind kind)
 	return kinds[kind].http_status;
 }
 
-int err_set(struct err *err, enum err_kind kind, const char *code,
-    const char *fmt, ...)
+int err_set(
+    struct err *err, enum err_kind kind, const char *code, const char *fmt, ...)
 {
 	char msg[sizeof(err->msg)];
 	va_list ap;
@@ -138,8 +138,8 @@ void err_clear(struct err *err)
 void base_panic(const char *file, int line, const char *func, const char *what)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "runnerhub: panic at %s:%d %s(): %s\n",
-	    file, line, func, what);
+	int n = snprintf(text, sizeof(text),
+	    "runnerhub: panic at %s:%d %s(): %s\n", file, line, func, what);
 
 	if (n > 0)
 		IGNORE(write(2, text, (size_t)n) < 0); /* dying anyway */

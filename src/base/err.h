@@ -12,23 +12,23 @@
 /* What the caller can do about it. The HTTP status follows from the kind. */
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_INVALID,	 /* the input is wrong: fix it */
-	ERR_NOT_FOUND,	 /* no such thing */
-	ERR_CONFLICT,	 /* the thing is in another state */
-	ERR_AUTH,	 /* no valid credentials */
-	ERR_FORBIDDEN,	 /* valid credentials, not allowed */
-	ERR_LIMIT,	 /* too big, too many: less, or later */
-	ERR_TIMEOUT,	 /* the deadline passed */
-	ERR_CANCELED,	 /* somebody cancelled it */
+	ERR_INVALID,     /* the input is wrong: fix it */
+	ERR_NOT_FOUND,   /* no such thing */
+	ERR_CONFLICT,    /* the thing is in another state */
+	ERR_AUTH,        /* no valid credentials */
+	ERR_FORBIDDEN,   /* valid credentials, not allowed */
+	ERR_LIMIT,       /* too big, too many: less, or later */
+	ERR_TIMEOUT,     /* the deadline passed */
+	ERR_CANCELED,    /* somebody cancelled it */
 	ERR_UNAVAILABLE, /* a peer is away: retry */
-	ERR_UNCERTAIN,	 /* may have happened: look before repeating */
-	ERR_INTERNAL,	 /* our bug, or the machine's */
+	ERR_UNCERTAIN,   /* may have happened: look before repeating */
+	ERR_INTERNAL,    /* our bug, or the machine's */
 };
 
 struct err {
 	enum err_kind kind;
-	char code[32];	/* stable, machine readable: "image_not_found" */
-	char msg[480];	/* one line for a person, no trailing newline */
+	char code[32]; /* stable, machine readable: "image_not_found" */
+	char msg[480]; /* one line for a person, no trailing newline */
 };
 
 #define ERR_INIT                                                               \

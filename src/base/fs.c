@@ -105,7 +105,8 @@ int fs_replace_file(const char *path, const void *data, size_t len, mode_t mode,
 	char tmp[PATH_MAX];
 
 	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.tmp", path) >= sizeof(tmp))
-		return err_set(err, ERR_INVALID, NULL, "%s: name too long", path);
+		return err_set(
+		    err, ERR_INVALID, NULL, "%s: name too long", path);
 	if (write_and_sync(tmp, data, len, mode, err) < 0) {
 		unlink(tmp);
 		return -1;

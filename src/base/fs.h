@@ -13,11 +13,11 @@ int fs_mkdir_p(const char *path, mode_t mode, struct err *err) MUST_CHECK;
 /* Appends the file to out; ERR_LIMIT past out's maximum. */
 int fs_read_file(const char *path, struct buf *out, struct err *err) MUST_CHECK;
 /* Writes a temporary file beside path, fsyncs it and renames it. */
-int fs_replace_file(const char *path, const void *data, size_t len,
-    mode_t mode, struct err *err) MUST_CHECK;
+int fs_replace_file(const char *path, const void *data, size_t len, mode_t mode,
+    struct err *err) MUST_CHECK;
 /* All bytes or an error; retries EINTR. */
-int fs_write_all(int fd, const void *data, size_t len, struct err *err)
-    MUST_CHECK;
+int fs_write_all(
+    int fd, const void *data, size_t len, struct err *err) MUST_CHECK;
 
 /* Closes when >= 0, keeps errno. CLEANUP(fd_close) int fd = -1; */
 void fd_close(int fd);

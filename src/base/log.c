@@ -72,9 +72,9 @@ static void put_field(struct buf *b, bool json, const struct log_field *f)
 	if (f->type == LOG_F_INT)
 		IGNORE(buf_printf(b, "%" PRId64, f->num));
 	else
-		IGNORE(buf_printf(b, "%" PRId64 ".%03d",
-		    f->num / CLOCK_NS_PER_MS,
-		    (int)(f->num % CLOCK_NS_PER_MS / 1000)));
+		IGNORE(
+		    buf_printf(b, "%" PRId64 ".%03d", f->num / CLOCK_NS_PER_MS,
+			(int)(f->num % CLOCK_NS_PER_MS / 1000)));
 }
 
 /* Outermost field first. */

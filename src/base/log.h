@@ -19,7 +19,7 @@ struct log_field {
 	const char *key;
 	enum { LOG_F_STR, LOG_F_INT, LOG_F_MS } type;
 	const char *str; /* NULL: the field is left out */
-	int64_t num;	 /* LOG_F_MS: nanoseconds, shown as ms with µs */
+	int64_t num;     /* LOG_F_MS: nanoseconds, shown as ms with µs */
 };
 
 #define LOG_STR(k, v) ((struct log_field){(k), LOG_F_STR, (v), 0})
@@ -44,8 +44,8 @@ void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
 		if (log_is_debug())                                            \
 			log_at(ctx, LOG_DEBUG, msg, ##__VA_ARGS__);            \
 	} while (0)
-#define log_info(ctx, msg, ...)	 log_at(ctx, LOG_INFO, msg, ##__VA_ARGS__)
-#define log_warn(ctx, msg, ...)	 log_at(ctx, LOG_WARN, msg, ##__VA_ARGS__)
+#define log_info(ctx, msg, ...)  log_at(ctx, LOG_INFO, msg, ##__VA_ARGS__)
+#define log_warn(ctx, msg, ...)  log_at(ctx, LOG_WARN, msg, ##__VA_ARGS__)
 #define log_error(ctx, msg, ...) log_at(ctx, LOG_ERROR, msg, ##__VA_ARGS__)
 
 #endif

@@ -117,7 +117,6 @@ bool cond_wait_until(struct cond *cond, struct mtx *mtx, int64_t deadline_ns)
 	return true;
 }
 
-
 int thread_start(pthread_t *ret, const char *name, void *(*fn)(void *),
     void *arg, struct err *err)
 {

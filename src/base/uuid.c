@@ -60,8 +60,8 @@ struct uuid uuid_v7(void)
 	static _Atomic uint64_t last;
 	uint64_t seen = atomic_load(&last);
 	uint64_t now = (uint64_t)clock_wall_ns();
-	uint64_t tick = (now / 1000000) << 12 |
-	    ((now % 1000000) * 4096 / 1000000);
+	uint64_t tick =
+	    (now / 1000000) << 12 | ((now % 1000000) * 4096 / 1000000);
 	uint64_t next;
 	struct uuid id;
 

@@ -3,6 +3,7 @@
  * between: cancel, time limit, the container's death, the hub's shutdown.
  * Goes on from whatever the log says has happened. Carrier's thread.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,25 +12,51 @@
 #include "jobs/carry_internal.h"
 
 /* Beyond the grace that the agent gives a step: it must have answered. */
-enum { AGENT_MARGIN_MS = 5000, ENGINE_ANSWERS_MS = 5000 };
+enum {
+	AGENT_MARGIN_MS = 5000,
+	ENGINE_ANSWERS_MS = 5000,
+	ENGINE_GOES_MS = 3000,
+	ENGINE_LOOK_MS = 200,
+};
 
 /* -- what ends a job early --------------------------------------------- */
 
-/* An engine that shuts down ends its containers first and tells so; then it
- * does not answer any more. */
-static bool engine_is_going(struct carry *c)
+static bool engine_answers(struct carry *c)
 {
 	struct ctx ctx = ctx_with_timeout(&c->ctx, ENGINE_ANSWERS_MS);
 	struct err err = ERR_INIT;
 
-	return engine_ping(c->hub->engine, &ctx, &err) < 0;
+	return engine_ping(c->hub->engine, &ctx, &err) == 0;
+}
+
+/*
+ * An engine that shuts down ends its containers first, with a signal, and
+ * tells of each death; it stops answering when all are down. Measured with
+ * dockerd 20.10: a second later.
+ */
+static bool engine_is_going(struct carry *c, int exit_code)
+{
+	struct ctx wait = ctx_with_cancel(&c->ctx, &c->hub->cancel);
+	bool by_signal =
+	    exit_code == 128 + SIGKILL || exit_code == 128 + SIGTERM;
+	int64_t until = clock_deadline_ms(by_signal ? ENGINE_GOES_MS : 0);
+	struct err slept = ERR_INIT;
+
+	do {
+		if (!engine_answers(c))
+			return true;
+		if (clock_mono_ns() >= until)
+			return false;
+	} while (ctx_sleep(&wait, ENGINE_LOOK_MS, &slept) == 0);
+	return false;
 }
 
 struct outcome carry_died(struct carry *c)
 {
 	int code = atomic_load(&c->sandbox->exit_code);
 
-	if (atomic_load(&c->sandbox->engine_restarted) || engine_is_going(c))
+	if (atomic_load(&c->sandbox->engine_restarted) ||
+	    engine_is_going(c, code))
 		return outcome_end(JOB_FAILED, "engine_restarted",
 		    "the container engine was restarted, which ended the "
 		    "job's container");

@@ -20,8 +20,8 @@ struct http_client;
  * base: "unix:///run/docker.sock", "/run/docker.sock", "tcp://host:port",
  * "http://host[:port][/prefix]". https: ERR_INVALID that says so.
  */
-int http_client_new(struct http_client **ret, const char *base,
-    struct err *err) MUST_CHECK;
+int http_client_new(
+    struct http_client **ret, const char *base, struct err *err) MUST_CHECK;
 void http_client_free(struct http_client *c);
 DEFINE_CLEANUP(struct http_client *, http_client_free);
 /* Sent with every request ("Authorization: Bearer ..."); once, at set-up. */
@@ -32,18 +32,20 @@ const char *http_client_name(const struct http_client *c);
 
 struct http_call {
 	const char *method;
-	const char *target; /* path and query, already encoded */
+	const char *target;       /* path and query, already encoded */
 	const char *content_type; /* NULL with no body */
 	const void *body;
 	size_t body_len;
-	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+	const char *const
+	    *headers; /* "Name: value", NULL-terminated, or NULL */
 	/* When set, the body is streamed chunked from here: bytes into out,
 	 * 1 more to come, 0 the end, -1 fail with err. */
 	int (*body_source)(void *arg, struct buf *out, struct err *err);
 	void *body_arg;
 	/* When set, body bytes of a 2xx reply go here as they arrive instead of
 	 * into the reply; return -1 with err to stop. */
-	int (*on_body)(void *arg, const char *data, size_t len, struct err *err);
+	int (*on_body)(
+	    void *arg, const char *data, size_t len, struct err *err);
 	void *body_sink_arg;
 };
 
@@ -63,8 +65,8 @@ static inline void http_result_fini_guard(struct http_result *r)
 	http_result_fini(r);
 }
 /* Value of a reply header into out, "" when absent. */
-const char *http_result_header(const struct http_result *r, const char *name,
-    char *out, size_t out_size);
+const char *http_result_header(
+    const struct http_result *r, const char *name, char *out, size_t out_size);
 
 /*
  * One request, one reply (any status: the caller judges). Errors:
@@ -79,8 +81,8 @@ const char *http_result_header(const struct http_result *r, const char *name,
  * "reply_too_large", "reply_headers_too_large", "request_too_large".
  */
 int http_call(struct http_client *c, const struct ctx *ctx,
-    const struct http_call *call, struct http_result *ret, struct err *err)
-    MUST_CHECK;
+    const struct http_call *call, struct http_result *ret,
+    struct err *err) MUST_CHECK;
 
 /*
  * Sends with "Connection: Upgrade, Upgrade: tcp" and hands over the raw

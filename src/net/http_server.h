@@ -31,17 +31,17 @@ struct http_done {
 	const char *path;   /* raw target as received, bounded; may be "" */
 	int status;
 	uint64_t request_bytes; /* body */
-	uint64_t reply_bytes;	/* body */
-	int64_t ns;		/* first byte of the request to last of reply */
+	uint64_t reply_bytes;   /* body */
+	int64_t ns;             /* first byte of the request to last of reply */
 };
 
 struct http_server_config {
-	const char *host; /* "127.0.0.1", "::1", "0.0.0.0" */
-	int port;	  /* 0: any free one, see http_server_port */
-	unsigned workers; /* handler threads, 0: 8 */
-	size_t header_bytes_max; /* 0: 16 KiB; over it 431 */
-	size_t body_bytes_max;	 /* 0: 10 MiB; over it 413 */
-	unsigned connections_max; /* 0: 10000; over it 503 and close */
+	const char *host;          /* "127.0.0.1", "::1", "0.0.0.0" */
+	int port;                  /* 0: any free one, see http_server_port */
+	unsigned workers;          /* handler threads, 0: 8 */
+	size_t header_bytes_max;   /* 0: 16 KiB; over it 431 */
+	size_t body_bytes_max;     /* 0: 10 MiB; over it 413 */
+	unsigned connections_max;  /* 0: 10000; over it 503 and close */
 	int64_t header_timeout_ms; /* first byte to end of headers, 0: 10 s */
 	int64_t body_timeout_ms;   /* without a byte, 0: 30 s */
 	int64_t idle_timeout_ms;   /* keep-alive, 0: 75 s */
@@ -111,9 +111,9 @@ void http_reply(struct http_exchange *x, int status, const char *content_type,
  * 256 KiB wait in memory). Calls for one stream never overlap.
  */
 enum http_produce {
-	HTTP_MORE, /* out has bytes, call again when they are taken */
-	HTTP_WAIT, /* nothing (more) now: call again after http_stream_wake */
-	HTTP_END,  /* the body ends after what is in out */
+	HTTP_MORE,  /* out has bytes, call again when they are taken */
+	HTTP_WAIT,  /* nothing (more) now: call again after http_stream_wake */
+	HTTP_END,   /* the body ends after what is in out */
 	HTTP_ABORT, /* close the connection without a proper end */
 };
 struct http_stream_ops {
@@ -132,8 +132,9 @@ struct http_stream_ops {
  * Starts a streamed reply and frees x. content_length >= 0: exactly that
  * many bytes will be produced; -1: chunked (HTTP/1.0: until close). produce
  * is called once at once. A peer that half-closes is answered, but ends a
- * stream of unknown length: it cannot be told from one that left. `bind` (may be NULL) is called with the handle
- * before the first produce, so that the caller can register it.
+ * stream of unknown length: it cannot be told from one that left. `bind` (may
+ * be NULL) is called with the handle before the first produce, so that the
+ * caller can register it.
  */
 void http_reply_stream(struct http_exchange *x, int status,
     const char *content_type, int64_t content_length,

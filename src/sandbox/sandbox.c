@@ -233,8 +233,8 @@ static int create_container(struct sandboxes *s, const struct ctx *ctx,
 		return 0;
 	}
 	if (err->kind == ERR_UNCERTAIN)
-		IGNORE(sandbox_remove_container(s, ctx, plan.name,
-		    &again)); /* the collector tries again */
+		IGNORE(sandbox_remove_container(
+		    s, ctx, plan.name, &again)); /* the collector tries again */
 	return err_wrap(err, "create a container of image %s", spec->image);
 }
 

@@ -114,7 +114,7 @@ struct spool {
 	uint64_t bytes_written; /* by writers that are closed */
 	uint64_t flushes;       /* logs the flusher has put on disk */
 	bool stopping;
-	bool flush_soon;	/* do not wait for the second to end */
+	bool flush_soon; /* do not wait for the second to end */
 	struct cond flusher_wake;
 	struct cond closed_some;
 

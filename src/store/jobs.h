@@ -54,23 +54,23 @@ struct job {
 	char *run_id;
 	int attempt;
 	char *repository;
-	char *workflow;	   /* may be NULL */
+	char *workflow;    /* may be NULL */
 	char *runner_name; /* the proxy, may be NULL */
 	char *runner_id;   /* may be NULL */
-	char *labels;	   /* JSON array text */
-	char *metadata;	   /* JSON object text: sha, ref, eventName, actor */
-	char *spec;	   /* JSON object text: image, steps, env, ... never
+	char *labels;      /* JSON array text */
+	char *metadata;    /* JSON object text: sha, ref, eventName, actor */
+	char *spec;        /* JSON object text: image, steps, env, ... never
 			      secrets */
 	bool is_session;   /* no steps: a proxy drives it */
-	int priority;	   /* 0..100 */
+	int priority;      /* 0..100 */
 	enum job_status status;
-	char *image;	    /* resolved, NULL before */
+	char *image;        /* resolved, NULL before */
 	char *sandbox_id;   /* NULL: none */
 	char *container_id; /* NULL: none */
-	int tries;	    /* starts attempted */
+	int tries;          /* starts attempted */
 	int64_t not_before; /* pending: earliest retry, wall ns */
 	char *reason_code;  /* why it waits / failed: "engine_down", ... */
-	char *reason;	    /* the same in words */
+	char *reason;       /* the same in words */
 	bool has_exit_code;
 	int exit_code;
 	char *result; /* JSON object text: steps, oom, usage, ...; or NULL */
@@ -96,8 +96,8 @@ struct job_event {
 	char *from; /* status names, NULL where not a transition */
 	char *to;
 	char *reason_code; /* may be NULL */
-	char *reason;	   /* may be NULL */
-	char *data;	   /* JSON object text, may be NULL */
+	char *reason;      /* may be NULL */
+	char *data;        /* JSON object text, may be NULL */
 };
 void job_event_fini(struct job_event *e);
 
@@ -110,8 +110,8 @@ void store_on_event(struct store *s,
 
 /* -- delegation -------------------------------------------------------- */
 struct job_new {
-	struct job job;	   /* id (a UUIDv7, whose time becomes created_at),
-			      strings, ...; borrowed during the call */
+	struct job job;     /* id (a UUIDv7, whose time becomes created_at),
+			       strings, ...; borrowed during the call */
 	uint64_t spec_hash; /* of the whole content incl. secrets; 63 bits used:
 			       the same key with another hash is a conflict */
 	const void *secrets; /* plain JSON object text to seal, or NULL */
@@ -148,7 +148,7 @@ struct job_change {
 	int64_t not_before;
 	bool count_try;
 	int64_t lease_until;
-	const char *event_data;	  /* JSON for the history row */
+	const char *event_data;   /* JSON for the history row */
 	struct job_phases phases; /* non-zero moments are written */
 };
 /*
@@ -166,8 +166,8 @@ int store_job_transition(struct store *s, job_id id,
 int store_job_note(struct store *s, job_id id, const struct job_change *change,
     const char *event_type, struct err *err) MUST_CHECK;
 /* Sets first_step_begun durably; ERR_CONFLICT when the job is not running. */
-int store_job_first_step(struct store *s, job_id id, struct err *err)
-    MUST_CHECK;
+int store_job_first_step(
+    struct store *s, job_id id, struct err *err) MUST_CHECK;
 /* Marks the wish; returns the status it found. Changes nothing on an ended
  * job or the second time. */
 int store_job_request_cancel(struct store *s, job_id id, const char *who,
@@ -175,8 +175,8 @@ int store_job_request_cancel(struct store *s, job_id id, const char *who,
 
 /* -- reads ------------------------------------------------------------- */
 /* 1 found, 0 none, -1 error. */
-int store_job_get(struct store *s, job_id id, struct job *ret,
-    struct err *err) MUST_CHECK;
+int store_job_get(
+    struct store *s, job_id id, struct job *ret, struct err *err) MUST_CHECK;
 /* Unsealed secrets JSON into a secret; NULL when there are none (any more).
  * ERR_INTERNAL "secrets_missing": an open job lost its secrets. */
 struct secret;
@@ -184,10 +184,10 @@ int store_job_secrets(struct store *s, job_id id, struct secret **ret,
     struct err *err) MUST_CHECK;
 
 struct job_filter {
-	const char *repository;	 /* NULL: any */
-	enum job_status status;	 /* 0: any */
-	int64_t from_ns, to_ns;	 /* created_at, 0: open */
-	int64_t page, limit;	 /* 1-based */
+	const char *repository; /* NULL: any */
+	enum job_status status; /* 0: any */
+	int64_t from_ns, to_ns; /* created_at, 0: open */
+	int64_t page, limit;    /* 1-based */
 };
 struct job_list {
 	struct job *items;
@@ -208,8 +208,8 @@ int store_job_list_open(struct store *s, const job_id *after, int64_t limit,
     struct job_list *ret, struct err *err) MUST_CHECK;
 /* Open states: jobs there now. Final states: ever ended, also purged ones
  * (list with a status filter gives those there now). Costs no query. */
-int store_job_counts(struct store *s, int64_t ret[JOB_STATUS_COUNT],
-    struct err *err) MUST_CHECK;
+int store_job_counts(
+    struct store *s, int64_t ret[JOB_STATUS_COUNT], struct err *err) MUST_CHECK;
 
 struct job_event_list {
 	struct job_event *items;

@@ -16,11 +16,11 @@
 struct store;
 
 struct store_config {
-	const char *path;	 /* "<state dir>/runnerhub.db" */
-	const char *key_path;	 /* generated (0600) when encryption_key is
-				    NULL: "<state dir>/encryption.key" */
+	const char *path;           /* "<state dir>/runnerhub.db" */
+	const char *key_path;       /* generated (0600) when encryption_key is
+				       NULL: "<state dir>/encryption.key" */
 	const char *encryption_key; /* any text of >= 16 bytes, or NULL */
-	size_t queue_max; /* inserts that may wait; 0: 16384 */
+	size_t queue_max;           /* inserts that may wait; 0: 16384 */
 };
 
 /* Opens or creates, migrates (refusing a newer schema), starts the writer.

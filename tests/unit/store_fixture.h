@@ -66,8 +66,7 @@ UNUSED static int fixture_setup(void **state)
 
 UNUSED static int fixture_teardown(void **state)
 {
-	static const char *const suffixes[] = {
-	    "", "-wal", "-shm", ".lock"};
+	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
 	struct fixture *f = *state;
 	char path[128];
 
