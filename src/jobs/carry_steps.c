@@ -21,12 +21,17 @@ enum {
 
 /* -- what ends a job early --------------------------------------------- */
 
-static bool engine_answers(struct carry *c)
+/* It does not answer, or its event stream has ended since. */
+static bool engine_went(struct carry *c, const struct hub_engine_state *before)
 {
 	struct ctx ctx = ctx_with_timeout(&c->ctx, ENGINE_ANSWERS_MS);
+	struct hub_engine_state now;
 	struct err err = ERR_INIT;
 
-	return engine_ping(c->hub->engine, &ctx, &err) == 0;
+	if (engine_ping(c->hub->engine, &ctx, &err) < 0)
+		return true;
+	hub_engine_state(c->hub, &now);
+	return !now.up || now.since != before->since;
 }
 
 /*
@@ -40,10 +45,12 @@ static bool engine_is_going(struct carry *c, int exit_code)
 	bool by_signal =
 	    exit_code == 128 + SIGKILL || exit_code == 128 + SIGTERM;
 	int64_t until = clock_deadline_ms(by_signal ? ENGINE_GOES_MS : 0);
+	struct hub_engine_state before;
 	struct err slept = ERR_INIT;
 
+	hub_engine_state(c->hub, &before);
 	do {
-		if (!engine_answers(c))
+		if (engine_went(c, &before))
 			return true;
 		if (clock_mono_ns() >= until)
 			return false;
