@@ -130,7 +130,8 @@ def outcomes(runnerhub: str, engine: Any, image: str,
              request: pytest.FixtureRequest) -> Iterator[dict[Case, Future]]:
     """All chosen cases run in a few lanes at once; a test waits for its own."""
     chosen = [item.callspec.params["case"] for item in request.session.items
-              if item.fspath == request.fspath and hasattr(item, "callspec")]
+              if item.fspath == request.fspath and hasattr(item, "callspec")
+              and "case" in item.callspec.params]
     counter = StepCounter()
     waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
     results: dict[Case, Future] = {case: Future() for case in chosen}
