@@ -57,6 +57,8 @@ static const char *public_name(const char *type)
 		return "job:delegated";
 	if (strcmp(type, "status") == 0)
 		return "job:status";
+	if (strcmp(type, "cancel_requested") == 0)
+		return "job:cancel_requested";
 	return type;
 }
 

@@ -93,7 +93,7 @@ def test_filters(parked: Hub) -> None:
         parked.post(f"/api/jobs/{job_id}/cancel")
         events = by_job.wait_job(job_id, "cancelled")
         assert {e.data["jobId"] for e in events} == {job_id}
-        assert [e.name for e in events] == ["job:delegated", "cancel_requested", "job:status"]
+        assert [e.name for e in events] == ["job:delegated", "job:cancel_requested", "job:status"]
 
 
 @pytest.mark.parametrize("query, headers, name", [
