@@ -63,6 +63,10 @@ static int build_target(
 	http_encode(target, build->tag);
 	buf_append_str(target, "&dockerfile=");
 	http_encode(target, build->dockerfile);
+	if (build->network != NULL) {
+		buf_append_str(target, "&networkmode=");
+		http_encode(target, build->network);
+	}
 	buf_append_str(target, "&labels=");
 	http_encode(target, buf_str(&labels));
 	if (!target->overflow && !labels.overflow)

@@ -73,6 +73,7 @@ int engine_stream_read(struct engine_stream *s, const struct ctx *ctx,
 struct engine_build {
 	const char *tag;
 	const char *dockerfile;
+	const char *network; /* of its RUN lines; NULL: the engine's default */
 	const struct engine_pair *labels;
 	int (*context)(void *arg, struct buf *out, struct err *err);
 	void *context_arg;

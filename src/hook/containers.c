@@ -1,0 +1,177 @@
+/*
+ * One container of the job: created from its document, looked at, asked.
+ * Shared by prepare.c, step.c, health.c and container_step.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "hook/direct_internal.h"
+
+#define DOCUMENT_MAX ((size_t)4 * 1024 * 1024)
+#define LOG_TAIL     200
+
+/* -- create ------------------------------------------------------------ */
+
+static int make_body(struct direct *d, const struct direct_container *wanted,
+    struct body_made *ret, struct err *err)
+{
+	struct direct_labels labels = direct_labels(d);
+	const struct body body = {.container = wanted->container,
+	    .image = wanted->image,
+	    .network = wanted->network,
+	    .alias = wanted->container->alias,
+	    .more_aliases = wanted->aliases,
+	    .path = wanted->path,
+	    .labels = labels.body,
+	    .keep_alive = wanted->keep_alive,
+	    .with_ports = wanted->with_ports,
+	    .rules = {.policy = &d->settings->policy,
+		.paths = &d->paths,
+		.roots = wanted->roots,
+		.nroots = wanted->nroots,
+		.volume_prefix = d->volume_prefix}};
+
+	return body_make(&body, ret, err);
+}
+
+/* The engine's words for a bind whose source it does not see. */
+static int explain(struct direct *d, struct err *err)
+{
+	if (strstr(err->msg, "bind source path does not exist") != NULL)
+		return err_wrap(err,
+		    "the engine at %s does not see a directory of the runner "
+		    "(see \"Runner and engine must see the same files\" in "
+		    "docs/HOOKS.md)",
+		    engine_host(d->engine));
+	return -1;
+}
+
+int direct_create(struct direct *d, const struct ctx *ctx,
+    const struct direct_container *wanted, char ret_id[ENGINE_ID_LEN],
+    struct err *err)
+{
+	CLEANUP(body_made_fini) struct body_made made = {.json = NULL};
+	char unique[17], name[100];
+
+	TRY(direct_find_paths(d, ctx, err));
+	TRY(make_body(d, wanted, &made, err));
+	if (made.socket_dropped)
+		output_say("The engine's socket is not mounted into the "
+			   "container (" POLICY_SETTING "=engine-socket would "
+			   "do that).");
+	snprintf(name, sizeof(name), "runnerhub-hook-%s-%s",
+	    random_hex(unique, 8), wanted->kind);
+	if (engine_container_create_from(d->engine, ctx, name, made.platform,
+		made.json, strlen(made.json), ret_id, err) != 0)
+		return explain(d, err);
+	return 0;
+}
+
+/* -- look -------------------------------------------------------------- */
+
+int direct_document(struct direct *d, const struct ctx *ctx, const char *id,
+    json_t **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = DOCUMENT_MAX};
+
+	TRY(engine_container_document(d->engine, ctx, id, &text, err));
+	*ret = json_loadb(buf_str(&text), text.len,
+	    JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	if (*ret != NULL)
+		return 0;
+	return err_set(err, ERR_INTERNAL, "engine_answer",
+	    "the engine's description of container %.12s is not JSON", id);
+}
+
+const json_t *document_at(const json_t *doc, const char *path)
+{
+	while (doc != NULL && path != NULL) {
+		size_t len = strcspn(path, ".");
+
+		doc = json_object_getn(doc, path, len);
+		path = path[len] == '.' ? path + len + 1 : NULL;
+	}
+	return doc;
+}
+
+const char *document_path(const json_t *doc)
+{
+	static const char name[] = "PATH=";
+	const json_t *env = document_at(doc, "Config.Env");
+
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		const char *v = json_string_value(json_array_get(env, i));
+
+		if (v != NULL && strncmp(v, name, strlen(name)) == 0)
+			return v + strlen(name);
+	}
+	return DIRECT_DEFAULT_PATH;
+}
+
+json_t *document_ports(const json_t *doc)
+{
+	json_t *map =
+	    (json_t *)(uintptr_t)document_at(doc, "NetworkSettings.Ports");
+	json_t *ports = json_object(), *bindings;
+	const char *key;
+
+	json_object_foreach(map, key, bindings)
+	{
+		json_t *host =
+		    json_object_get(json_array_get(bindings, 0), "HostPort");
+
+		/* Exposed and not published: null. */
+		if (json_is_string(host))
+			json_object_setn(ports, key, strcspn(key, "/"), host);
+	}
+	return ports;
+}
+
+/* -- hear -------------------------------------------------------------- */
+
+void direct_print_logs(
+    struct direct *d, const struct ctx *ctx, const char *id, const char *title)
+{
+	CLEANUP(output_fini) struct output lines;
+	struct err err = ERR_INIT;
+	int r;
+
+	output_init(&lines);
+	output_group(title);
+	r = engine_container_logs(
+	    d->engine, ctx, id, LOG_TAIL, output_piece, &lines, &err);
+	if (r == 0)
+		r = output_flush(&lines, &err);
+	if (r != 0)
+		output_say("%s", err.msg);
+	output_group_end();
+}
+
+/* What does not fit is passed over. */
+static int collect(
+    void *arg, int stream, const char *data, size_t len, struct err *err)
+{
+	(void)stream;
+	(void)err;
+	IGNORE(buf_append(arg, data, len)); /* out->overflow tells */
+	return 0;
+}
+
+int direct_ask(struct direct *d, const struct ctx *ctx, const char *id,
+    const char *const *argv, const char *user, struct buf *out,
+    int *ret_exit_code, struct err *err)
+{
+	CLEANUP(engine_stream_free) struct engine_stream *stream = NULL;
+	CLEANUP(buf_fini) struct buf early = {.max = 65536};
+	const struct engine_exec_spec spec = {.argv = argv, .user = user};
+	char exec[ENGINE_ID_LEN];
+	int fd;
+
+	TRY(engine_exec_create(d->engine, ctx, id, &spec, exec, err));
+	TRY(engine_exec_start(d->engine, ctx, exec, &fd, &early, err));
+	stream = engine_stream_new(fd, &early);
+	TRY(engine_stream_read(stream, ctx, collect, out, err));
+	return engine_exec_result(d->engine, ctx, exec, ret_exit_code, err);
+}

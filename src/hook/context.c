@@ -1,0 +1,215 @@
+/*
+ * The build context of a container action: its directory as a tar, in an
+ * unlinked file, so that a large one costs disk and no memory. Called by
+ * container_step.c.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/tar.h"
+#include "hook/direct_internal.h"
+
+#define DEPTH_MAX   128
+#define CONTEXT_MAX (UINT64_C(8) * 1024 * 1024 * 1024)
+#define COPY_BYTES  65536
+
+struct packer {
+	int out;
+	uint64_t written;
+	struct buf head; /* headers and padding of one entry */
+};
+
+static int flush(struct packer *p, struct err *err)
+{
+	p->written += p->head.len;
+	TRY(fs_write_all(p->out, p->head.data, p->head.len, err));
+	buf_clear(&p->head);
+	return 0;
+}
+
+/* Exactly size bytes: a file that shrinks meanwhile is filled with zeros,
+ * one that grows is cut, as the header has promised. */
+static int copy(struct packer *p, int fd, uint64_t size, struct err *err)
+{
+	char block[COPY_BYTES];
+
+	for (uint64_t left = size; left > 0;) {
+		size_t want =
+		    left < sizeof(block) ? (size_t)left : sizeof(block);
+		ssize_t n = read(fd, block, want);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, errno, "read");
+		if (n == 0) {
+			memset(block, 0, want);
+			n = (ssize_t)want;
+		}
+		TRY(fs_write_all(p->out, block, (size_t)n, err));
+		left -= (uint64_t)n;
+		p->written += (uint64_t)n;
+	}
+	tar_put_padding(&p->head, size);
+	return flush(p, err);
+}
+
+static int pack_file(struct packer *p, int dir, const char *leaf,
+    struct tar_entry *entry, struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+	struct stat st;
+
+	fd = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_sys(err, errno, "open");
+	entry->type = TAR_FILE;
+	entry->size = (uint64_t)st.st_size;
+	if (p->written + entry->size > CONTEXT_MAX)
+		return err_set(err, ERR_LIMIT, "context_too_large",
+		    "the build context is larger than %llu bytes",
+		    (unsigned long long)CONTEXT_MAX);
+	tar_put_entry(&p->head, entry);
+	TRY(flush(p, err));
+	return copy(p, fd, entry->size, err);
+}
+
+static int pack_link(struct packer *p, int dir, const char *leaf,
+    struct tar_entry *entry, struct err *err)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, leaf, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return err_sys(err, errno, "read the link");
+	target[n] = '\0';
+	entry->type = TAR_SYMLINK;
+	entry->link = target;
+	tar_put_entry(&p->head, entry);
+	return flush(p, err);
+}
+
+static int pack_directory(
+    struct packer *p, int fd, const char *name, int depth, struct err *err);
+
+static int pack_below(struct packer *p, int dir, const char *leaf,
+    struct tar_entry *entry, int depth, struct err *err)
+{
+	int fd;
+
+	entry->type = TAR_DIRECTORY;
+	tar_put_entry(&p->head, entry);
+	TRY(flush(p, err));
+	fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open");
+	return pack_directory(p, fd, entry->name, depth + 1, err);
+}
+
+/* Sockets, devices and the like have no place in an image. */
+static int pack_entry(struct packer *p, int dir, const char *leaf,
+    const char *name, int depth, struct err *err)
+{
+	struct tar_entry entry = {.name = name};
+	struct stat st;
+	int r = 0;
+
+	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return err_sys(err, errno, "%s", name);
+	entry.mode = st.st_mode & 07777;
+	if (S_ISREG(st.st_mode))
+		r = pack_file(p, dir, leaf, &entry, err);
+	else if (S_ISLNK(st.st_mode))
+		r = pack_link(p, dir, leaf, &entry, err);
+	else if (S_ISDIR(st.st_mode))
+		r = pack_below(p, dir, leaf, &entry, depth, err);
+	return r == 0 ? 0 : err_wrap(err, "%.200s", leaf);
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Takes fd. name: "" for the top. */
+static int pack_directory(
+    struct packer *p, int fd, const char *name, int depth, struct err *err)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (dir == NULL) {
+		r = err_sys(err, errno, "open");
+		fd_close(fd);
+		return r;
+	}
+	if (depth > DEPTH_MAX)
+		r = err_set(err, ERR_LIMIT, "context_too_large",
+		    "its directories are nested deeper than %d", DEPTH_MAX);
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		char *path;
+
+		if (is_dot(entry->d_name))
+			continue;
+		path = mem_printf(
+		    "%s%s%s", name, name[0] != '\0' ? "/" : "", entry->d_name);
+		r = pack_entry(p, dirfd(dir), entry->d_name, path, depth, err);
+		mem_free(path);
+	}
+	closedir(dir);
+	return r;
+}
+
+static int unlinked_file(const char *temp, struct err *err)
+{
+	const char *folder = temp != NULL ? temp : "/tmp";
+	char *path = mem_printf("%s/.runnerhub-context-XXXXXX", folder);
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd < 0)
+		IGNORE(err_sys(err, errno, "make a file in %s", folder));
+	else
+		unlink(path);
+	mem_free(path);
+	return fd;
+}
+
+int context_tar(
+    const char *directory, const char *temp, int *ret_fd, struct err *err)
+{
+	struct packer p = {.head = {.max = 64 * 1024}};
+	CLEANUP(fd_close) int out = -1;
+	int top, r;
+
+	top = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return err_sys(err, errno, "open %s", directory);
+	out = unlinked_file(temp, err);
+	if (out < 0) {
+		fd_close(top);
+		return -1;
+	}
+	p.out = out;
+	r = pack_directory(&p, top, "", 0, err);
+	if (r == 0) {
+		tar_put_end(&p.head);
+		r = flush(&p, err);
+	}
+	buf_fini(&p.head);
+	if (r != 0)
+		return err_wrap(err, "pack %s", directory);
+	if (lseek(out, 0, SEEK_SET) != 0)
+		return err_sys(err, errno, "rewind the build context");
+	*ret_fd = fd_steal(&out);
+	return 0;
+}

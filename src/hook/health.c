@@ -1,0 +1,101 @@
+/*
+ * Waits until the job's container runs and every health check says well.
+ * Called by prepare.c after all are started, so that they warm up together.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "hook/direct_internal.h"
+
+#define LOOK_MS INT64_C(1000)
+/* Health checks have bounds of their own (interval, retries); this one is for
+ * an engine that has forgotten a check. */
+#define HEALTH_MS INT64_C(3600000)
+
+enum health { HEALTH_WELL, HEALTH_STARTING, HEALTH_BAD };
+
+static enum health judge(const json_t *doc, const struct health_watch *w)
+{
+	const char *status =
+	    json_string_value(document_at(doc, "State.Health.Status"));
+	bool running = json_is_true(document_at(doc, "State.Running"));
+	bool checked =
+	    status != NULL && status[0] != '\0' && strcmp(status, "none") != 0;
+
+	/* A service without a check may do its work and end. */
+	if (!running && (w->is_job || checked))
+		return HEALTH_BAD;
+	if (!checked || strcmp(status, "healthy") == 0)
+		return HEALTH_WELL;
+	return strcmp(status, "starting") == 0 ? HEALTH_STARTING : HEALTH_BAD;
+}
+
+static int fail(struct direct *d, const struct ctx *ctx,
+    const struct health_watch *w, const json_t *doc, struct err *err)
+{
+	bool running = json_is_true(document_at(doc, "State.Running"));
+	double code = json_number_value(document_at(doc, "State.ExitCode"));
+	char *title = mem_printf("Logs of %s (%.12s)", w->image, w->id);
+
+	direct_print_logs(d, ctx, w->id, title);
+	mem_free(title);
+	if (running)
+		return err_set(err, ERR_CONFLICT, "container_unhealthy",
+		    "the container of image %s is unhealthy", w->image);
+	return err_set(err, ERR_CONFLICT, "container_ended",
+	    "the container of image %s ended with code %d%s", w->image,
+	    (int)code,
+	    w->is_job ? "; a job's container must have `tail` to stay alive"
+		      : "");
+}
+
+/* 1 well now, 0 not yet. */
+static int look(struct direct *d, const struct ctx *ctx,
+    const struct health_watch *w, bool first, struct err *err)
+{
+	json_t *doc;
+	int r = 0;
+
+	TRY(direct_document(d, ctx, w->id, &doc, err));
+	switch (judge(doc, w)) {
+	case HEALTH_WELL:
+		r = 1;
+		break;
+	case HEALTH_STARTING:
+		if (first)
+			output_say("Waiting for the container of image %s to "
+				   "be healthy.",
+			    w->image);
+		break;
+	case HEALTH_BAD:
+		r = fail(d, ctx, w, doc, err);
+		break;
+	}
+	json_decref(doc);
+	return r;
+}
+
+int direct_await_health(struct direct *d, const struct ctx *ctx,
+    struct health_watch *watches, size_t n, struct err *err)
+{
+	struct ctx limited = ctx_with_timeout(ctx, HEALTH_MS);
+
+	for (bool first = true;; first = false) {
+		size_t well = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			int r = watches[i].well ? 1
+						: look(d, &limited, &watches[i],
+						      first, err);
+
+			if (r < 0)
+				return -1;
+			watches[i].well = r > 0;
+			well += watches[i].well;
+		}
+		if (well == n)
+			return 0;
+		TRY(ctx_sleep(&limited, LOOK_MS, err));
+	}
+}

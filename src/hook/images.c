@@ -1,0 +1,114 @@
+/*
+ * An image that is there, or pulled by the runner's policy: three attempts,
+ * for registries fail in passing. Credentials live in the request's header
+ * and in no file. Called for each container before it is created.
+ */
+#include <string.h>
+
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "hook/direct_internal.h"
+
+#define PULL_ATTEMPTS 3
+#define PULL_PAUSE_MS INT64_C(2000)
+/* Some GB over a slow line. */
+#define PULL_MS INT64_C(3600000)
+
+/* RFC 4648 section 5, padded: what the engine decodes. */
+static void base64url(const char *in, size_t len, struct buf *out)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz"
+				     "0123456789-_";
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t have = len - i < 3 ? len - i : 3;
+		unsigned v = (unsigned)(unsigned char)in[i] << 16;
+
+		if (have > 1)
+			v |= (unsigned)(unsigned char)in[i + 1] << 8;
+		if (have > 2)
+			v |= (unsigned char)in[i + 2];
+		for (size_t k = 0; k < 4; k++, v <<= 6)
+			buf_append_char(
+			    out, k <= have ? digits[v >> 18 & 63] : '=');
+	}
+}
+
+char *registry_auth(const struct hook_container *c)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = 65536};
+	struct buf coded = {.max = 2 * 65536};
+	struct json j;
+
+	json_init(&j, &text);
+	json_obj(&j);
+	json_kstr(&j, "username", c->registry_user);
+	json_kstr(&j, "password", c->registry_password);
+	/* The runner sends no server for Docker Hub. */
+	json_kstr(&j, "serveraddress",
+	    c->registry_server != NULL ? c->registry_server
+				       : "https://index.docker.io/v1/");
+	json_end(&j);
+	base64url(buf_str(&text), text.len, &coded);
+	secret_wipe(text.data, text.len);
+	return buf_steal(&coded, NULL);
+}
+
+static void say_progress(void *arg, const char *line)
+{
+	(void)arg;
+	output_say("%s", line);
+}
+
+static int pull(struct direct *d, const struct ctx *ctx,
+    const struct hook_container *c, struct err *err)
+{
+	char *auth = c->has_registry ? registry_auth(c) : NULL;
+	struct ctx limited = ctx_with_timeout(ctx, PULL_MS);
+	int r = -1;
+
+	output_group(c->image);
+	for (int attempt = 1; attempt <= PULL_ATTEMPTS; attempt++) {
+		err_clear(err);
+		r = engine_image_pull(d->engine, &limited, c->image, auth,
+		    say_progress, NULL, err);
+		if (r == 0 || err->kind != ERR_UNAVAILABLE ||
+		    attempt == PULL_ATTEMPTS)
+			break;
+		output_say("%s; trying again", err->msg);
+		r = ctx_sleep(&limited, attempt * PULL_PAUSE_MS, err);
+		if (r != 0)
+			break;
+		r = -1;
+	}
+	output_group_end();
+	if (auth != NULL)
+		secret_wipe(auth, strlen(auth));
+	mem_free(auth);
+	return r;
+}
+
+int direct_image(struct direct *d, const struct ctx *ctx,
+    const struct hook_container *c, struct err *err)
+{
+	CLEANUP(engine_image_fini) struct engine_image info = {.env = NULL};
+
+	if (c->image == NULL)
+		return err_set(err, ERR_INVALID, "bad_request",
+		    "the runner names no image for a container");
+	if (d->settings->pull == PULL_ALWAYS)
+		return pull(d, ctx, c, err);
+	if (engine_image_inspect(d->engine, ctx, c->image, &info, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	if (d->settings->pull == PULL_NEVER)
+		return err_set(err, ERR_NOT_FOUND, "image_not_found",
+		    "image %s is not on this machine and RUNNER_PULL_POLICY is "
+		    "\"never\": load it or change the policy",
+		    c->image);
+	err_clear(err);
+	return pull(d, ctx, c, err);
+}

@@ -1,0 +1,127 @@
+/* Path translation: see paths.h. Filled by self.c, used for every mount. */
+#include "hook/paths.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define PAIRS_MAX 1024
+
+void paths_add(struct paths *p, const char *here, const char *host)
+{
+	p->pairs = mem_realloc(p->pairs, (p->n + 1) * sizeof(*p->pairs));
+	p->pairs[p->n++] =
+	    (struct path_pair){mem_strdup(here), mem_strdup(host)};
+}
+
+void paths_fini(struct paths *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		mem_free(p->pairs[i].here);
+		mem_free(p->pairs[i].host);
+	}
+	mem_free(p->pairs);
+	*p = (struct paths){.pairs = NULL};
+}
+
+bool path_is_below(const char *path, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	while (len > 1 && prefix[len - 1] == '/')
+		len--;
+	if (len == 1 && prefix[0] == '/')
+		return path[0] == '/';
+	return strncmp(path, prefix, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+static const struct path_pair *longest(const struct paths *p, const char *path)
+{
+	const struct path_pair *best = NULL;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (path_is_below(path, p->pairs[i].here) &&
+		    (best == NULL ||
+			strlen(p->pairs[i].here) > strlen(best->here)))
+			best = &p->pairs[i];
+	return best;
+}
+
+int paths_to_host(
+    const struct paths *p, const char *path, struct buf *ret, struct err *err)
+{
+	const struct path_pair *pair = longest(p, path);
+	const char *rest;
+
+	if (pair == NULL && p->in_container)
+		return err_set(err, ERR_INVALID, "path_unreachable",
+		    "the engine cannot see %s: the runner is in a container "
+		    "and this path is no mount of it; mount a directory or "
+		    "volume there",
+		    path);
+	if (pair == NULL) {
+		buf_append_str(ret, path);
+	} else {
+		rest = path + strlen(pair->here);
+		buf_append_str(ret, pair->host);
+		if (rest[0] != '\0' && rest[0] != '/')
+			buf_append_char(ret, '/'); /* here is "/" */
+		buf_append_str(ret, rest);
+	}
+	if (!ret->overflow)
+		return 0;
+	return err_set(err, ERR_LIMIT, "path_too_long", "a path is too long");
+}
+
+int paths_from_document(
+    struct paths *p, const char *json, size_t len, struct err *err)
+{
+	json_t *doc = json_loadb(json, len, JSON_ALLOW_NUL, NULL);
+	json_t *mounts = json_object_get(doc, "Mounts");
+	size_t n = json_array_size(mounts);
+
+	for (size_t i = 0; i < n && i < PAIRS_MAX; i++) {
+		json_t *mount = json_array_get(mounts, i);
+		const char *from =
+		    json_string_value(json_object_get(mount, "Source"));
+		const char *to =
+		    json_string_value(json_object_get(mount, "Destination"));
+
+		if (from != NULL && to != NULL && from[0] == '/' &&
+		    to[0] == '/')
+			paths_add(p, to, from);
+	}
+	if (doc == NULL)
+		return err_set(err, ERR_INTERNAL, "engine_answer",
+		    "the engine's description of the runner's own container "
+		    "is not JSON");
+	json_decref(doc);
+	p->in_container = true;
+	return 0;
+}
+
+/* Engines mount /etc/hostname and others from .../containers/<id>/... */
+int paths_container_ids(const char *mountinfo,
+    int (*found)(void *arg, const char id[65]), void *arg)
+{
+	static const char mark[] = "containers/";
+	const char *at = mountinfo;
+	char id[65] = "", last[65] = "";
+	int r;
+
+	while ((at = strstr(at, mark)) != NULL) {
+		at += strlen(mark);
+		if (strspn(at, "0123456789abcdef") != 64 || at[64] != '/')
+			continue;
+		memcpy(id, at, 64);
+		if (strcmp(id, last) == 0)
+			continue;
+		memcpy(last, id, sizeof(last));
+		r = found(arg, id);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
