@@ -185,7 +185,10 @@ def test_the_hub_dies_behind_the_step_that_it_ended(
         timeoutSeconds=2 if why == "timeout" else 3600)
     wait_for(lambda: "begun" in hub.logs(job_id), what="the step prints")
     if why == "cancel":
-        assert hub.post(f"/api/jobs/{job_id}/cancel").status in (200, 202)
+        try:
+            assert hub.post(f"/api/jobs/{job_id}/cancel").status in (200, 202)
+        except OSError:
+            pass  # it died before the answer was out: the wish is on disk
     assert wait_dead(hub)
     hub.env["RUNNERHUB_FAULT"] = ""
     job = hub.start().wait_end(job_id)
