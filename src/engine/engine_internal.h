@@ -125,6 +125,12 @@ int engine_check_name(
 int engine_check_ref(const char *ref, struct err *err) MUST_CHECK;
 /* Appends "filters=" with {"label":[...]} percent-encoded. */
 void engine_put_label_filter(struct buf *target, const char *const *labels);
+/* list.c: GET path (which ends in "?" or "&") of what bears the labels, as a
+ * JSON array for json_decref. */
+struct json_t;
+int engine_get_list(struct engine *e, const struct ctx *ctx, const char *path,
+    enum engine_object object, const char *const *labels,
+    struct json_t **ret_array, struct err *err) MUST_CHECK;
 
 /* -- container_spec.c -------------------------------------------------- */
 /* The body of POST /containers/create. Pure. */

@@ -82,27 +82,11 @@ void engine_network_list_free(struct engine_network_list *l)
 int engine_network_list(struct engine *e, const struct ctx *ctx,
     const char *const *labels, struct engine_network_list *ret, struct err *err)
 {
-	CLEANUP(http_result_fini)
-	struct http_result res = HTTP_RESULT_INIT(ENGINE_LIST_MAX);
 	CLEANUP(json_decref) json_t *doc = NULL;
-	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
-	struct engine_request req = {.method = "GET",
-	    .doing = "list networks",
-	    .object = ENGINE_NETWORK,
-	    .timeout_ms = ENGINE_QUICK_MS,
-	    .repeatable = true};
 	size_t n;
 
-	buf_append_str(&target, "/networks?");
-	engine_put_label_filter(&target, labels);
-	if (target.overflow)
-		return err_set(err, ERR_LIMIT, "request_too_large",
-		    "list networks: the label filter is too long");
-	req.target = buf_str(&target);
-	TRY(engine_call(e, ctx, &req, &res, err));
-	doc = answer_parse(buf_str(&res.body), res.body.len, req.doing, err);
-	if (doc == NULL)
-		return -1;
+	TRY(engine_get_list(
+	    e, ctx, "/networks?", ENGINE_NETWORK, labels, &doc, err));
 	n = json_array_size(doc);
 	*ret = (struct engine_network_list){.n = n};
 	ret->items = mem_calloc(n > 0 ? n : 1, sizeof(*ret->items));
