@@ -370,14 +370,14 @@ def test_shells_and_directories(hub: Hub) -> None:
 ])
 def test_users(sandbox: Callable[..., Sandbox], user: str, want: str) -> None:
     hub = sandbox().hub
-    hub.job(user, workspace="/work/deep/er")
+    hub.job(user, workspace="/srv/deep/er")
     step = hub.run(1, "echo $(id -u) $(id -g) $(id -G | tr ' ' '\\n' | sort -n) $HOME; "
                       "touch file $HOME/f $RUNNER_TEMP/f; pwd")
     first, second = step.stdout.splitlines()
     uid, gid, *rest = first.split()
     assert [uid, gid, *sorted(rest[:-1], key=lambda g: int(g)), rest[-1]] == \
         [*want.split()[:2], *sorted(want.split()[2:-1], key=int), want.split()[-1]]
-    assert second == "/work/deep/er"
+    assert second == "/srv/deep/er"
     assert step.end is not None and step.end.code == 0, step.stderr
 
 
