@@ -36,25 +36,22 @@ static void block_signals(sigset_t *ret)
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 }
 
-/* A second signal does not wait any longer: kill -9 is safe at any time. */
-static void *impatient(void *arg)
+static void exit_now(int sig)
 {
-	int sig;
-
-	sigwait(arg, &sig);
 	_exit(128 + sig);
 }
 
+/* A second signal does not wait any longer: kill -9 is safe at any time. */
 static void wait_for_signal(sigset_t *set, const struct ctx *ctx)
 {
-	struct err err = ERR_INIT;
-	pthread_t t;
+	struct sigaction now = {.sa_handler = exit_now};
 	int sig;
 
 	sigwait(set, &sig);
 	log_info(ctx, "stopping", LOG_STR("signal", strsignal(sig)));
-	if (thread_start(&t, "impatient", impatient, set, &err) == 0)
-		pthread_detach(t);
+	sigaction(SIGTERM, &now, NULL);
+	sigaction(SIGINT, &now, NULL);
+	pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
 /* -- the surroundings -------------------------------------------------- */
