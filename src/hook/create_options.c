@@ -128,18 +128,15 @@ static int host_list(const struct option_input *in, struct err *err)
 static int put_pair(
     json_t *object, const struct option_input *in, struct err *err)
 {
-	char *key = mem_strdup(in->value);
-	char *eq = strchr(key, '=');
-	json_t *value;
-	int r = 0;
+	size_t len = strcspn(in->value, "=");
+	const char *value = in->value[len] == '=' ? in->value + len + 1 : "";
 
-	if (eq != NULL)
-		*eq++ = '\0';
-	value = json_string(eq != NULL ? eq : "");
-	if (key[0] == '\0' || json_object_set_new(object, key, value) != 0)
-		r = option_bad(in, err, "key=value is wanted");
-	mem_free(key);
-	return r;
+	if (len == 0)
+		return option_bad(in, err, "key=value is wanted");
+	if (json_object_setn_new(object, in->value, len, json_string(value)) !=
+	    0)
+		return option_bad(in, err, "it is not valid UTF-8");
+	return 0;
 }
 
 static int host_pair(const struct option_input *in, struct err *err)

@@ -281,12 +281,13 @@ int option_mount(const struct option_input *in, struct err *err)
 int option_tmpfs(const struct option_input *in, struct err *err)
 {
 	size_t len = strcspn(in->value, ":");
-	json_t *options =
-	    json_string(in->value[len] == ':' ? in->value + len + 1 : "");
+	const char *options = in->value + len;
 
-	if (in->value[0] != '/' ||
-	    json_object_setn_new(option_object(in->out->host, in->field),
-		in->value, len, options) != 0)
+	if (in->value[0] != '/')
 		return option_bad(in, err, "write /path[:options]");
+	if (json_object_setn_new(option_object(in->out->host, in->field),
+		in->value, len,
+		json_string(options[0] == ':' ? options + 1 : "")) != 0)
+		return option_bad(in, err, "it is not valid UTF-8");
 	return 0;
 }

@@ -49,7 +49,8 @@ static int climb(
 	return read_for(e, hurry ? &rest : &calm, err);
 }
 
-#define SWEEP_MS INT64_C(1000)
+#define SWEEP_MS   INT64_C(1000)
+#define GIVE_UP_MS INT64_C(5000)
 
 static void sweep(const struct ending *e)
 {
@@ -59,13 +60,25 @@ static void sweep(const struct ending *e)
 		e->sweep(e->arg, &ctx);
 }
 
+/* Nobody hears the step any more, for the runner or the engine's stream is
+ * gone: it must not run on unattended. */
+static void give_up(const struct ending *e)
+{
+	struct ctx root = ctx_root(), ctx = ctx_with_timeout(&root, GIVE_UP_MS);
+	struct err ignored = ERR_INIT;
+
+	IGNORE(e->send(e->arg, &ctx, "KILL", &ignored)); /* cleanup_job will */
+}
+
 int ending_read(const struct ending *e, const struct ctx *ctx, struct err *err)
 {
 	if (engine_stream_read(e->stream, ctx, output_piece, e->output, err) ==
 	    0)
 		return 0;
-	if (err->kind != ERR_CANCELED)
+	if (err->kind != ERR_CANCELED) {
+		give_up(e);
 		return -1;
+	}
 	err_clear(err);
 	for (size_t i = 0; i < ARRAY_LEN(rungs); i++) {
 		int r = climb(e, &rungs[i], err);

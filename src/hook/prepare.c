@@ -251,6 +251,20 @@ static int probe_alpine(
 	return 0;
 }
 
+/* A container that has ended since it was looked at: the end is the news, not
+ * that it could not be asked. */
+static int probe_or_tell(
+    struct preparation *p, const struct ctx *ctx, struct err *err)
+{
+	struct err ended = ERR_INIT;
+
+	if (probe_alpine(p, ctx, err) == 0)
+		return 0;
+	if (await_all(p, ctx, &ended) != 0)
+		*err = ended;
+	return -1;
+}
+
 static int read_made(struct preparation *p, const struct ctx *ctx,
     struct hook_made *made, bool is_job, struct err *err)
 {
@@ -292,7 +306,7 @@ static int prepare(
 	TRY(await_all(p, ctx, err));
 	if (p->made->has_container) {
 		TRY(read_made(p, ctx, &p->made->container, true, err));
-		TRY(probe_alpine(p, ctx, err));
+		TRY(probe_or_tell(p, ctx, err));
 	}
 	for (size_t i = 0; i < p->made->nservices; i++)
 		TRY(read_made(p, ctx, &p->made->services[i], false, err));

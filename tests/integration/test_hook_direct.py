@@ -371,6 +371,16 @@ def test_cancel_lets_a_step_end_in_its_own_way(job):
     assert answer.code == 9 and answer.log.startswith("tidy\n")
 
 
+def test_a_runner_that_vanishes_leaves_no_step_running(job):
+    call = job.start("run_script_step", job.script(
+        "sleep 98766 & while :; do echo going on; sleep 0.1; done"))
+    assert call.read_line() == "going on\n"
+    call.process.stdout.close()
+    assert call.process.wait(timeout=120) != 0
+    os.unlink(call.response)
+    wait_until(lambda: not running_inside(job, "sleep 98766"))
+
+
 def test_sigterm_at_once_is_in_a_hurry(job):
     call = job.start("run_script_step", job.script(
         "trap '' INT TERM; echo begun; while :; do sleep 98762; done"))
