@@ -4,7 +4,7 @@
 #
 # The program stands next to this file, or in one of the system's directories.
 # PATH is not asked: a job can put directories of its own in front of it.
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+here=${0%/*}
 for program in "$here/runnerhub-hook" /usr/local/bin/runnerhub-hook \
 	/usr/bin/runnerhub-hook; do
 	if [ -x "$program" ]; then

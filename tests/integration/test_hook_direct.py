@@ -4,6 +4,7 @@ replayed against the real engine."""
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import tarfile
@@ -14,6 +15,7 @@ from typing import Any, Iterator
 import pytest
 
 from engine_api import API, Engine
+from fixtures import ROOT
 from hook_runner import SOCKET, Runner, hook, mount, runners  # noqa: F401
 
 
@@ -577,6 +579,16 @@ def test_the_hub_mode_is_refused(make_runner, image):
         answer = runner.call(command, {})
         assert answer.code == 1 and len(answer.log.splitlines()) == 1
         assert "not available in this version" in answer.errors[0]
+
+
+def test_the_documentation_names_every_option():
+    with open(os.path.join(ROOT, "src", "hook", "create_options.c"), encoding="utf-8") as file:
+        flags = re.findall(r'^    \{"(--[a-z-]+)"', file.read(), re.M)
+    with open(os.path.join(ROOT, "docs", "HOOKS.md"), encoding="utf-8") as file:
+        text = file.read()
+    assert len(flags) > 60
+    assert [flag for flag in flags if not re.search(re.escape(flag) + r"(?![a-z-])", text)
+            and not flag.startswith("--health-")] == ["--net", "--net-alias"]
 
 
 @pytest.mark.parametrize("line,says", [
