@@ -95,6 +95,7 @@ static int pack_link(struct packer *p, int dir, const char *leaf,
 	entry->type = TAR_SYMLINK;
 	entry->link = target;
 	tar_put_entry(&p->head, entry);
+	entry->link = NULL; /* target ends here */
 	return flush(p, err);
 }
 

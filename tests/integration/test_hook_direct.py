@@ -222,6 +222,22 @@ def test_files_that_the_engine_does_not_see(runner, image):
     assert answer.code == 1 and "does not see a directory of the runner" in answer.errors[0]
 
 
+def test_another_directory_under_the_same_name(runner, image):
+    """In a mount name space of its own the runner's temporary directory is
+    another one than the engine's: a start would seem to work."""
+    line = json.dumps({"command": "prepare_job", "responseFile": runner.root + "/answer",
+                       "args": {"container": runner.container(image)}})
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c",
+         'mount -t tmpfs none "$RUNNER_TEMP" && exec bash -e "$0"', runner.shim],
+        cwd=runner.workspace, env=runner.environment(), input=line + "\n", text=True,
+        capture_output=True)
+    assert result.returncode == 1
+    assert "does not see the runner's files" in result.stdout, result.stdout + result.stderr
+    assert not os.path.exists(runner.root + "/answer")
+    assert runner.containers() == [] and runner.networks() == []
+
+
 def test_a_runner_in_a_container_translates_its_paths(runner, hook, image, engine):  # noqa: F811
     """The hook runs in a container of the same engine; its work directory is
     mounted there under another name. A second one without the mount is told."""

@@ -76,8 +76,8 @@ static void absent_null_and_empty_are_the_same(void **state)
 	static const char *const jobs[] = {"{\"command\":\"prepare_job\"}",
 	    "{\"command\":\"prepare_job\",\"args\":null,\"state\":null}",
 	    "{\"command\":\"prepare_job\",\"args\":{},\"responseFile\":null}",
-	    "{\"command\":\"prepare_job\",\"args\":{\"container\":null,"
-	    "\"services\":null}}",
+	    ("{\"command\":\"prepare_job\",\"args\":{\"container\":null,"
+	     "\"services\":null}}"),
 	    "{\"command\":\"prepare_job\",\"args\":{\"services\":[]}}"};
 	struct hook_envelope e;
 
