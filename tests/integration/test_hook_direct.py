@@ -1,6 +1,8 @@
 """runnerhub-hook in its direct mode: recorded conversations of a runner,
 replayed against the real engine."""
 
+import base64
+import http.server
 import io
 import json
 import os
@@ -8,6 +10,7 @@ import re
 import signal
 import subprocess
 import tarfile
+import threading
 import time
 import uuid
 from typing import Any, Iterator
@@ -220,6 +223,43 @@ def test_files_that_the_engine_does_not_see(runner, image):
     container["systemMountVolumes"] = [mount(runner.root + "/gone", "/__w")]
     answer = runner.prepare(container)
     assert answer.code == 1 and "does not see a directory of the runner" in answer.errors[0]
+
+
+def test_registry_credentials_reach_the_registry_alone(runner):
+    """A registry of this test's own, which the real engine asks."""
+    seen: list[str] = []
+
+    class Registry(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given = self.headers.get("Authorization")
+            if given is None:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            else:
+                seen.append(given)
+                self.send_response(200 if self.path == "/v2/" else 404)
+            body = b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        name = f"127.0.0.1:{server.server_port}"
+        answer = runner.prepare(runner.container(f"{name}/team/app:1", registry={
+            "username": "mona", "password": "pa:ss wörd?>", "serverUrl": name}))
+        server.shutdown()
+    assert answer.code == 1 and "team/app" in answer.errors[0]
+    assert set(seen) == {"Basic " + base64.b64encode("mona:pa:ss wörd?>".encode()).decode()}
+    assert "wörd" not in answer.log
+    assert subprocess.run(["grep", "-r", "wörd", runner.root]).returncode == 1
 
 
 def test_another_directory_under_the_same_name(runner, image):
