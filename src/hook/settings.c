@@ -42,8 +42,7 @@ int settings_read(struct hook_settings *ret, struct err *err)
 
 	*ret = (struct hook_settings){.engine = env("DOCKER_HOST"),
 	    .runner = env("RUNNER_NAME"),
-	    .temp = env("RUNNER_TEMP"),
-	    .workspace = env("GITHUB_WORKSPACE")};
+	    .temp = env("RUNNER_TEMP")};
 	if (direct == NULL || strcmp(direct, "1") != 0)
 		return err_set(err, ERR_INVALID, "no_hub_mode",
 		    "running a job's containers through a hub is not available "

@@ -16,9 +16,8 @@ struct hook_settings {
 	const char *engine; /* DOCKER_HOST or the usual socket */
 	enum pull_policy pull;
 	struct policy policy;
-	const char *runner;    /* RUNNER_NAME */
-	const char *temp;      /* RUNNER_TEMP, or NULL */
-	const char *workspace; /* GITHUB_WORKSPACE, or NULL */
+	const char *runner; /* RUNNER_NAME */
+	const char *temp;   /* RUNNER_TEMP, or NULL */
 };
 
 /* ERR_INVALID when a setting is wrong or missing; the direct mode not asked
