@@ -61,34 +61,40 @@ static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
 	return r;
 }
 
+void remote_open(struct sandboxes *s)
+{
+	mtx_init(&s->remote_mtx, "agent volume");
+	snprintf(s->agent_volume, sizeof(s->agent_volume),
+	    "runnerhub-agent-%.8s-%016llx", s->config.hub_id,
+	    (unsigned long long)map_hash(agent_image, agent_image_size()));
+}
+
 int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,
     const char *image, struct err *err)
 {
 	int r = 0;
 
 	mtx_lock(&s->remote_mtx);
-	if (!s->agent_volume_ready) {
-		snprintf(s->agent_volume, sizeof(s->agent_volume),
-		    "runnerhub-agent-%.8s-%016llx", s->config.hub_id,
-		    (unsigned long long)map_hash(
-			agent_image, agent_image_size()));
+	if (!s->agent_volume_ready)
 		r = fill_volume(s, ctx, image, err);
-		s->agent_volume_ready = r == 0;
-	}
+	s->agent_volume_ready = r == 0;
 	mtx_unlock(&s->remote_mtx);
 	return r < 0 ? err_wrap(
 			   err, "put the agent into volume %s", s->agent_volume)
 		     : 0;
 }
 
+/* Also one that an earlier hub filled. */
 void remote_erase(struct sandboxes *s, const struct ctx *ctx)
 {
 	struct err ignored = ERR_INIT;
 
+	if (!s->remote)
+		return;
 	mtx_lock(&s->remote_mtx);
-	if (s->agent_volume_ready && engine_volume_remove(s->config.engine, ctx,
-					 s->agent_volume, &ignored) == 0)
-		s->agent_volume_ready = false;
+	s->agent_volume_ready = false;
+	IGNORE(engine_volume_remove(s->config.engine, ctx, s->agent_volume,
+	    &ignored)); /* one that is still used stays */
 	mtx_unlock(&s->remote_mtx);
 }
 

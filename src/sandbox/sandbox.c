@@ -38,7 +38,7 @@ int sandboxes_open(
 	s->config = *c;
 	s->remote = !engine_is_local(c->engine);
 	random_hex(s->generation, 8);
-	mtx_init(&s->remote_mtx, "agent volume");
+	remote_open(s);
 	mtx_init(&s->mtx, "sandboxes");
 	cond_init(&s->slot_free);
 	if (network_open(&s->network, &net, err) < 0 ||

@@ -66,6 +66,7 @@ int sandbox_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
     struct err *err) MUST_CHECK;
 
 /* -- remote.c: an engine on another machine ---------------------------- */
+void remote_open(struct sandboxes *s);
 /* The volume that holds the agent, filled once through the engine's API with
  * the help of a container of `image`. */
 int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,

@@ -103,6 +103,12 @@ def test_a_job_runs_without_a_mount_of_ours(hub: Hub, engine: Engine) -> None:
     assert "agent -" in text(hub, job)
 
 
+def volumes(engine: Engine, hub_id: str) -> list[str]:
+    found = engine.call("GET", "/volumes").get("Volumes") or []
+    return [v["Name"] for v in found
+            if v["Name"].startswith(f"runnerhub-agent-{hub_id[:8]}")]
+
+
 COUNT_SLOWLY = (f"i=0; while [ $i -lt {COUNT} ]; do i=$((i+1)); "
                 "echo line $i; [ $((i % 500)) -ne 0 ] || sleep 0.2; done")
 
@@ -116,7 +122,7 @@ def test_a_cut_connection_loses_and_doubles_nothing(
     assert text(hub, job) == LINES
 
 
-def test_a_hub_killed_in_the_middle_goes_on(hub: Hub) -> None:
+def test_a_hub_killed_in_the_middle_goes_on(hub: Hub, engine: Engine) -> None:
     job = delegate(hub, COUNT_SLOWLY)
     wait_for(lambda: "line 400\n" in text(hub, job), what="it prints")
     hub.kill9()
@@ -126,3 +132,8 @@ def test_a_hub_killed_in_the_middle_goes_on(hub: Hub) -> None:
     history = hub.get(f"/api/jobs/{job}/events").data
     assert [e["status"] for e in history if e["type"] == "status"] == [
         "assigned", "running", "completed"]
+    # The hub that stops has filled no volume itself, and removes it all the same.
+    hub_id = hub.get("/api/system").data["hubId"]
+    assert volumes(engine, hub_id)
+    hub.terminate()
+    assert not volumes(engine, hub_id)
