@@ -60,6 +60,9 @@ static struct repo *repo_get_locked(struct schedule *s, const char *name)
 		return CONTAINER_OF(node, struct repo, by_name);
 	r = mem_zalloc(sizeof(*r));
 	r->name = mem_strdup(name);
+	/* A newcomer, or one that comes back, stands at the end of the round.
+	 */
+	r->served = s->picks;
 	heap_init(&r->jobs, more_urgent);
 	heap_init(&r->sessions, more_urgent);
 	map_insert(&s->repos, &r->by_name, hash);

@@ -101,6 +101,28 @@ static void assert_waits(struct schedule *s, job_id id, const char *want_code,
 
 /* -- order ---------------------------------------------------------------- */
 
+static void test_one_job_at_a_time_does_not_overtake_a_backlog(void **state)
+{
+	struct schedule *s = open_slots(1);
+	struct schedule_grant g;
+	unsigned backlog = 0;
+	job_id one = add(s, "one/ata", job_of(50));
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		add(s, "back/log", job_of(50));
+	for (int turn = 0; turn < 80; turn++) {
+		g = take(s);
+		backlog += !same(g.job.id, one);
+		schedule_release(s, &g);
+		/* Its repository was idle, and forgotten, in between. */
+		if (same(g.job.id, one))
+			one = add(s, "one/ata", job_of(50));
+	}
+	assert_in_range(backlog, 36, 50); /* every other turn, and the 8th */
+	schedule_close(s);
+}
+
 static void test_priority_then_age(void **state)
 {
 	struct schedule *s = open_slots(1);
@@ -654,6 +676,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_priority_then_age),
+	    TEST(test_one_job_at_a_time_does_not_overtake_a_backlog),
 	    TEST(test_same_age_is_ordered_by_id),
 	    TEST(test_one_slot_goes_round),
 	    TEST(test_fewest_running_goes_first),
