@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
 
+enum { END_SHOWN_MS = 3000, END_LOOK_MS = 5 };
+
 struct pending_insert {
 	struct hub *hub;
 	char *repository;
@@ -180,6 +182,24 @@ static int renew(struct hub *h, const struct job *job, const char *runner_id,
 	return store_job_note(h->store, job->id, &note, NULL, err);
 }
 
+/* The carrier stores the end in a moment: the answer shall show it. One that
+ * takes longer (a full disk) is answered as it stands. */
+static void await_end(struct hub *h, job_id id)
+{
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_timeout(&root, END_SHOWN_MS);
+	struct err err = ERR_INIT;
+	bool over = false;
+
+	while (!over) {
+		CLEANUP(job_fini) struct job job = {0};
+
+		over = store_job_get(h->store, id, &job, &err) <= 0 ||
+		       job_status_is_final(job.status) ||
+		       ctx_sleep(&ctx, END_LOOK_MS, &err) < 0;
+	}
+}
+
 static int end_session(struct hub *h, const struct job *job,
     enum job_status status, struct err *err)
 {
@@ -195,8 +215,10 @@ static int end_session(struct hub *h, const struct job *job,
 		    job_status_name(job->status), job_status_name(status));
 	if (schedule_remove(h->schedule, job->id))
 		return end_waiting(h, job->id, &change, err);
-	if (live_end_session(h->live, job->id, status))
+	if (live_end_session(h->live, job->id, status)) {
+		await_end(h, job->id);
 		return 0;
+	}
 	return err_set(err, ERR_CONFLICT, "job_state",
 	    "The session is starting or ending: ask again in a moment");
 }

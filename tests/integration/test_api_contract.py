@@ -342,7 +342,7 @@ def test_a_session_is_driven_to_its_end(live: Hub) -> None:
 def test_a_session_ends_as_its_proxy_says(live: Hub, status: str) -> None:
     job_id = live.delegate()
     live.wait_status(job_id, "running")
-    assert set_status(live, job_id, status=status).status == 200
+    assert set_status(live, job_id, status=status).data["status"] == status
     job = live.wait_status(job_id, status)
     assert job["error"]
 
