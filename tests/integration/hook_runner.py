@@ -80,7 +80,8 @@ class Runner:
         bin_dir = os.path.join(self.root, "bin")
         os.makedirs(bin_dir)
         self.shim = shutil.copy(SHIM, bin_dir)
-        os.symlink(self.hook, os.path.join(bin_dir, "runnerhub-hook"))
+        # A copy: the build may lie where the runner's user cannot look.
+        shutil.copy(self.hook, os.path.join(bin_dir, "runnerhub-hook"))
 
     # -- what the runner puts into its requests
 
