@@ -15,7 +15,7 @@ from typing import Callable, Iterator
 import pytest
 
 from engine_api import Engine
-from hub import Hub
+from hub import Hub, sweep
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -58,6 +58,7 @@ def engine() -> Iterator[Engine]:
     engine = Engine()
     assert engine.answers()
     yield engine
+    sweep(engine)
     if started:
         _script("engine", "stop")
 

@@ -18,6 +18,17 @@ from engine_api import Engine
 
 FINAL = ("completed", "failed", "cancelled")
 
+_HUB_IDS: set[str] = set()  # of the hubs that were closed
+
+
+def sweep(engine: Engine) -> None:
+    """Networks that the engine finished making for a hub that had died in the
+    middle of asking for one, after its close() had looked."""
+    for hub_id in _HUB_IDS:
+        for network in engine.networks(f"runnerhub.hub={hub_id}"):
+            engine.remove_network(network["Id"])
+
+
 # What a sanitizer or our own panic leaves in a log.
 _REPORTS = re.compile(
     r"ERROR: (Address|Leak|Memory)Sanitizer|WARNING: ThreadSanitizer|"
@@ -289,6 +300,8 @@ class Hub:
     def _remove_kept(self) -> None:
         """What a hub keeps for its next start, which never comes here: its
         network and its firewall table."""
+        if self.hub_id:
+            _HUB_IDS.add(self.hub_id)
         for network in self.networks():
             self.engine.remove_network(network["Id"])
         if self.hub_id and os.geteuid() == 0 and shutil.which("nft"):

@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
 import fault_points  # noqa: E402
 from engine_api import Engine  # noqa: E402
-from hub import FINAL, Hub, wait_for  # noqa: E402
+from hub import FINAL, Hub, sweep, wait_for  # noqa: E402
 from survival import (StepCounter, check_history, check_nothing_left,  # noqa: E402
                       check_steps_once, full_log, log_is_ended, numbered, numbered_lines)
 
@@ -287,6 +287,7 @@ def main() -> int:
     try:
         torture.run(args.kills, args.check_every)
         torture.hub.close()
+        sweep(torture.hub.engine)
     except (Violation, AssertionError) as error:
         print(f"torture: FAILED after {torture.acknowledged} jobs, --seed {args.seed}\n"
               f"{error}\nstate and log: {torture.hub.dir}", flush=True)
