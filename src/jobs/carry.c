@@ -18,23 +18,6 @@ enum { ENTER_AGAIN_MS = 1000 };
 
 /* -- the end ----------------------------------------------------------- */
 
-static char *result_json(const struct carry *c)
-{
-	struct buf out;
-	struct json j;
-
-	buf_init(&out, 4 * 1024 * 1024);
-	json_init(&j, &out);
-	json_obj(&j);
-	progress_write(&c->progress, &c->spec, true, &j);
-	json_end(&j);
-	if (out.overflow) {
-		buf_fini(&out);
-		return mem_strdup("{\"steps\":[],\"truncated\":true}");
-	}
-	return buf_steal(&out, NULL);
-}
-
 static void log_end(struct carry *c, const struct outcome *o)
 {
 	log_info(&c->ctx, "job ended",
@@ -81,7 +64,8 @@ static int store_until_kept(
 
 static void store_end(struct carry *c, struct outcome *o)
 {
-	CLEANUP(mem_free) char *result = result_json(c);
+	CLEANUP(mem_free) char *result =
+	    progress_result(&c->progress, &c->spec);
 	struct job_change change = {
 	    .from = {JOB_QUEUED, JOB_ASSIGNED, JOB_RUNNING, JOB_PENDING},
 	    .to = o->status,

@@ -10,7 +10,11 @@
 #include "base/mem.h"
 
 /* Of a whole job, in memory and in its result; the log has all of it. */
-enum { SUMMARY_MAX = 1024 * 1024, OUTPUTS_MAX = 1024 * 1024 };
+enum {
+	SUMMARY_MAX = 1024 * 1024,
+	OUTPUTS_MAX = 1024 * 1024,
+	RESULT_MAX = 4 * 1024 * 1024,
+};
 
 void progress_init(struct progress *p, size_t nsteps)
 {
@@ -362,4 +366,21 @@ void progress_write(const struct progress *p, const struct spec *spec,
 			/* past the maximum the rest is left out */
 			IGNORE(buf_append_str(&summary, p->steps[i].summary));
 	json_kstr(j, "summary", summary.len > 0 ? buf_str(&summary) : NULL);
+}
+
+char *progress_result(const struct progress *p, const struct spec *spec)
+{
+	struct buf out;
+	struct json j;
+
+	buf_init(&out, RESULT_MAX);
+	json_init(&j, &out);
+	json_obj(&j);
+	progress_write(p, spec, true, &j);
+	json_end(&j);
+	if (out.overflow) {
+		buf_fini(&out);
+		return mem_strdup("{\"steps\":[],\"truncated\":true}");
+	}
+	return buf_steal(&out, NULL);
 }

@@ -66,4 +66,8 @@ void step_describe(const struct step_progress *s, size_t index,
 void progress_write(const struct progress *p, const struct spec *spec,
     bool over, struct json *j);
 
+/* The result of an ended job as the store keeps it, a JSON object; one that
+ * is too large says so instead. For mem_free. */
+char *progress_result(const struct progress *p, const struct spec *spec);
+
 #endif

@@ -90,19 +90,12 @@ static char *result_from_log(struct hub *h, const struct job *job)
 	CLEANUP(spec_fini) struct spec spec = {0};
 	char id[UUID_TEXT_LEN];
 	struct err err = ERR_INIT;
-	struct buf out;
-	struct json j;
 
 	if (spec_load(&spec, job->spec, &err) < 0)
 		return NULL;
 	progress_init(&p, spec.nsteps);
 	IGNORE(progress_load(&p, h->spool, uuid_text(job->id.u, id), &err));
-	buf_init(&out, 4 * 1024 * 1024);
-	json_init(&j, &out);
-	json_obj(&j);
-	progress_write(&p, &spec, true, &j);
-	json_end(&j);
-	return buf_steal(&out, NULL);
+	return progress_result(&p, &spec);
 }
 
 static int end_lost(
