@@ -45,10 +45,10 @@ struct backend_ops {
 	    struct err *err);
 	/* 0 with the step's exit code, whatever that is. */
 	int (*run_script_step)(void *self, const struct ctx *ctx,
-	    const struct hook_container *step, const json_t *state,
+	    const struct container_wish *step, const json_t *state,
 	    int *ret_exit_code, struct err *err);
 	int (*run_container_step)(void *self, const struct ctx *ctx,
-	    const struct hook_container *step, const json_t *state,
+	    const struct container_wish *step, const json_t *state,
 	    int *ret_exit_code, struct err *err);
 	/* May be called at any time and any number of times. */
 	int (*cleanup_job)(void *self, const struct ctx *ctx,

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "containers/context.h"
 #include "hook/direct_internal.h"
 
 #define CANCELED_EXIT 130
@@ -159,7 +160,7 @@ static int step_path(struct direct *d, const struct ctx *ctx, const char *image,
     const struct words *prepend, char **ret, struct err *err)
 {
 	CLEANUP(engine_image_fini) struct engine_image info = {.env = NULL};
-	const char *path = DIRECT_DEFAULT_PATH;
+	const char *path = CONTAINER_DEFAULT_PATH;
 
 	if (prepend->n == 0)
 		return 0;
@@ -172,7 +173,7 @@ static int step_path(struct direct *d, const struct ctx *ctx, const char *image,
 }
 
 static int run_image(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *step, const char *image, const char *network,
+    const struct container_wish *step, const char *image, const char *network,
     int *ret_exit_code, struct err *err)
 {
 	struct run run = {.d = d};
@@ -199,7 +200,7 @@ static int run_image(struct direct *d, const struct ctx *ctx,
 }
 
 static int run_on(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *step, const char *network, int *ret_exit_code,
+    const struct container_wish *step, const char *network, int *ret_exit_code,
     struct err *err)
 {
 	struct ctx root = ctx_root(), sweep;
@@ -221,7 +222,7 @@ static int run_on(struct direct *d, const struct ctx *ctx,
 }
 
 int direct_run_container_step(void *self, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, int *ret_exit_code,
+    const struct container_wish *step, const json_t *state, int *ret_exit_code,
     struct err *err)
 {
 	const char *network =

@@ -9,20 +9,18 @@
  *   step.c            run_script_step
  *   ending.c          ending what runs inside within the runner's patience
  *   container_step.c  run_container_step
- *   context.c         the build context of a Dockerfile
  */
 #ifndef HOOK_DIRECT_INTERNAL_H
 #define HOOK_DIRECT_INTERNAL_H
 
+#include "containers/body.h"
+#include "containers/document.h"
 #include "engine/engine.h"
 #include "engine/run.h"
-#include "hook/body.h"
 #include "hook/direct.h"
 #include "hook/output.h"
 
 #define DIRECT_LABEL "runnerhub.hook"
-#define DIRECT_DEFAULT_PATH                                                    \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct direct {
 	const struct hook_settings *settings;
@@ -53,9 +51,7 @@ int direct_find_paths(
 
 /* -- images.c ---------------------------------------------------------- */
 int direct_image(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *c, struct err *err) MUST_CHECK;
-/* The X-Registry-Auth value; to wipe and mem_free. Pure. */
-char *registry_auth(const struct hook_container *c);
+    const struct container_wish *c, struct err *err) MUST_CHECK;
 
 /* A network of its own for a job, or for a step without one: nobody else's
  * containers are on it. */
@@ -65,13 +61,13 @@ int direct_network(struct direct *d, const struct ctx *ctx,
 
 /* -- containers.c ------------------------------------------------------ */
 struct direct_container {
-	const struct hook_container *container;
+	const struct container_wish *container;
 	const char *image;
 	const char *kind; /* "job", "svc0", "step": ends its name */
 	const char *network;
 	const char *const *aliases;
 	const char *path;
-	const struct hook_mount *roots; /* see mount_rules */
+	const struct wish_mount *roots; /* see mount_rules */
 	size_t nroots;
 	bool keep_alive, with_ports;
 };
@@ -82,12 +78,6 @@ int direct_create(struct direct *d, const struct ctx *ctx,
  * json_decref. */
 int direct_document(struct direct *d, const struct ctx *ctx, const char *id,
     json_t **ret, struct err *err) MUST_CHECK;
-/* Value at "A.B.C" of a document; NULL: none. */
-const json_t *document_at(const json_t *doc, const char *path);
-/* PATH of its environment, else the usual; borrowed from doc. */
-const char *document_path(const json_t *doc);
-/* NetworkSettings.Ports as {"6379":"32768"}. */
-json_t *document_ports(const json_t *doc);
 /* Prints the last lines of both streams, folded under a title. */
 void direct_print_logs(
     struct direct *d, const struct ctx *ctx, const char *id, const char *title);
@@ -101,10 +91,10 @@ int direct_prepare_job(void *self, const struct ctx *ctx,
     const struct hook_envelope *job, struct hook_prepared *ret,
     struct err *err);
 int direct_run_script_step(void *self, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, int *ret_exit_code,
+    const struct container_wish *step, const json_t *state, int *ret_exit_code,
     struct err *err);
 int direct_run_container_step(void *self, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, int *ret_exit_code,
+    const struct container_wish *step, const json_t *state, int *ret_exit_code,
     struct err *err);
 
 /* -- health.c ---------------------------------------------------------- */
@@ -135,10 +125,5 @@ struct ending {
  * -1: it could not be ended, or the stream broke. */
 int ending_read(
     const struct ending *e, const struct ctx *ctx, struct err *err) MUST_CHECK;
-
-/* -- context.c --------------------------------------------------------- */
-/* A tar of the directory into an unlinked file in temp (NULL: /tmp). */
-int context_tar(const char *directory, const char *temp, int *ret_fd,
-    struct err *err) MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "hook/words.h"
+#include "containers/wish.h"
 
 #define ENVELOPE_MAX ((size_t)16 * 1024 * 1024)
 
@@ -24,32 +24,6 @@ enum hook_command {
 };
 const char *hook_command_name(enum hook_command command);
 
-struct hook_mount {
-	const char *user;   /* "src:dst:ro" as a workflow has it, or NULL */
-	const char *source; /* path of the runner's, volume name, or NULL */
-	const char *target;
-	bool read_only;
-};
-
-/* A container, or a step in one. Texts are borrowed from the envelope; lists
- * end with NULL and are never NULL themselves. */
-struct hook_container {
-	const char *image;      /* NULL: none */
-	const char *dockerfile; /* NULL: none; a path of the runner's */
-	const char *entry_point;
-	const char *working_dir;
-	const char *create_options;
-	const char *alias; /* the service's name, when the runner tells it */
-	struct words entry_args;   /* pieces: see words_split_pieces */
-	struct words prepend_path; /* directories */
-	struct words env;          /* "NAME=value" */
-	struct words ports;
-	struct hook_mount *system_mounts, *user_mounts;
-	size_t nsystem_mounts, nuser_mounts;
-	bool has_registry;
-	const char *registry_user, *registry_password, *registry_server;
-};
-
 struct hook_envelope {
 	enum hook_command command;
 	const char *response_file; /* NULL: none */
@@ -57,8 +31,8 @@ struct hook_envelope {
 	/* prepare_job: the job's container and its services. The step
 	 * commands: the step is in container. */
 	bool has_container;
-	struct hook_container container;
-	struct hook_container *services;
+	struct container_wish container;
+	struct container_wish *services;
 	size_t nservices;
 	json_t *doc; /* owns the texts */
 };

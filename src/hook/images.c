@@ -5,56 +5,15 @@
  */
 #include <string.h>
 
-#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "containers/registry.h"
 #include "hook/direct_internal.h"
 
 #define PULL_ATTEMPTS 3
 #define PULL_PAUSE_MS INT64_C(2000)
 /* Some GB over a slow line. */
 #define PULL_MS INT64_C(3600000)
-
-/* RFC 4648 section 5, padded: what the engine decodes. */
-static void base64url(const char *in, size_t len, struct buf *out)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz"
-				     "0123456789-_";
-
-	for (size_t i = 0; i < len; i += 3) {
-		size_t have = len - i < 3 ? len - i : 3;
-		unsigned v = (unsigned)(unsigned char)in[i] << 16;
-
-		if (have > 1)
-			v |= (unsigned)(unsigned char)in[i + 1] << 8;
-		if (have > 2)
-			v |= (unsigned char)in[i + 2];
-		for (size_t k = 0; k < 4; k++, v <<= 6)
-			buf_append_char(
-			    out, k <= have ? digits[v >> 18 & 63] : '=');
-	}
-}
-
-char *registry_auth(const struct hook_container *c)
-{
-	CLEANUP(buf_fini) struct buf text = {.max = 65536};
-	struct buf coded = {.max = 2 * 65536};
-	struct json j;
-
-	json_init(&j, &text);
-	json_obj(&j);
-	json_kstr(&j, "username", c->registry_user);
-	json_kstr(&j, "password", c->registry_password);
-	/* The runner sends no server for Docker Hub. */
-	json_kstr(&j, "serveraddress",
-	    c->registry_server != NULL ? c->registry_server
-				       : "https://index.docker.io/v1/");
-	json_end(&j);
-	base64url(buf_str(&text), text.len, &coded);
-	secret_wipe(text.data, text.len);
-	return buf_steal(&coded, NULL);
-}
 
 static void say_progress(void *arg, const char *line)
 {
@@ -63,7 +22,7 @@ static void say_progress(void *arg, const char *line)
 }
 
 static int pull(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *c, struct err *err)
+    const struct container_wish *c, struct err *err)
 {
 	char *auth = c->has_registry ? registry_auth(c) : NULL;
 	struct ctx limited = ctx_with_timeout(ctx, PULL_MS);
@@ -91,7 +50,7 @@ static int pull(struct direct *d, const struct ctx *ctx,
 }
 
 int direct_image(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *c, struct err *err)
+    const struct container_wish *c, struct err *err)
 {
 	CLEANUP(engine_image_fini) struct engine_image info = {.env = NULL};
 

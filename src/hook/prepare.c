@@ -29,13 +29,13 @@ struct preparation {
 /* -- do both see the same files? --------------------------------------- */
 
 /* The mount through which the runner's temporary directory is seen. */
-static const struct hook_mount *mount_of_temp(
-    const struct hook_container *c, const char *temp)
+static const struct wish_mount *mount_of_temp(
+    const struct container_wish *c, const char *temp)
 {
-	const struct hook_mount *best = NULL;
+	const struct wish_mount *best = NULL;
 
 	for (size_t i = 0; i < c->nsystem_mounts; i++) {
-		const struct hook_mount *m = &c->system_mounts[i];
+		const struct wish_mount *m = &c->system_mounts[i];
 
 		if (m->source != NULL && m->target != NULL &&
 		    path_is_below(temp, m->source) &&
@@ -67,7 +67,7 @@ static int check_files(struct preparation *p, const struct ctx *ctx,
     const char *id, struct err *err)
 {
 	const char *temp = p->d->settings->temp;
-	const struct hook_mount *m =
+	const struct wish_mount *m =
 	    temp != NULL ? mount_of_temp(&p->job->container, temp) : NULL;
 	CLEANUP(fd_close) int fd = -1;
 	char unique[33], *here, *inside;
@@ -114,7 +114,7 @@ static int start(struct preparation *p, const struct ctx *ctx,
 static int make_job_container(
     struct preparation *p, const struct ctx *ctx, struct err *err)
 {
-	const struct hook_container *c = &p->job->container;
+	const struct container_wish *c = &p->job->container;
 	const struct direct_container wanted = {.container = c,
 	    .image = c->image,
 	    .kind = "job",
@@ -146,7 +146,7 @@ static char *image_alias(const char *image)
 static int make_service(
     struct preparation *p, const struct ctx *ctx, size_t index, struct err *err)
 {
-	const struct hook_container *c = &p->job->services[index];
+	const struct container_wish *c = &p->job->services[index];
 	struct hook_made *made = &p->made->services[index];
 	char kind[24], *alias;
 	const char *aliases[3] = {kind, NULL, NULL};

@@ -56,5 +56,6 @@ int settings_read(struct hook_settings *ret, struct err *err)
 		    "RUNNER_NAME is not set: runnerhub-hook is started by a "
 		    "runner, see docs/HOOKS.md");
 	TRY(read_pull(&ret->pull, err));
-	return policy_parse(env(POLICY_SETTING), &ret->policy, err);
+	return policy_parse(
+	    env(POLICY_SETTING), POLICY_SETTING, &ret->policy, err);
 }

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "hook/policy.h"
+#include "containers/policy.h"
+
+#define POLICY_SETTING "RUNNERHUB_HOOK_ALLOW"
 
 enum pull_policy { PULL_IF_MISSING, PULL_ALWAYS, PULL_NEVER };
 

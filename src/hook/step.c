@@ -130,7 +130,7 @@ static int send_signal(
 /* -- the exec ---------------------------------------------------------- */
 
 static char *step_path(struct direct *d, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state,
+    const struct container_wish *step, const json_t *state,
     const char *container, struct err *err)
 {
 	const char *known = json_string_value(json_object_get(state, "path"));
@@ -156,7 +156,7 @@ static bool has_path(const struct words *env)
 
 /* The step's variables; a PATH of its own wins over what is prepended. */
 static int step_env(struct step *s, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, struct words *env,
+    const struct container_wish *step, const json_t *state, struct words *env,
     struct err *err)
 {
 	char *path;
@@ -175,7 +175,7 @@ static int step_env(struct step *s, const struct ctx *ctx,
 }
 
 static int create(struct step *s, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, struct err *err)
+    const struct container_wish *step, const json_t *state, struct err *err)
 {
 	CLEANUP(words_fini) struct words args = {.v = NULL};
 	CLEANUP(words_fini) struct words argv = {.v = NULL};
@@ -264,7 +264,7 @@ static int run(
 }
 
 int direct_run_script_step(void *self, const struct ctx *ctx,
-    const struct hook_container *step, const json_t *state, int *ret_exit_code,
+    const struct container_wish *step, const json_t *state, int *ret_exit_code,
     struct err *err)
 {
 	struct step s = {.d = self,

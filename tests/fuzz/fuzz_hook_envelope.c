@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void look(const struct hook_container *c)
+static void look(const struct container_wish *c)
 {
 	if (c->env.v == NULL)
 		return; /* never reached in the request */

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "hook/create_options.h"
+#include "containers/create_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,7 +43,7 @@ static void check(const struct create_options *o)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct policy nothing = {{false}};
+	const struct policy nothing = {.setting = "SETTING"};
 	char *text = mem_strndup(size > 0 ? (const char *)data : "", size);
 	struct create_options o;
 	struct err err = ERR_INIT;

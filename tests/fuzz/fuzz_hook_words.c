@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "hook/words.h"
+#include "containers/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

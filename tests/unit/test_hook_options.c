@@ -13,13 +13,14 @@
 
 #include "base/defs.h"
 #include "base/mem.h"
-#include "hook/body.h"
+#include "containers/body.h"
+#include "containers/registry.h"
+#include "containers/values.h"
 #include "hook/direct_internal.h"
-#include "hook/values.h"
 
-static const struct policy nothing;
-static const struct policy everything = {
-    {true, true, true, true, true, true, true, true}};
+static const struct policy nothing = {.setting = POLICY_SETTING};
+static const struct policy everything = {.setting = POLICY_SETTING,
+    .granted = {true, true, true, true, true, true, true, true}};
 
 /* Consumes actual. */
 static void expect_json(json_t *actual, const char *wanted)
@@ -311,7 +312,7 @@ static void folder_remove(struct folder *f)
 static int judge(const struct folder *f, const struct policy *policy,
     const char *source, bool read_only, struct err *err)
 {
-	const struct hook_mount roots[] = {
+	const struct wish_mount roots[] = {
 	    {.source = f->work, .target = "/__w"},
 	    {.source = f->tools, .target = "/__e", .read_only = true}};
 	const struct paths same = {.n = 0};
@@ -366,14 +367,16 @@ static void policy_names(void **state)
 	struct policy p;
 
 	(void)state;
-	assert_int_equal(policy_parse(NULL, &p, &err), 0);
-	assert_int_equal(policy_parse(" , ", &p, &err), 0);
+	assert_int_equal(policy_parse(NULL, POLICY_SETTING, &p, &err), 0);
+	assert_int_equal(policy_parse(" , ", POLICY_SETTING, &p, &err), 0);
 	assert_false(p.granted[POLICY_PRIVILEGED]);
-	assert_int_equal(policy_parse("devices,privileged", &p, &err), 0);
+	assert_int_equal(
+	    policy_parse("devices,privileged", POLICY_SETTING, &p, &err), 0);
 	assert_true(p.granted[POLICY_PRIVILEGED] && p.granted[POLICY_DEVICES]);
 	assert_false(p.granted[POLICY_HOST_MOUNTS]);
-	assert_int_equal(policy_parse("privilege", &p, &err), -1);
-	assert_int_equal(policy_parse("all", &p, &err), -1);
+	assert_int_equal(
+	    policy_parse("privilege", POLICY_SETTING, &p, &err), -1);
+	assert_int_equal(policy_parse("all", POLICY_SETTING, &p, &err), -1);
 }
 
 /* -- paths -------------------------------------------------------------------
@@ -448,7 +451,7 @@ static void own_container_is_found(void **state)
 /* RFC 4648 url-safe digits with padding, by python3's base64. */
 static void credentials_are_a_header(void **state)
 {
-	const struct hook_container c = {.has_registry = true,
+	const struct container_wish c = {.has_registry = true,
 	    .registry_user = "u",
 	    .registry_password = "p\xc3\xbf\xc3\xbe?>",
 	    .registry_server = "ghcr.io"};

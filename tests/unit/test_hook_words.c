@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/defs.h"
-#include "hook/words.h"
+#include "containers/words.h"
 
 static const struct vector {
 	const char *text;

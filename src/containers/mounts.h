@@ -4,15 +4,15 @@
  * Type "bind" (Source a path of the runner's), "volume" (Source a name, or
  * absent for an anonymous one) or "tmpfs".
  */
-#ifndef HOOK_MOUNTS_H
-#define HOOK_MOUNTS_H
+#ifndef CONTAINERS_MOUNTS_H
+#define CONTAINERS_MOUNTS_H
 
 #include <jansson.h>
 
 #include "base/err.h"
-#include "hook/envelope.h"
-#include "hook/paths.h"
-#include "hook/policy.h"
+#include "containers/paths.h"
+#include "containers/policy.h"
+#include "containers/wish.h"
 
 /* A source that begins with "/" is a path, else a volume's name, NULL an
  * anonymous volume. ERR_INVALID when target is no absolute path. Pure. */
@@ -30,14 +30,14 @@ struct mount_rules {
 	const struct paths *paths;
 	/* A workflow's bind may come from below these (the runner's own
 	 * mounts); the job's container is made from them. */
-	const struct hook_mount *roots;
+	const struct wish_mount *roots;
 	size_t nroots;
 	const char *volume_prefix; /* namespaces named volumes */
 };
 
 /* The runner's own mounts, appended to out as the engine takes them; the
  * engine's socket is left out and *ret_socket_dropped set, unless granted. */
-int mounts_put_system(json_t *out, const struct hook_mount *mounts, size_t n,
+int mounts_put_system(json_t *out, const struct wish_mount *mounts, size_t n,
     const struct mount_rules *rules, bool *ret_socket_dropped,
     struct err *err) MUST_CHECK;
 /* What a workflow wishes for, judged by policy: ERR_FORBIDDEN tells. Reads

@@ -1,12 +1,12 @@
 /* The create document: see body.h. Called by containers.c for the job's
  * container, its services and container steps. */
-#include "hook/body.h"
+#include "containers/body.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "hook/values.h"
+#include "containers/values.h"
 
 /* Every engine image has it, and it needs no signal or clock to wait. */
 static const char *const keep_alive[] = {"tail", "-f", "/dev/null", NULL};
@@ -36,7 +36,7 @@ static void put(json_t *object, const char *key, const char *value)
 
 static int put_command(struct maker *m, struct err *err)
 {
-	const struct hook_container *c = m->body->container;
+	const struct container_wish *c = m->body->container;
 	CLEANUP(words_fini) struct words args = {.v = NULL};
 	const char *entry[] = {c->entry_point, NULL};
 
@@ -89,11 +89,11 @@ static void put_env(struct maker *m)
 
 static int put_mounts(struct maker *m, struct body_made *made, struct err *err)
 {
-	const struct hook_container *c = m->body->container;
+	const struct container_wish *c = m->body->container;
 	json_t *mounts = option_list(m->host, "Mounts");
 
 	for (size_t i = 0; i < c->nuser_mounts; i++) {
-		const struct hook_mount *u = &c->user_mounts[i];
+		const struct wish_mount *u = &c->user_mounts[i];
 
 		TRY(mount_wish(m->options.mounts, u->source, u->target,
 		    u->read_only, err));
@@ -146,7 +146,7 @@ static void put_labels(struct maker *m)
 
 static int make(struct maker *m, struct body_made *made, struct err *err)
 {
-	const struct hook_container *c = m->body->container;
+	const struct container_wish *c = m->body->container;
 	char *text;
 
 	put(m->doc, "Image", m->body->image);

@@ -3,8 +3,8 @@
  * 2.6.5): single quotes, double quotes with backslash escapes, backslash.
  * Nothing is expanded: "$HOME" stays as it is. Pure.
  */
-#ifndef HOOK_WORDS_H
-#define HOOK_WORDS_H
+#ifndef CONTAINERS_WORDS_H
+#define CONTAINERS_WORDS_H
 
 #include <stddef.h>
 

@@ -3,15 +3,15 @@
  * reads them. The special ones are in create_special.c; docs/HOOKS.md lists
  * what this table takes.
  */
-#include "hook/create_options.h"
+#include "containers/create_options.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/parse.h"
-#include "hook/values.h"
-#include "hook/words.h"
+#include "containers/values.h"
+#include "containers/words.h"
 
 int option_bad(const struct option_input *in, struct err *err, const char *why)
 {

@@ -3,8 +3,8 @@
  * when both stand on one file system; a runner that is in a container itself
  * sees mounts of the host's directories under other names.
  */
-#ifndef HOOK_PATHS_H
-#define HOOK_PATHS_H
+#ifndef CONTAINERS_PATHS_H
+#define CONTAINERS_PATHS_H
 
 #include <stdbool.h>
 #include <stddef.h>

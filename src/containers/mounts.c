@@ -4,7 +4,7 @@
  * Binds are "Mounts" of the engine's API, which refuses a source that is not
  * there; "Binds" would make an empty directory on the host.
  */
-#include "hook/mounts.h"
+#include "containers/mounts.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
-#include "hook/values.h"
+#include "containers/values.h"
 
 #define HOST_PATH_MAX 8192
 
@@ -227,11 +227,11 @@ static bool is_socket(const char *path)
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-int mounts_put_system(json_t *out, const struct hook_mount *mounts, size_t n,
+int mounts_put_system(json_t *out, const struct wish_mount *mounts, size_t n,
     const struct mount_rules *rules, bool *ret_socket_dropped, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct hook_mount *m = &mounts[i];
+		const struct wish_mount *m = &mounts[i];
 
 		if (m->source == NULL || m->source[0] != '/' ||
 		    m->target == NULL || m->target[0] != '/')

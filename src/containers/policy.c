@@ -1,5 +1,5 @@
 /* The grants and their names: see policy.h. Documented in docs/HOOKS.md. */
-#include "hook/policy.h"
+#include "containers/policy.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,16 +26,16 @@ static int grant_one(
 			return 0;
 		}
 	return err_set(err, ERR_INVALID, "bad_setting",
-	    POLICY_SETTING " names \"%.*s\", which is none of privileged, "
-			   "devices, host-mounts, engine-socket, "
-			   "host-namespaces, capabilities, security-opt, "
-			   "runtime",
-	    (int)(len < 64 ? len : 64), name);
+	    "%s names \"%.*s\", which is none of privileged, devices, "
+	    "host-mounts, engine-socket, host-namespaces, capabilities, "
+	    "security-opt, runtime",
+	    policy->setting, (int)(len < 64 ? len : 64), name);
 }
 
-int policy_parse(const char *list, struct policy *ret, struct err *err)
+int policy_parse(
+    const char *list, const char *setting, struct policy *ret, struct err *err)
 {
-	struct policy policy = {{false}};
+	struct policy policy = {.setting = setting};
 	const char *at = list != NULL ? list : "";
 
 	while (*at != '\0') {
@@ -64,6 +64,6 @@ int policy_need(const struct policy *policy, enum policy_grant grant,
 	va_end(ap);
 	return err_set(err, ERR_FORBIDDEN, "forbidden_option",
 	    "%s is not allowed on this runner; its administrator can allow it "
-	    "with " POLICY_SETTING "=%s",
-	    text, names[grant]);
+	    "with %s=%s",
+	    text, policy->setting, names[grant]);
 }

@@ -1,5 +1,5 @@
 /* Sizes, durations and ports: see values.h. */
-#include "hook/values.h"
+#include "containers/values.h"
 
 #include <ctype.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* Path translation: see paths.h. Filled by self.c, used for every mount. */
-#include "hook/paths.h"
+#include "containers/paths.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The word splitter: see words.h. Called with what a workflow's author wrote,
  * and with commands of the runner. */
-#include "hook/words.h"
+#include "containers/words.h"
 
 #include <stdbool.h>
 #include <string.h>

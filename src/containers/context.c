@@ -16,7 +16,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/tar.h"
-#include "hook/direct_internal.h"
+#include "containers/context.h"
 
 #define DEPTH_MAX   128
 #define CONTEXT_MAX (UINT64_C(8) * 1024 * 1024 * 1024)

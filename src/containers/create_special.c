@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 #include "base/parse.h"
-#include "hook/create_options.h"
-#include "hook/mounts.h"
-#include "hook/values.h"
+#include "containers/create_options.h"
+#include "containers/mounts.h"
+#include "containers/values.h"
 
 int option_privileged(const struct option_input *in, struct err *err)
 {

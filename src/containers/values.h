@@ -2,8 +2,8 @@
  * Values as the docker command line writes them, for create_options.c and
  * for the runner's port mappings. All pure; the whole text must match.
  */
-#ifndef HOOK_VALUES_H
-#define HOOK_VALUES_H
+#ifndef CONTAINERS_VALUES_H
+#define CONTAINERS_VALUES_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -3,19 +3,19 @@
  * the workflow over it, everything that is a mount judged by policy. Touches
  * the file system only to resolve the sources of mounts.
  */
-#ifndef HOOK_BODY_H
-#define HOOK_BODY_H
+#ifndef CONTAINERS_BODY_H
+#define CONTAINERS_BODY_H
 
 #include "base/buf.h"
-#include "hook/create_options.h"
-#include "hook/mounts.h"
+#include "containers/create_options.h"
+#include "containers/mounts.h"
 
 struct body_label {
 	const char *key, *value;
 };
 
 struct body {
-	const struct hook_container *container;
+	const struct container_wish *container;
 	const char *image;
 	const char *network;
 	const char *alias; /* its name there beside those of options */

@@ -3,13 +3,13 @@
  * API, by an allow-list: a flag that is not in the table is refused, one that
  * reaches beyond the job's containers needs a grant of policy.h. Pure.
  */
-#ifndef HOOK_CREATE_OPTIONS_H
-#define HOOK_CREATE_OPTIONS_H
+#ifndef CONTAINERS_CREATE_OPTIONS_H
+#define CONTAINERS_CREATE_OPTIONS_H
 
 #include <jansson.h>
 
 #include "base/err.h"
-#include "hook/policy.h"
+#include "containers/policy.h"
 
 struct create_options {
 	json_t *config;   /* fields of the create document's top level */

@@ -1,16 +1,14 @@
 /*
  * What a workflow may ask of the engine. Everything that reaches beyond its
  * own containers is refused unless the runner's administrator grants it by
- * name in RUNNERHUB_HOOK_ALLOW. Pure.
+ * name, in the setting that the policy names. Pure.
  */
-#ifndef HOOK_POLICY_H
-#define HOOK_POLICY_H
+#ifndef CONTAINERS_POLICY_H
+#define CONTAINERS_POLICY_H
 
 #include <stdbool.h>
 
 #include "base/err.h"
-
-#define POLICY_SETTING "RUNNERHUB_HOOK_ALLOW"
 
 enum policy_grant {
 	POLICY_PRIVILEGED,      /* --privileged */
@@ -25,13 +23,14 @@ enum policy_grant {
 };
 
 struct policy {
+	const char *setting; /* for messages: "RUNNERHUB_HOOK_ALLOW" */
 	bool granted[POLICY_GRANTS];
 };
 
 /* "privileged,devices"; NULL or "": nothing. An unknown name is
  * ERR_INVALID: a grant that is mistyped must not look like one. */
-int policy_parse(
-    const char *list, struct policy *ret, struct err *err) MUST_CHECK;
+int policy_parse(const char *list, const char *setting, struct policy *ret,
+    struct err *err) MUST_CHECK;
 /* 0 when granted, else ERR_FORBIDDEN "forbidden_option" with a line that
  * names what was asked for and the setting that would allow it. */
 int policy_need(const struct policy *policy, enum policy_grant grant,
