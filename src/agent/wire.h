@@ -37,13 +37,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION     1
+#define WIRE_VERSION     2 /* 1: no INPUT, SIGNAL, tunnel, RUN flags */
 #define WIRE_HEADER_LEN  8
 #define WIRE_PAYLOAD_MAX (1024 * 1024)
 #define WIRE_RING_BYTES  (512 * 1024)
 #define WIRE_OUT_MAX     (64 * 1024) /* payload of one OUT record */
 #define WIRE_STEP_NONE   0xffff
-#define WIRE_STALE_MS    2000 /* silence of a hub that attaches anew */
+#define WIRE_STALE_MS    2000         /* silence of a hub that attaches anew */
+#define WIRE_INPUT_MAX   (256 * 1024) /* bytes of one INPUT */
+/* Connections of the container's processes to the hub, see WIRE_TUN_OPEN. */
+#define WIRE_TUNNEL_PATH   "/run/runnerhub/hub.sock"
+#define WIRE_TUNNELS_MAX   32
+#define WIRE_TUNNEL_WINDOW (64 * 1024)
 
 enum wire_type {
 	/* agent -> hub, not records */
@@ -51,10 +56,25 @@ enum wire_type {
 			   u64 next offset, u32 last seq accepted,
 			   u16 active step or WIRE_STEP_NONE */
 	WIRE_PONG = 2,
+	/*
+	 * The tunnel: a process of the container has connected to
+	 * WIRE_TUNNEL_PATH. Neither records nor commands: a new connection of
+	 * the channel ends all of them, and whoever was behind connects again.
+	 * Each side may send WIRE_TUNNEL_WINDOW bytes of a connection beyond
+	 * what the other has acknowledged; ids are the agent's and not reused
+	 * on one connection of the channel.
+	 */
+	WIRE_TUN_OPEN = 3,  /* u32 id */
+	WIRE_TUN_DATA = 4,  /* u32 id, then bytes */
+	WIRE_TUN_ACK = 5,   /* u32 id, u32 bytes passed on since the last */
+	WIRE_TUN_CLOSE = 6, /* u32 id: both directions are over */
 	/* hub -> agent, not commands */
 	WIRE_WELCOME = 16, /* u64 offset: everything before it is kept */
 	WIRE_ACK = 17,     /* u64 offset */
 	WIRE_PING = 18,
+	WIRE_TUN_DATA_DOWN = 19, /* as the agent's own, the other way */
+	WIRE_TUN_ACK_DOWN = 20,
+	WIRE_TUN_CLOSE_DOWN = 21,
 	/* hub -> agent, commands: payload starts with u32 seq */
 	WIRE_JOB = 32,    /* struct wire_job, see below; once, before RUN */
 	WIRE_RUN = 33,    /* a step, see below; header.step is its number */
@@ -62,6 +82,13 @@ enum wire_type {
 			     after the grace SIGKILL to all but the agent; the
 			     step ends with flag WIRE_END_CANCELLED */
 	WIRE_EXIT = 35,   /* kill everything, exit 0 */
+	WIRE_SIGNAL = 36, /* u32 signal number: to every process of step
+			     header.step, when it runs */
+	WIRE_INPUT = 37,  /* for step header.step: u64 offset of the first byte
+			     in all of its input, u32 flags (WIRE_INPUT_END),
+			     then bytes. Bytes it has already are passed over, a
+			     gap is ignored (the hub sends in order). At most
+			     WIRE_INPUT_MAX may be untaken */
 	/* agent -> hub, records; payload starts with i64 wall-clock ns */
 	WIRE_RECORD_BASE = 64,
 	WIRE_OUT = 64,        /* stream 1|2; then the bytes, masked */
@@ -83,14 +110,25 @@ enum wire_type {
  *   "uid:gid", "name:group": resolved with the container's own /etc/passwd
  *   and /etc/group), pairs env (every step has them), list masks (raw secret
  *   values: masked in OUT, OUTPUTS, SUMMARY with base/mask.h), string
- *   workspace (created, owned by the user, default cwd), u32 flags (0).
+ *   workspace (created, owned by the user, default cwd), u32 flags
+ *   (WIRE_JOB_TUNNEL: listen on WIRE_TUNNEL_PATH, for every user).
  * WIRE_RUN:  u32 seq, u32 kind (0: script, 1: argv), string name,
  *   kind 0: string shell ("" = `bash -eo pipefail` when bash is present, else
  *   `sh -e`; else a command line split at spaces, "{0}" = the script file,
  *   appended when absent), string script; kind 1: list argv;
  *   pairs env, string cwd ("" = workspace; relative to it), u64 timeout_ms
- *   (0: none), u32 grace_ms between SIGTERM and SIGKILL.
+ *   (0: none), u32 grace_ms between SIGTERM and SIGKILL. Then, where the hub
+ *   knows an agent of version 2: u32 flags (enum wire_run_flag), list of
+ *   directories to put before PATH (the step's own, else the container's).
  */
+enum wire_job_flag { WIRE_JOB_TUNNEL = 1 };
+enum wire_run_flag {
+	WIRE_RUN_INPUT = 1, /* INPUT becomes its standard input, else empty */
+	WIRE_RUN_PIPES = 2, /* two pipes: "{in}" and "{out}" in argv become
+			       the descriptors of the end that it reads (INPUT)
+			       and of the one that it writes (dropped) */
+};
+enum wire_input_flag { WIRE_INPUT_END = 1 };
 enum wire_end_flag {
 	WIRE_END_SIGNALED = 1,  /* code is the signal's number */
 	WIRE_END_TIMEOUT = 2,   /* the agent ended it: step timeout */

@@ -80,6 +80,47 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
  * proxy-complete). ERR_CONFLICT for a job that the hub drives. */
 int hub_session_status(struct hub *h, job_id id, enum job_status status,
     const char *runner_id, struct err *err) MUST_CHECK;
+/* -- driving a session (docs/SESSIONS.md is the contract) -------------- */
+/*
+ * Any thread. When a call returns 0, done is called exactly once, later, on
+ * the carrier's thread (it must not block); -1: refused at once, done is not
+ * called: ERR_NOT_FOUND, ERR_INVALID (names the field), ERR_CONFLICT codes
+ * "not_a_session", "session_not_running", "step_running", "input_gap",
+ * ERR_LIMIT "session_busy" (too many calls wait). Each renews the lease.
+ */
+struct session_answer {
+	const struct err *err; /* NULL: done */
+	int step;
+	bool existed;    /* a step of that key was there already */
+	uint64_t offset; /* input: taken so far */
+};
+typedef void (*session_done)(void *arg, const struct session_answer *a);
+/* body: the JSON of POST .../steps; copied, wiped after use. */
+int hub_session_step(struct hub *h, job_id id, const char *body, size_t len,
+    session_done done, void *arg, struct err *err) MUST_CHECK;
+int hub_session_signal(struct hub *h, job_id id, int step, int signo,
+    session_done done, void *arg, struct err *err) MUST_CHECK;
+/* data is copied, wiped after use; at most SESSION_INPUT_MAX. */
+#define SESSION_INPUT_MAX (1024 * 1024)
+int hub_session_input(struct hub *h, job_id id, int step, uint64_t offset,
+    const void *data, size_t len, bool end, session_done done, void *arg,
+    struct err *err) MUST_CHECK;
+/* Renews the lease of an open session; ret: its status, also when over. */
+int hub_session_heartbeat(
+    struct hub *h, job_id id, enum job_status *ret, struct err *err) MUST_CHECK;
+/* As hub_session_status for an end, with what the proxy tells of it. */
+struct session_end {
+	enum job_status status; /* a final one */
+	bool has_exit_code;
+	int exit_code;
+	const char *error; /* words, NULL: none */
+};
+int hub_session_complete(struct hub *h, job_id id,
+    const struct session_end *end, struct err *err) MUST_CHECK;
+/* Where processes inside nested sessions reach the API: the path of the unix
+ * socket of the HTTP server. Borrowed; before the first session starts. */
+void hub_set_api_socket(struct hub *h, const char *path);
+
 /* Why a job waits; false when it does not. */
 bool hub_explain(struct hub *h, const struct job *job, char code[32],
     char *words, size_t size);

@@ -34,6 +34,12 @@ struct request {
 	bool has_github_job_id;
 	int64_t github_job_id;
 	char *warnings; /* JSON array text, NULL: none */
+	/* Sessions: {"container":{...},"services":[{...}]} with the registries'
+	 * credentials alone, in memory only; NULL: none. */
+	struct secret *registries;
+	/* Set by the caller after request_parse, from who asks. Borrowed. */
+	const char *runner_id; /* a runner's token opens it; NULL: no */
+	const char *parent_id; /* opened inside that nested session; NULL: no */
 };
 void request_fini(struct request *r);
 static inline void request_fini_guard(struct request *r)

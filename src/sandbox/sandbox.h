@@ -62,8 +62,29 @@ bool sandboxes_host_exposed(struct sandboxes *s, char *why, size_t size);
 struct sandbox_limits {
 	int64_t memory_bytes, nano_cpus, pids;
 };
+enum sandbox_profile {
+	SANDBOX_STRICT, /* all capabilities dropped but CHOWN, SETUID, SETGID */
+	SANDBOX_RUNNER, /* the engine's less NET_RAW and MKNOD; sudo works */
+};
 struct sandbox_spec {
 	const char *image;
+	enum sandbox_profile profile;
+	/*
+	 * Sessions: the document (JSON) of POST /containers/create that
+	 * containers/body.h made. It counts for what ours does not say: mounts,
+	 * ports, tmpfs, labels, devices ... are added; image, command, user,
+	 * limits beyond ours never. NULL: none.
+	 */
+	const char *document;
+	const char *platform; /* of that document; NULL: the engine's */
+	/* Unpacked at / before it starts (links into work directories). */
+	const void *files;
+	size_t files_len;
+	/* The session's own network, see session_network.h; NULL: as below. */
+	const char *session_network;
+	const char *const *aliases; /* its names there, NULL-terminated */
+	/* "volume:/path[:ro]", NULL-terminated; NULL: none. */
+	const char *const *volumes;
 	struct sandbox_limits limits;
 	const char *network;    /* NULL: the configured mode */
 	const char *job_id;     /* labels of cold containers; NULL: warm */

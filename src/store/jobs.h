@@ -56,7 +56,8 @@ struct job {
 	char *repository;
 	char *workflow;    /* may be NULL */
 	char *runner_name; /* the proxy, may be NULL */
-	char *runner_id;   /* may be NULL */
+	char *runner_id;   /* sessions: whose token opened it; may be NULL */
+	char *parent_id;   /* the nested session it was opened in, or NULL */
 	char *labels;      /* JSON array text */
 	char *metadata;    /* JSON object text: sha, ref, eventName, actor */
 	char *spec;        /* JSON object text: image, steps, env, ... never
@@ -76,6 +77,7 @@ struct job {
 	char *result; /* JSON object text: steps, oom, usage, ...; or NULL */
 	bool cancel_requested;
 	int64_t lease_until; /* sessions: wall ns, 0: none */
+	char *session; /* JSON object text: what was made for it, or NULL */
 	int64_t created_at, started_at, completed_at, updated_at; /* wall ns */
 	struct job_phases phases;
 	bool first_step_begun; /* never run again after this */
@@ -144,7 +146,8 @@ struct job_change {
 	bool clear_container; /* sandbox_id, container_id := NULL */
 	bool set_exit_code;
 	int exit_code;
-	const char *result; /* JSON */
+	const char *result;  /* JSON */
+	const char *session; /* JSON */
 	int64_t not_before;
 	bool count_try;
 	int64_t lease_until;
@@ -185,6 +188,8 @@ int store_job_secrets(struct store *s, job_id id, struct secret **ret,
 
 struct job_filter {
 	const char *repository; /* NULL: any */
+	const char *runner_id;  /* NULL: any; text of a UUID */
+	const char *parent_id;  /* NULL: any */
 	enum job_status status; /* 0: any */
 	int64_t from_ns, to_ns; /* created_at, 0: open */
 	int64_t page, limit;    /* 1-based */

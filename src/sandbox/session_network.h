@@ -1,0 +1,22 @@
+/*
+ * A session's own network: its containers find each other by name and nobody
+ * else reaches them; host services are denied as on the hub's own bridge. A
+ * network of the engine, from the range network.sessionSubnet, with the label
+ * runnerhub.session=<job id>.
+ */
+#ifndef SANDBOX_SESSION_NETWORK_H
+#define SANDBOX_SESSION_NETWORK_H
+
+#include "sandbox/sandbox.h"
+
+/* "runnerhub-s-<16 hex of the job id's end>" */
+#define SESSION_NETWORK_LEN 40
+void session_network_name(const char *job_id, char ret[SESSION_NETWORK_LEN]);
+/* Idempotent for one job. ERR_LIMIT when no part of the range is free. */
+int session_network_make(struct sandboxes *s, const struct ctx *ctx,
+    const char *job_id, struct err *err) MUST_CHECK;
+/* Gone is fine. Its containers must be gone. */
+int session_network_remove(struct sandboxes *s, const struct ctx *ctx,
+    const char *job_id, struct err *err) MUST_CHECK;
+
+#endif
