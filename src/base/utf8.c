@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static bool cont(const unsigned char *p, size_t len, size_t i)
 {
@@ -47,4 +48,32 @@ bool utf8_valid(const char *s, size_t len)
 		len -= n;
 	}
 	return true;
+}
+
+/* C0, DEL and C1 (0xc2 0x80-0x9f) drive terminals. */
+static bool is_control(const char *s, size_t seq)
+{
+	return (unsigned char)s[0] < 0x20 || s[0] == 0x7f ||
+	       (seq == 2 && (unsigned char)s[0] == 0xc2 &&
+		   (unsigned char)s[1] < 0xa0);
+}
+
+const char *utf8_clean(const char *text, char *out, size_t max)
+{
+	size_t n = 0, seq, len = strlen(text);
+
+	for (size_t i = 0; i < len; i += seq) {
+		seq = utf8_sequence(text + i, len - i);
+		if (n + (seq > 0 ? seq : 1) + 1 > max)
+			break;
+		if (seq == 0 || is_control(text + i, seq)) {
+			out[n++] = text[i] == '\n' ? ' ' : '?';
+			seq = seq > 0 ? seq : 1;
+			continue;
+		}
+		memcpy(out + n, text + i, seq);
+		n += seq;
+	}
+	out[n] = '\0';
+	return out;
 }

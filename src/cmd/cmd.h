@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/ctx.h"
 #include "base/err.h"
 #include "config/config.h"
 
@@ -90,6 +91,7 @@ struct invocation {
 	struct args args;
 	struct config *config;   /* NULL when the command takes none */
 	const struct options *o; /* of config */
+	struct ctx ctx;          /* of its calls; without deadline */
 	bool json;               /* --json */
 };
 /*

@@ -196,12 +196,13 @@ void doctor_hub(struct patient *p, struct finding *f)
 {
 	CLEANUP(client_close) struct client *c = NULL;
 	CLEANUP(json_decref) json_t *reply = NULL;
+	struct ctx ctx = ctx_root();
 	struct err err = ERR_INIT;
 	int status;
 
-	if (client_open(&c, p->o, &err) < 0)
+	if (command_client(&c, p->o, &err) < 0)
 		finding_set(f, DOCTOR_FAIL, "%s", err.msg);
-	else if (client_get_any(c, "/health", &status, &reply, &err) == 0)
+	else if (client_get_any(c, &ctx, "/health", &status, &reply, &err) == 0)
 		judge_health(p, p->o->url, status, reply, f);
 	else
 		finding_set(f, DOCTOR_SKIP, "no hub answers at %s", p->o->url);

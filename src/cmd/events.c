@@ -103,10 +103,9 @@ static void build_target(const struct args *a, struct buf *out)
 
 /* Until something that waiting does not help. The hub must answer the first
  * time; later it may be away as long as it likes. */
-static int watch(
-    struct client *c, const char *target, struct watch *w, struct err *err)
+static int watch(struct client *c, const struct ctx *ctx, const char *target,
+    struct watch *w, struct err *err)
 {
-	struct ctx root = ctx_root();
 	int64_t pause = RETRY_FIRST_MS;
 	bool connected = false;
 	char header[96];
@@ -116,7 +115,7 @@ static int watch(
 		snprintf(
 		    header, sizeof(header), "Last-Event-ID: %s", w->sse.id);
 		w->seen = false;
-		rc = client_stream(c, target,
+		rc = client_stream(c, ctx, target,
 		    w->sse.id[0] != '\0' ? header : NULL, on_bytes, w, err);
 		connected = connected || rc == 0 || w->seen;
 		if (rc < 0 && (!connected || (err->kind != ERR_UNAVAILABLE &&
@@ -128,7 +127,7 @@ static int watch(
 		sse_reset(&w->sse);
 		err_clear(err);
 		ui_live("the hub is away, trying again");
-		TRY(ctx_sleep(&root, pause, err));
+		TRY(ctx_sleep(ctx, pause, err));
 		pause = pause * 2 < RETRY_MAX_MS ? pause * 2 : RETRY_MAX_MS;
 	}
 }
@@ -152,8 +151,9 @@ static int events_run(int argc, char **argv)
 	if (last != NULL)
 		snprintf(w.sse.id, sizeof(w.sse.id), "%s", last);
 	sse_reset(&w.sse);
-	if (client_open(&c, v.o, &err) == 0)
-		IGNORE(watch(c, buf_str(&target), &w, &err)); /* only fails */
+	if (command_client(&c, v.o, &err) == 0)
+		IGNORE(watch(
+		    c, &v.ctx, buf_str(&target), &w, &err)); /* only fails */
 	sse_fini(&w.sse);
 	return command_fail(&err);
 }

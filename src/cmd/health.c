@@ -37,8 +37,8 @@ static int health_run(int argc, char **argv)
 
 	if (!invocation_begin(&v, &command_health, argc, argv, &rc))
 		return rc;
-	if (client_open(&c, v.o, &err) < 0 ||
-	    client_get_any(c, "/health", &status, &reply, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0 ||
+	    client_get_any(c, &v.ctx, "/health", &status, &reply, &err) < 0)
 		return command_fail(&err);
 	if (reply_str(reply, "status", NULL) == NULL) {
 		err_set(&err, ERR_INTERNAL, NULL,

@@ -90,7 +90,7 @@ static int begin(struct invocation *v, const struct command *command, int argc,
 bool invocation_begin(struct invocation *v, const struct command *command,
     int argc, char **argv, int *ret_exit)
 {
-	*v = (struct invocation){0};
+	*v = (struct invocation){.ctx = ctx_root()};
 	if (begin(v, command, argc, argv, ret_exit) < 0)
 		return false;
 	v->json = args_has(&v->args, "json");

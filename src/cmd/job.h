@@ -11,8 +11,8 @@ int job_exit_code(const json_t *job);
 
 /* Polls until the job has ended, showing on a terminal what it waits for;
  * outlives restarts of the hub for a minute. *ret is the caller's. */
-int job_wait_end(
-    struct client *c, const char *id, json_t **ret, struct err *err) MUST_CHECK;
+int job_wait_end(struct client *c, const struct ctx *ctx, const char *id,
+    json_t **ret, struct err *err) MUST_CHECK;
 
 struct job_log_options {
 	const char *tail; /* NULL: all */
@@ -21,7 +21,7 @@ struct job_log_options {
 };
 /* The job's output to stdout until it has ended, through restarts of the
  * hub. */
-int job_follow_log(struct client *c, const char *id,
+int job_follow_log(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct err *err) MUST_CHECK;
 
 /* "completed with exit code 0 after 1.2 s" */

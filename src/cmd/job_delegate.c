@@ -23,8 +23,8 @@ static int stay(struct client *c, const struct invocation *v, const char *id,
 	    id, id);
 	ui_on_interrupt(hint);
 	if (args_has(&v->args, "follow"))
-		TRY(job_follow_log(c, id, &lo, err));
-	return job_wait_end(c, id, ret_job, err);
+		TRY(job_follow_log(c, &v->ctx, id, &lo, err));
+	return job_wait_end(c, &v->ctx, id, ret_job, err);
 }
 
 static void say_end(const json_t *job)
@@ -46,7 +46,8 @@ static int delegate(struct client *c, const struct invocation *v,
 	const char *id;
 	char clean[80];
 
-	TRY(client_call(c, "POST", "/api/jobs/delegate", request, &reply, err));
+	TRY(client_call(
+	    c, &v->ctx, "POST", "/api/jobs/delegate", request, &reply, err));
 	reply_warnings(reply);
 	data = json_object_get(reply, "data");
 	id = reply_str(data, "delegationId", NULL);
@@ -88,7 +89,7 @@ static int delegate_run(int argc, char **argv)
 		return strcmp(err.code, "usage") == 0
 			   ? command_usage_error(&command_job_delegate, &err)
 			   : command_fail(&err);
-	if (client_open(&c, v.o, &err) < 0 ||
+	if (command_client(&c, v.o, &err) < 0 ||
 	    delegate(c, &v, request, &rc, &err) < 0)
 		return command_fail(&err);
 	return rc;

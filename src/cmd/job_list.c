@@ -102,8 +102,9 @@ static int list_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_job_list, argc, argv, &rc))
 		return rc;
 	build_target(&v.args, &target);
-	if (client_open(&c, v.o, &err) < 0 ||
-	    client_call(c, "GET", buf_str(&target), NULL, &reply, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0 ||
+	    client_call(
+		c, &v.ctx, "GET", buf_str(&target), NULL, &reply, &err) < 0)
 		return command_fail(&err);
 	if (v.json) {
 		reply_print(json_object_get(reply, "data"), false);

@@ -74,12 +74,13 @@ static bool can_resume(const struct job_log_options *lo)
 }
 
 /* After a stream ended: 1 the job has ended as well, 0 go on, -1. */
-static int has_ended(struct client *c, const char *id, struct err *err)
+static int has_ended(
+    struct client *c, const struct ctx *ctx, const char *id, struct err *err)
 {
 	CLEANUP(mem_free) char *path = client_job_path(id, "");
 	CLEANUP(json_decref) json_t *job = NULL;
 
-	TRY(client_get(c, path, &job, err));
+	TRY(client_get(c, ctx, path, &job, err));
 	return job_is_final(job);
 }
 
@@ -91,27 +92,26 @@ static bool is_passing(const struct err *err)
 }
 
 /* One stream to its end, and whether that was the end of all: 1, 0 or -1. */
-static int follow_once(struct client *c, const char *id,
+static int follow_once(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct sink *sink, struct err *err)
 {
 	CLEANUP(mem_free) char *path = log_path(id, lo, "follow", sink->bytes);
 
-	TRY(client_stream(c, path, NULL, take, sink, err));
-	return has_ended(c, id, err);
+	TRY(client_stream(c, ctx, path, NULL, take, sink, err));
+	return has_ended(c, ctx, id, err);
 }
 
-int job_follow_log(struct client *c, const char *id,
+int job_follow_log(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct err *err)
 {
 	struct sink sink = {.terminal = ui_stdout_is_terminal() && !lo->json};
-	struct ctx root = ctx_root();
 	int64_t away_since = 0;
 	uint64_t before;
 	int rc;
 
 	for (;;) {
 		before = sink.bytes;
-		rc = follow_once(c, id, lo, &sink, err);
+		rc = follow_once(c, ctx, id, lo, &sink, err);
 		if (rc > 0)
 			return 0;
 		if (rc < 0 &&
@@ -129,12 +129,12 @@ int job_follow_log(struct client *c, const char *id,
 		if (rc < 0)
 			ui_live("the hub is away, trying again");
 		err_clear(err);
-		TRY(ctx_sleep(&root, RETRY_MS, err));
+		TRY(ctx_sleep(ctx, RETRY_MS, err));
 	}
 }
 
 /* The last lines of a job that goes on: one JSON answer, which has a limit. */
-static int print_tail(struct client *c, const char *id,
+static int print_tail(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct sink *sink, struct err *err)
 {
 	CLEANUP(mem_free) char *path = log_path(id, lo, NULL, 0);
@@ -142,7 +142,7 @@ static int print_tail(struct client *c, const char *id,
 	const json_t *text, *entry;
 	size_t i;
 
-	TRY(client_get(c, path, &data, err));
+	TRY(client_get(c, ctx, path, &data, err));
 	json_array_foreach(json_object_get(data, "entries"), i, entry)
 	    reply_print(entry, true);
 	text = json_object_get(data, "logs");
@@ -157,18 +157,18 @@ static int print_tail(struct client *c, const char *id,
 
 /* What is there now, streamed wherever the hub can: a log may be larger than
  * what one answer should hold. */
-static int print_log(struct client *c, const char *id,
+static int print_log(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct err *err)
 {
 	CLEANUP(mem_free) char *path = NULL;
 	struct sink sink = {.terminal = ui_stdout_is_terminal() && !lo->json};
-	int ended = has_ended(c, id, err);
+	int ended = has_ended(c, ctx, id, err);
 
 	TRY(ended);
 	if (!ended && lo->tail != NULL)
-		return print_tail(c, id, lo, &sink, err);
+		return print_tail(c, ctx, id, lo, &sink, err);
 	path = log_path(id, lo, ended ? "follow" : "download", 0);
-	return client_stream(c, path, NULL, take, &sink, err);
+	return client_stream(c, ctx, path, NULL, take, &sink, err);
 }
 
 static int read_options(
@@ -204,11 +204,12 @@ static int logs_run(int argc, char **argv)
 		return rc;
 	if (read_options(&v, &lo, &err) < 0)
 		return command_usage_error(&command_job_logs, &err);
-	if (client_open(&c, v.o, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0)
 		return command_fail(&err);
 	id = args_operand(&v.args, 0);
-	rc = args_has(&v.args, "follow") ? job_follow_log(c, id, &lo, &err)
-					 : print_log(c, id, &lo, &err);
+	rc = args_has(&v.args, "follow")
+		 ? job_follow_log(c, &v.ctx, id, &lo, &err)
+		 : print_log(c, &v.ctx, id, &lo, &err);
 	return rc < 0 ? command_fail(&err) : EXIT_OK;
 }
 

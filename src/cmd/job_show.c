@@ -204,8 +204,8 @@ static int show_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_job_show, argc, argv, &rc))
 		return rc;
 	path = client_job_path(args_operand(&v.args, 0), "");
-	if (client_open(&c, v.o, &err) < 0 ||
-	    client_get(c, path, &job, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0 ||
+	    client_get(c, &v.ctx, path, &job, &err) < 0)
 		return command_fail(&err);
 	if (v.json)
 		reply_print(job, false);
@@ -236,8 +236,8 @@ static int cancel_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_job_cancel, argc, argv, &rc))
 		return rc;
 	path = client_job_path(args_operand(&v.args, 0), "/cancel");
-	if (client_open(&c, v.o, &err) < 0 ||
-	    client_call(c, "POST", path, NULL, &reply, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0 ||
+	    client_call(c, &v.ctx, "POST", path, NULL, &reply, &err) < 0)
 		return command_fail(&err);
 	if (v.json)
 		reply_print(reply, false);

@@ -49,17 +49,16 @@ static void show_waiting(const json_t *job)
 	ui_live(line);
 }
 
-int job_wait_end(
-    struct client *c, const char *id, json_t **ret, struct err *err)
+int job_wait_end(struct client *c, const struct ctx *ctx, const char *id,
+    json_t **ret, struct err *err)
 {
 	CLEANUP(mem_free) char *path = client_job_path(id, "");
-	struct ctx root = ctx_root();
 	int64_t pause = POLL_FIRST_MS, away_since = 0;
 
 	for (;;) {
 		CLEANUP(json_decref) json_t *job = NULL;
 
-		if (client_get(c, path, &job, err) == 0) {
+		if (client_get(c, ctx, path, &job, err) == 0) {
 			away_since = 0;
 			if (job_is_final(job)) {
 				ui_live_clear();
@@ -78,7 +77,7 @@ int job_wait_end(
 			ui_live("the hub is away, trying again");
 			err_clear(err);
 		}
-		TRY(ctx_sleep(&root, pause, err));
+		TRY(ctx_sleep(ctx, pause, err));
 		pause =
 		    pause * 3 / 2 < POLL_MAX_MS ? pause * 3 / 2 : POLL_MAX_MS;
 	}
@@ -118,8 +117,8 @@ static int wait_run(int argc, char **argv)
 
 	if (!invocation_begin(&v, &command_job_wait, argc, argv, &rc))
 		return rc;
-	if (client_open(&c, v.o, &err) < 0 ||
-	    job_wait_end(c, args_operand(&v.args, 0), &job, &err) < 0)
+	if (command_client(&c, v.o, &err) < 0 ||
+	    job_wait_end(c, &v.ctx, args_operand(&v.args, 0), &job, &err) < 0)
 		return command_fail(&err);
 	if (v.json) {
 		reply_print(job, false);

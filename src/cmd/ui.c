@@ -87,29 +87,7 @@ void ui_print(const struct buf *text)
 
 const char *ui_clean(const char *text, char *out, size_t max)
 {
-	size_t n = 0, seq, len;
-
-	if (text == NULL)
-		text = "-";
-	len = strlen(text);
-	for (size_t i = 0; i < len; i += seq) {
-		seq = utf8_sequence(text + i, len - i);
-		if (n + (seq > 0 ? seq : 1) + 1 > max)
-			break;
-		/* C0, DEL and C1 (0xc2 0x80-0x9f) drive terminals */
-		if (seq == 0 || (unsigned char)text[i] < 0x20 ||
-		    text[i] == 0x7f ||
-		    (seq == 2 && (unsigned char)text[i] == 0xc2 &&
-			(unsigned char)text[i + 1] < 0xa0)) {
-			out[n++] = text[i] == '\n' ? ' ' : '?';
-			seq = seq > 0 ? seq : 1;
-			continue;
-		}
-		memcpy(out + n, text + i, seq);
-		n += seq;
-	}
-	out[n] = '\0';
-	return out;
+	return utf8_clean(text != NULL ? text : "-", out, max);
 }
 
 const char *ui_duration(double ms, char out[32])
