@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-enum kind { TRANSITION, NOTE, FIRST_STEP, REQUEST_CANCEL };
+enum kind { TRANSITION, NOTE, REQUEST_CANCEL };
 
 struct change {
 	struct write write; /* first */
@@ -97,6 +97,7 @@ static int check_state(const struct change *c, struct err *err)
 	"  CASE WHEN ? = 1 THEN NULL ELSE container_id END),"                  \
 	" exit_code = COALESCE(?, exit_code),"                                 \
 	" result = COALESCE(?, result),"                                       \
+	" session = COALESCE(?, session),"                                     \
 	" not_before_ns = COALESCE(?, not_before_ns),"                         \
 	" lease_until_ns = COALESCE(?, lease_until_ns),"                       \
 	" tries = tries + ?,"                                                  \
@@ -125,6 +126,7 @@ static void bind_common(struct db_stmt *st, const struct change *c)
 	else
 		db_bind_null(st);
 	db_bind_text(st, w->result);
+	db_bind_text(st, w->session);
 	db_bind_int_or_null(st, w->not_before);
 	db_bind_int_or_null(st, w->lease_until);
 	db_bind_int(st, w->count_try);
@@ -266,23 +268,6 @@ static int run_note(struct tx *tx, struct write *write, struct err *err)
 	return add_history(tx, c, err);
 }
 
-static int run_first_step(struct tx *tx, struct write *write, struct err *err)
-{
-	static const char sql[] =
-	    "UPDATE jobs SET first_step_begun = 1, updated_at = ?"
-	    " WHERE id = ? AND status = ?";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	struct change *c = (struct change *)write;
-
-	TRY(read_current(tx->db, c, err));
-	TRY(check_state(c, err));
-	TRY(db_use(tx->db, sql, &st, err));
-	db_bind_text(st, c->now);
-	db_bind_textn(st, c->id_text, UUID_TEXT_LEN - 1);
-	db_bind_text(st, job_status_name(c->found));
-	return run_exactly_one(st, c, err);
-}
-
 /* Nothing to do, and no second history row, for an ended job or a repeat. */
 static int run_request_cancel(
     struct tx *tx, struct write *write, struct err *err)
@@ -344,14 +329,6 @@ int store_job_note(struct store *s, job_id id, const struct job_change *change,
 	};
 
 	return change_run(s, &c, run_note, err);
-}
-
-int store_job_first_step(struct store *s, job_id id, struct err *err)
-{
-	struct job_change wanted = {.from = {JOB_RUNNING}};
-	struct change c = {.kind = FIRST_STEP, .id = id, .wanted = &wanted};
-
-	return change_run(s, &c, run_first_step, err);
 }
 
 int store_job_request_cancel(struct store *s, job_id id, const char *who,

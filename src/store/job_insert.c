@@ -18,6 +18,7 @@ enum text {
 	T_RUN_ID,
 	T_RUNNER_NAME,
 	T_RUNNER_ID,
+	T_PARENT_ID,
 	T_IMAGE,
 	T_LABELS,
 	T_METADATA,
@@ -71,6 +72,7 @@ static void collect_texts(const struct job *j, const char *ret[T_COUNT])
 	ret[T_RUN_ID] = j->run_id;
 	ret[T_RUNNER_NAME] = j->runner_name;
 	ret[T_RUNNER_ID] = j->runner_id;
+	ret[T_PARENT_ID] = j->parent_id;
 	ret[T_IMAGE] = j->image;
 	ret[T_LABELS] = j->labels != NULL ? j->labels : "[]";
 	ret[T_METADATA] = j->metadata != NULL ? j->metadata : "{}";
@@ -82,7 +84,8 @@ static struct job numbers_of(const struct job *j)
 	struct job n = *j;
 
 	n.external_id = n.run_id = n.repository = n.workflow = NULL;
-	n.runner_name = n.runner_id = n.labels = n.metadata = n.spec = NULL;
+	n.runner_name = n.runner_id = n.parent_id = NULL;
+	n.labels = n.metadata = n.spec = n.session = NULL;
 	n.image = n.sandbox_id = n.container_id = NULL;
 	n.reason_code = n.reason = n.result = NULL;
 	return n;
@@ -135,11 +138,11 @@ static int insert_row(struct db *db, const struct insert *in, struct err *err)
 {
 	static const char sql[] =
 	    "INSERT INTO jobs (repository, workflow_name, job_name, run_id,"
-	    " runner_name, runner_id, image, labels, metadata, spec, id,"
-	    " github_job_id, attempt, status, is_session, has_secrets,"
+	    " runner_name, runner_id, parent_id, image, labels, metadata, spec,"
+	    " id, github_job_id, attempt, status, is_session, has_secrets,"
 	    " priority, spec_hash, lease_until_ns, not_before_ns, created_at,"
 	    " updated_at, phase_queued_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	    " ON CONFLICT (repository, run_id, job_name, attempt) DO NOTHING";
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	const struct job *j = &in->numbers;

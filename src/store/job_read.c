@@ -3,8 +3,8 @@
  * a borrowed reader connection; never waits for the writer.
  *
  * Cost beside n jobs: get and open list O(log n); a page is found through
- * an index; totals without a repository or dates come from the counters,
- * others count index entries (linear in the matching ones).
+ * an index; totals by status alone come from the counters, others count
+ * index entries (linear in the matching ones).
  */
 #include <string.h>
 
@@ -126,19 +126,37 @@ static int list_read(struct db_stmt *st, struct job_list *ret, struct err *err)
 #define BY_REPOSITORY "repository = ? AND"
 #define BY_BOTH       "status = ? AND repository = ? AND"
 
-static const char *const page_sql[2][2] = {
-    {SELECT_PAGE(""), SELECT_PAGE(BY_REPOSITORY)},
-    {SELECT_PAGE(BY_STATUS), SELECT_PAGE(BY_BOTH)},
-};
-static const char *const count_sql[2][2] = {
-    {SELECT_COUNT(""), SELECT_COUNT(BY_REPOSITORY)},
-    {SELECT_COUNT(BY_STATUS), SELECT_COUNT(BY_BOTH)},
-};
+#define BY_RUNNER "runner_id = ? AND "
+#define BY_PARENT "parent_id = ? AND "
+/* By [status][repository], of whom `own` says. */
+#define EACH(select, own)                                                      \
+	{                                                                      \
+		{select(own), select(own BY_REPOSITORY)},                      \
+		{                                                              \
+			select(own BY_STATUS), select(own BY_BOTH)             \
+		}                                                              \
+	}
+#define EACH_OWNER(select)                                                     \
+	{                                                                      \
+		{EACH(select, ""), EACH(select, BY_PARENT)},                   \
+		{                                                              \
+			EACH(select, BY_RUNNER),                               \
+			    EACH(select, BY_RUNNER BY_PARENT)                  \
+		}                                                              \
+	}
 
-static int use_filtered(struct db *db, const char *const sql[2][2],
+/* [runner][parent][status][repository]: does the filter name one? */
+typedef const char *const filtered_sql[2][2][2][2];
+static filtered_sql page_sql = EACH_OWNER(SELECT_PAGE);
+static filtered_sql count_sql = EACH_OWNER(SELECT_COUNT);
+
+static int use_filtered(struct db *db, filtered_sql sql,
     const struct job_filter *f, struct db_stmt **ret, struct err *err)
 {
-	return db_use(db, sql[f->status != 0][f->repository != NULL], ret, err);
+	return db_use(db,
+	    sql[f->runner_id != NULL][f->parent_id != NULL][f->status != 0]
+	       [f->repository != NULL],
+	    ret, err);
 }
 
 static void bind_filter(struct db_stmt *st, const struct job_filter *f,
@@ -146,6 +164,10 @@ static void bind_filter(struct db_stmt *st, const struct job_filter *f,
 {
 	job_id_floor(f->from_ns, from);
 	job_id_ceiling(f->to_ns != 0 ? f->to_ns : INT64_MAX, to);
+	if (f->runner_id != NULL)
+		db_bind_text(st, f->runner_id);
+	if (f->parent_id != NULL)
+		db_bind_text(st, f->parent_id);
 	if (f->status != 0)
 		db_bind_text(st, job_status_name(f->status));
 	if (f->repository != NULL)
@@ -173,7 +195,8 @@ static int count_total(struct store *s, struct db *db,
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	char from[UUID_TEXT_LEN], to[UUID_TEXT_LEN];
 
-	if (f->repository == NULL && f->from_ns == 0 && f->to_ns == 0) {
+	if (f->repository == NULL && f->runner_id == NULL &&
+	    f->parent_id == NULL && f->from_ns == 0 && f->to_ns == 0) {
 		*ret = total_from_counters(s, f->status);
 		return 0;
 	}

@@ -77,6 +77,7 @@ static void read_identity(struct db_stmt *st, struct job *j)
 	j->external_id = db_col_strdup(st);
 	j->runner_name = db_col_strdup(st);
 	j->runner_id = db_col_strdup(st);
+	j->parent_id = db_col_strdup(st);
 	j->labels = db_col_strdup(st);
 	j->metadata = db_col_strdup(st);
 	j->spec = db_col_strdup(st);
@@ -97,7 +98,7 @@ static void read_state(struct db_stmt *st, struct job *j)
 	j->result = db_col_strdup(st);
 	j->cancel_requested = db_col_int(st) != 0;
 	j->lease_until = db_col_int(st);
-	j->first_step_begun = db_col_int(st) != 0;
+	j->session = db_col_strdup(st);
 }
 
 int job_read_row(struct db_stmt *st, struct job *j, struct err *err)

@@ -64,9 +64,9 @@ bool job_status_may_follow(enum job_status from, enum job_status to)
 void job_fini(struct job *j)
 {
 	char *const owned[] = {j->external_id, j->run_id, j->repository,
-	    j->workflow, j->runner_name, j->runner_id, j->labels, j->metadata,
-	    j->spec, j->image, j->sandbox_id, j->container_id, j->reason_code,
-	    j->reason, j->result};
+	    j->workflow, j->runner_name, j->runner_id, j->parent_id, j->labels,
+	    j->metadata, j->spec, j->image, j->sandbox_id, j->container_id,
+	    j->reason_code, j->reason, j->result, j->session};
 
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		mem_free(owned[i]);

@@ -80,7 +80,6 @@ struct job {
 	char *session; /* JSON object text: what was made for it, or NULL */
 	int64_t created_at, started_at, completed_at, updated_at; /* wall ns */
 	struct job_phases phases;
-	bool first_step_begun; /* never run again after this */
 };
 void job_fini(struct job *j); /* frees the strings; zeroed job is fine */
 static inline void job_fini_guard(struct job *j)
@@ -168,9 +167,6 @@ int store_job_transition(struct store *s, job_id id,
  * is given. */
 int store_job_note(struct store *s, job_id id, const struct job_change *change,
     const char *event_type, struct err *err) MUST_CHECK;
-/* Sets first_step_begun durably; ERR_CONFLICT when the job is not running. */
-int store_job_first_step(
-    struct store *s, job_id id, struct err *err) MUST_CHECK;
 /* Marks the wish; returns the status it found. Changes nothing on an ended
  * job or the second time. */
 int store_job_request_cancel(struct store *s, job_id id, const char *who,

@@ -97,8 +97,23 @@ static const char SCHEMA_1[] =
     " name TEXT NOT NULL PRIMARY KEY,"
     " sealed BLOB NOT NULL);";
 
+/* Sessions inside sessions, and runners with tokens. Few jobs have either
+ * id: the indexes hold those alone. */
+static const char SCHEMA_2[] =
+    "ALTER TABLE jobs ADD COLUMN parent_id TEXT;"
+    "ALTER TABLE jobs ADD COLUMN session TEXT;"
+    "CREATE INDEX jobs_by_runner ON jobs (runner_id, id)"
+    " WHERE runner_id IS NOT NULL;"
+    "CREATE INDEX jobs_by_parent ON jobs (parent_id, id)"
+    " WHERE parent_id IS NOT NULL;"
+    "ALTER TABLE runners ADD COLUMN token_hash BLOB;"
+    "ALTER TABLE runners ADD COLUMN roots TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE runners ADD COLUMN made TEXT;"
+    "ALTER TABLE runners ADD COLUMN job_id TEXT;";
+
 static const char *const migrations[] = {
     SCHEMA_1,
+    SCHEMA_2,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -13,13 +13,13 @@
 
 #define LIST_LIMIT_MAX 1000
 #define RUNNER_COLUMNS                                                         \
-	"id, name, type, status, labels, repository, container_id, "           \
-	"last_heartbeat, created_at, updated_at"
+	"id, name, type, status, labels, repository, container_id, roots, "    \
+	"made, job_id, last_heartbeat, created_at, updated_at"
 
 void runner_fini(struct runner *r)
 {
 	char *const owned[] = {r->name, r->type, r->status, r->labels,
-	    r->repository, r->container_id};
+	    r->repository, r->container_id, r->roots, r->made, r->job_id};
 
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		mem_free(owned[i]);
@@ -109,6 +109,82 @@ int store_runner_touch(struct store *s, const struct runner *seen,
 	return 0;
 }
 
+/* -- change ------------------------------------------------------------ */
+
+struct change {
+	struct write write; /* first */
+	const struct runner_change *wanted;
+	char id[UUID_TEXT_LEN];
+	char now[CLOCK_ISO_LEN];
+};
+
+/* NULL is bound for what stays, "" for what shall be NULL. */
+static const char CHANGE[] =
+    "UPDATE runners SET status = COALESCE(?, status),"
+    " labels = COALESCE(?, labels), roots = COALESCE(?, roots),"
+    " repository = NULLIF(COALESCE(?, repository), ''),"
+    " container_id = NULLIF(COALESCE(?, container_id), ''),"
+    " made = NULLIF(COALESCE(?, made), ''),"
+    " job_id = NULLIF(COALESCE(?, job_id), ''),"
+    " last_heartbeat = COALESCE(?, last_heartbeat),"
+    " updated_at = CASE WHEN status = COALESCE(?, status)"
+    "  AND labels = COALESCE(?, labels) AND roots = COALESCE(?, roots)"
+    "  AND COALESCE(repository, '') = COALESCE(?, repository, '')"
+    "  AND COALESCE(container_id, '') = COALESCE(?, container_id, '')"
+    "  AND COALESCE(made, '') = COALESCE(?, made, '')"
+    "  AND COALESCE(job_id, '') = COALESCE(?, job_id, '')"
+    "  THEN updated_at ELSE ? END WHERE id = ?";
+
+/* A list is never NULL: cleared, it is empty. */
+static const char *list_or(const char *text)
+{
+	return text != NULL && *text == '\0' ? "[]" : text;
+}
+
+static void bind_change(struct db_stmt *st, const struct runner_change *c)
+{
+	db_bind_text(st, c->status);
+	db_bind_text(st, list_or(c->labels));
+	db_bind_text(st, list_or(c->roots));
+	db_bind_text(st, c->repository);
+	db_bind_text(st, c->container_id);
+	db_bind_text(st, c->made);
+	db_bind_text(st, c->job_id);
+}
+
+static int no_such_runner(const char *id, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "runner_not_found",
+	    "there is no runner %s", id);
+}
+
+static int run_change(struct tx *tx, struct write *w, struct err *err)
+{
+	struct change *c = (struct change *)w;
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	TRY(db_use(tx->db, CHANGE, &st, err));
+	bind_change(st, c->wanted);
+	db_bind_text(st, c->wanted->heartbeat ? c->now : NULL);
+	bind_change(st, c->wanted);
+	db_bind_text(st, c->now);
+	db_bind_text(st, c->id);
+	TRY(db_run(st, err));
+	return db_changes(st) == 1 ? 0 : no_such_runner(c->id, err);
+}
+
+int store_runner_change(struct store *s, runner_id id,
+    const struct runner_change *change, struct err *err)
+{
+	struct change c = {.write = {.run = run_change}, .wanted = change};
+
+	MAGIC_CHECK(s, STORE_MAGIC);
+	ASSERT(change->status == NULL || *change->status != '\0');
+	uuid_text(id.u, c.id);
+	clock_iso(clock_wall_ns(), c.now);
+	return writer_run(s, &c.write, err);
+}
+
 /* -- delete ------------------------------------------------------------ */
 
 struct removal {
@@ -125,10 +201,7 @@ static int run_removal(struct tx *tx, struct write *w, struct err *err)
 	TRY(db_use(tx->db, sql, &st, err));
 	db_bind_text(st, r->id);
 	TRY(db_run(st, err));
-	if (db_changes(st) == 1)
-		return 0;
-	return err_set(err, ERR_NOT_FOUND, "runner_not_found",
-	    "there is no runner %s", r->id);
+	return db_changes(st) == 1 ? 0 : no_such_runner(r->id, err);
 }
 
 int store_runner_delete(struct store *s, runner_id id, struct err *err)
@@ -160,6 +233,9 @@ static int read_row(struct db_stmt *st, struct runner *r, struct err *err)
 	r->labels = db_col_strdup(st);
 	r->repository = db_col_strdup(st);
 	r->container_id = db_col_strdup(st);
+	r->roots = db_col_strdup(st);
+	r->made = db_col_strdup(st);
+	r->job_id = db_col_strdup(st);
 	if (bad || read_time(st, &r->last_heartbeat) < 0 ||
 	    read_time(st, &r->created_at) < 0 ||
 	    read_time(st, &r->updated_at) < 0)
@@ -169,20 +245,18 @@ static int read_row(struct db_stmt *st, struct runner *r, struct err *err)
 	return 0;
 }
 
-int store_runner_get(
-    struct store *s, runner_id id, struct runner *ret, struct err *err)
+/* The one whose key column is `key`: `sql` says which. */
+static int get_one(struct store *s, const char *sql, const char *key,
+    struct runner *ret, struct err *err)
 {
-	static const char sql[] =
-	    "SELECT " RUNNER_COLUMNS " FROM runners WHERE id = ?";
 	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	CLEANUP(runner_fini) struct runner found = {0};
-	char id_text[UUID_TEXT_LEN];
 	int rc;
 
 	TRY(reader_take(s, &r, err));
 	TRY(db_use(r.db, sql, &st, err));
-	db_bind_text(st, uuid_text(id.u, id_text));
+	db_bind_text(st, key);
 	rc = db_step(st, err);
 	if (rc <= 0)
 		return rc;
@@ -190,6 +264,25 @@ int store_runner_get(
 	*ret = found;
 	found = (struct runner){0};
 	return 1;
+}
+
+int store_runner_get(
+    struct store *s, runner_id id, struct runner *ret, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT " RUNNER_COLUMNS " FROM runners WHERE id = ?";
+	char key[UUID_TEXT_LEN];
+
+	return get_one(s, sql, uuid_text(id.u, key), ret, err);
+}
+
+int store_runner_by_name(
+    struct store *s, const char *name, struct runner *ret, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT " RUNNER_COLUMNS " FROM runners WHERE name = ?";
+
+	return get_one(s, sql, name, ret, err);
 }
 
 #define FILTER                                                                 \

@@ -15,12 +15,14 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define SEAL_VERSION 1
-#define NONCE_BYTES  crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_BYTES    crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define KEY_TEXT_MIN 16
-#define HASH_CONTEXT "runnerhub content hashes, key 1"
-#define KEY_CONTEXT  "runnerhub secrets at rest, key 1"
+#define SEAL_VERSION    1
+#define NONCE_BYTES     crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES       crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define KEY_TEXT_MIN    16
+#define HASH_CONTEXT    "runnerhub content hashes, key 1"
+#define RUNNER_CONTEXT  "runnerhub tokens of runners, key 1"
+#define SESSION_CONTEXT "runnerhub tokens of sessions, key 1"
+#define KEY_CONTEXT     "runnerhub secrets at rest, key 1"
 
 _Static_assert(
     SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
@@ -98,6 +100,8 @@ int sealer_init(struct sealer *s, const char *encryption_key,
 		    "libsodium found no source of randomness");
 	TRY(find_key(s, encryption_key, key_path, err));
 	hash(s->hash_key, HASH_CONTEXT, s->key, sizeof(s->key));
+	hash(s->runner_key, RUNNER_CONTEXT, s->key, sizeof(s->key));
+	hash(s->session_key, SESSION_CONTEXT, s->key, sizeof(s->key));
 	return 0;
 }
 

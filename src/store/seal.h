@@ -17,7 +17,10 @@
 
 struct sealer {
 	uint8_t key[SEAL_KEY_BYTES];
-	uint8_t hash_key[SEAL_KEY_BYTES]; /* derived: for content hashes */
+	/* derived, one for each use: */
+	uint8_t hash_key[SEAL_KEY_BYTES];    /* content hashes */
+	uint8_t runner_key[SEAL_KEY_BYTES];  /* what is kept of tokens */
+	uint8_t session_key[SEAL_KEY_BYTES]; /* tokens of sessions */
 };
 
 /*
@@ -27,7 +30,7 @@ struct sealer {
  */
 int sealer_init(struct sealer *s, const char *encryption_key,
     const char *key_path, struct err *err) MUST_CHECK;
-void sealer_fini(struct sealer *s); /* wipes the key */
+void sealer_fini(struct sealer *s); /* wipes the keys */
 
 /* out: len + SEAL_OVERHEAD_BYTES bytes. */
 void seal(const struct sealer *s, struct uuid owner, const void *plain,

@@ -122,11 +122,11 @@ struct store {
 /* The columns that job_read_row reads, in its order. */
 #define JOB_COLUMNS                                                            \
 	"id, github_job_id, run_id, attempt, repository, workflow_name, "      \
-	"job_name, runner_name, runner_id, labels, metadata, spec, "           \
-	"is_session, priority, status, image, sandbox_id, container_id, "      \
-	"tries, not_before_ns, reason_code, reason, exit_code, result, "       \
-	"cancel_requested, lease_until_ns, first_step_begun, created_at, "     \
-	"started_at, completed_at, updated_at, phase_queued_ns, "              \
+	"job_name, runner_name, runner_id, parent_id, labels, metadata, "      \
+	"spec, is_session, priority, status, image, sandbox_id, "              \
+	"container_id, tries, not_before_ns, reason_code, reason, "            \
+	"exit_code, result, cancel_requested, lease_until_ns, session, "       \
+	"created_at, started_at, completed_at, updated_at, phase_queued_ns, "  \
 	"phase_assigned_ns, phase_created_ns, phase_started_ns, "              \
 	"phase_first_output_ns, phase_ended_ns, phase_removed_ns"
 /* ret: zeroed; to be freed by job_fini also on error. */

@@ -334,6 +334,9 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	struct fixture *f = *state;
 	struct err err = ERR_INIT;
 	job_id id = insert_one(f->s, "j");
+	CLEANUP(mem_free)
+	char *back = mem_printf("UPDATE schema_version SET version = %d",
+	    store_schema_version(f->s));
 
 	fixture_close(f);
 	meddle(f, "UPDATE schema_version SET version = 999");
@@ -342,7 +345,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	assert_string_equal(err.code, "schema_newer");
 	assert_non_null(strstr(err.msg, "999"));
 	assert_non_null(strstr(err.msg, f->db));
-	meddle(f, "UPDATE schema_version SET version = 1");
+	meddle(f, back);
 	fixture_open(f);
 	assert_int_equal(status_of(f->s, id), JOB_QUEUED);
 }

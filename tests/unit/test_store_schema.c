@@ -81,7 +81,6 @@ static void a_running_job_of_schema_1_goes_on(void **state)
 	int64_t seq = store_last_event_seq(f->s);
 
 	assert_int_equal(l.items[0].github_job_id, INT64_C(12345678901));
-	assert_true(l.items[0].first_step_begun);
 	assert_true(l.items[0].cancel_requested);
 	assert_int_equal(l.items[0].tries, 1);
 	ASSERT_OK(store_job_secrets(f->s, l.items[0].id, &plain, &err));
@@ -113,6 +112,8 @@ static void runners_of_schema_1_are_there(void **state)
 	assert_int_equal(l.n, 1);
 	assert_string_equal(l.items[0].name, "proxy-1");
 	assert_true(l.items[0].last_heartbeat > 0);
+	assert_string_equal(l.items[0].roots, "[]");
+	assert_null(l.items[0].made);
 	runner_list_free(&l);
 }
 

@@ -211,22 +211,6 @@ static void a_note_changes_fields_but_no_status(void **state)
 	job_event_list_free(&events);
 }
 
-static void the_first_step_begins_only_while_running(void **state)
-{
-	struct fixture *f = *state;
-	job_id id = job_in(f->s, JOB_ASSIGNED);
-	struct err err = ERR_INIT;
-	struct job j;
-
-	assert_int_equal(store_job_first_step(f->s, id, &err), -1);
-	assert_int_equal(err.kind, ERR_CONFLICT);
-	move(f->s, id, JOB_RUNNING);
-	ASSERT_OK(store_job_first_step(f->s, id, &err));
-	j = get(f->s, id);
-	assert_true(j.first_step_begun);
-	job_fini(&j);
-}
-
 static void a_cancel_request_is_remembered_once(void **state)
 {
 	struct fixture *f = *state;
@@ -447,7 +431,6 @@ int main(void)
 	    STORE_TEST(a_transition_writes_its_fields_and_leaves_others),
 	    STORE_TEST(the_end_writes_its_time_exit_code_and_result),
 	    STORE_TEST(a_note_changes_fields_but_no_status),
-	    STORE_TEST(the_first_step_begins_only_while_running),
 	    STORE_TEST(a_cancel_request_is_remembered_once),
 	    STORE_TEST(one_of_many_threads_wins_each_job),
 	    STORE_TEST(readers_and_writers_work_side_by_side),
