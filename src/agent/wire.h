@@ -61,13 +61,20 @@ enum wire_type {
 	 * WIRE_TUNNEL_PATH. Neither records nor commands: a new connection of
 	 * the channel ends all of them, and whoever was behind connects again.
 	 * Each side may send WIRE_TUNNEL_WINDOW bytes of a connection beyond
-	 * what the other has acknowledged; ids are the agent's and not reused
-	 * on one connection of the channel.
+	 * what the other has acknowledged; ids are the agent's and only grow.
+	 * Frames of an id that is over are passed over: they were on their way.
+	 *
+	 * There is no half-close. A process that shuts down its writing keeps
+	 * its connection, and the hub hears nothing of it: who asks over this
+	 * socket says how long his question is (HTTP does). CLOSE is said when
+	 * that process has closed its socket or takes no more, CLOSE_DOWN when
+	 * the hub's server has ended its answer; what stands before either is
+	 * passed on first.
 	 */
 	WIRE_TUN_OPEN = 3,  /* u32 id */
 	WIRE_TUN_DATA = 4,  /* u32 id, then bytes */
 	WIRE_TUN_ACK = 5,   /* u32 id, u32 bytes passed on since the last */
-	WIRE_TUN_CLOSE = 6, /* u32 id: both directions are over */
+	WIRE_TUN_CLOSE = 6, /* u32 id: both directions are over, no answer */
 	/* hub -> agent, not commands */
 	WIRE_WELCOME = 16, /* u64 offset: everything before it is kept */
 	WIRE_ACK = 17,     /* u64 offset */
@@ -83,12 +90,14 @@ enum wire_type {
 			     step ends with flag WIRE_END_CANCELLED */
 	WIRE_EXIT = 35,   /* kill everything, exit 0 */
 	WIRE_SIGNAL = 36, /* u32 signal number: to every process of step
-			     header.step, when it runs */
+			     header.step, when it runs: its session and all
+			     that descends from its main process */
 	WIRE_INPUT = 37,  /* for step header.step: u64 offset of the first byte
 			     in all of its input, u32 flags (WIRE_INPUT_END),
 			     then bytes. Bytes it has already are passed over, a
-			     gap is ignored (the hub sends in order). At most
-			     WIRE_INPUT_MAX may be untaken */
+			     gap is ignored (the hub sends in order), so are
+			     bytes beyond WIRE_INPUT_MAX untaken ones, and all
+			     for a step that does not run */
 	/* agent -> hub, records; payload starts with i64 wall-clock ns */
 	WIRE_RECORD_BASE = 64,
 	WIRE_OUT = 64,        /* stream 1|2; then the bytes, masked */
@@ -100,6 +109,10 @@ enum wire_type {
 				 several when it is long: append */
 	WIRE_NOTE = 69,       /* then text: the agent warns about something;
 				 step may be WIRE_STEP_NONE */
+	WIRE_TAKEN = 70,      /* then u64: all input before this offset went
+				 into the step's pipe, or is dropped because
+				 nobody reads it any more. Told when the step
+				 has taken all that there is, and now and then */
 };
 
 /*
