@@ -6,30 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "containers/look.h"
 #include "hook/direct_internal.h"
 
 #define LOOK_MS INT64_C(1000)
 /* Health checks have bounds of their own (interval, retries); this one is for
  * an engine that has forgotten a check. */
 #define HEALTH_MS INT64_C(3600000)
-
-enum health { HEALTH_WELL, HEALTH_STARTING, HEALTH_BAD };
-
-static enum health judge(const json_t *doc, const struct health_watch *w)
-{
-	const char *status =
-	    json_string_value(document_at(doc, "State.Health.Status"));
-	bool running = json_is_true(document_at(doc, "State.Running"));
-	bool checked =
-	    status != NULL && status[0] != '\0' && strcmp(status, "none") != 0;
-
-	/* A service without a check may do its work and end. */
-	if (!running && (w->is_job || checked))
-		return HEALTH_BAD;
-	if (!checked || strcmp(status, "healthy") == 0)
-		return HEALTH_WELL;
-	return strcmp(status, "starting") == 0 ? HEALTH_STARTING : HEALTH_BAD;
-}
 
 static int fail(struct direct *d, const struct ctx *ctx,
     const struct health_watch *w, const json_t *doc, struct err *err)
@@ -58,17 +41,17 @@ static int look(struct direct *d, const struct ctx *ctx,
 	int r = 0;
 
 	TRY(direct_document(d, ctx, w->id, &doc, err));
-	switch (judge(doc, w)) {
-	case HEALTH_WELL:
+	switch (container_judge(doc, w->is_job)) {
+	case CONTAINER_WELL:
 		r = 1;
 		break;
-	case HEALTH_STARTING:
+	case CONTAINER_STARTING:
 		if (first)
 			output_say("Waiting for the container of image %s to "
 				   "be healthy.",
 			    w->image);
 		break;
-	case HEALTH_BAD:
+	case CONTAINER_BAD:
 		r = fail(d, ctx, w, doc, err);
 		break;
 	}

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "containers/look.h"
 #include "hook/direct_internal.h"
 
 /* The runner's patience after a cancel is 10 s in all. */
@@ -27,23 +28,6 @@ struct preparation {
 };
 
 /* -- do both see the same files? --------------------------------------- */
-
-/* The mount through which the runner's temporary directory is seen. */
-static const struct wish_mount *mount_of_temp(
-    const struct container_wish *c, const char *temp)
-{
-	const struct wish_mount *best = NULL;
-
-	for (size_t i = 0; i < c->nsystem_mounts; i++) {
-		const struct wish_mount *m = &c->system_mounts[i];
-
-		if (m->source != NULL && m->target != NULL &&
-		    path_is_below(temp, m->source) &&
-		    (best == NULL || strlen(m->source) > strlen(best->source)))
-			best = m;
-	}
-	return best;
-}
 
 static int check_seen(struct preparation *p, const struct ctx *ctx,
     const char *id, const char *inside, const char *temp, struct err *err)
@@ -67,18 +51,18 @@ static int check_files(struct preparation *p, const struct ctx *ctx,
     const char *id, struct err *err)
 {
 	const char *temp = p->d->settings->temp;
-	const struct wish_mount *m =
-	    temp != NULL ? mount_of_temp(&p->job->container, temp) : NULL;
 	CLEANUP(fd_close) int fd = -1;
 	char unique[33], *here, *inside;
 	int r;
 
-	if (m == NULL)
+	if (temp == NULL)
 		return 0;
-	random_hex(unique, 16);
-	here = mem_printf("%s/.runnerhub-%s", temp, unique);
-	inside = mem_printf(
-	    "%s%s/.runnerhub-%s", m->target, temp + strlen(m->source), unique);
+	here = mem_printf("%s/.runnerhub-%s", temp, random_hex(unique, 16));
+	inside = container_path_inside(&p->job->container, here);
+	if (inside == NULL) {
+		mem_free(here);
+		return 0;
+	}
 	fd = open(here, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		r = err_sys(err, errno, "write %s", here);
@@ -133,16 +117,6 @@ static int make_job_container(
 	return start(p, ctx, made, err);
 }
 
-/* "docker.io/library/postgres:16" is found as "postgres". Letters, digits,
- * ".", "_" and "-" are all that an image's name can have. */
-static char *image_alias(const char *image)
-{
-	const char *slash = strrchr(image, '/');
-	const char *name = slash != NULL ? slash + 1 : image;
-
-	return mem_strndup(name, strcspn(name, ":@"));
-}
-
 static int make_service(
     struct preparation *p, const struct ctx *ctx, size_t index, struct err *err)
 {
@@ -162,7 +136,7 @@ static int make_service(
 
 	TRY(direct_image(p->d, ctx, c, err));
 	snprintf(kind, sizeof(kind), "svc%zu", index);
-	alias = image_alias(c->image);
+	alias = container_image_alias(c->image);
 	aliases[1] = alias;
 	r = direct_create(p->d, ctx, &wanted, made->id, err);
 	if (r == 0) {
@@ -215,20 +189,6 @@ static int await_all(
 
 /* -- what the runner is told ------------------------------------------- */
 
-/* Any line "ID=...alpine..." of the release files. */
-static bool names_alpine(const char *releases)
-{
-	for (const char *line = releases; line != NULL && *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-
-		if (strncmp(line, "ID=", 3) == 0 &&
-		    memmem(line, (size_t)(end - line), "alpine", 6) != NULL)
-			return true;
-		line = *end != '\0' ? end + 1 : end;
-	}
-	return false;
-}
-
 /* An image without a shell is not Alpine. */
 static int probe_alpine(
     struct preparation *p, const struct ctx *ctx, struct err *err)
@@ -247,7 +207,7 @@ static int probe_alpine(
 		err_clear(err);
 		return 0;
 	}
-	p->made->is_alpine = names_alpine(buf_str(&out));
+	p->made->is_alpine = container_is_alpine(buf_str(&out));
 	return 0;
 }
 
