@@ -153,3 +153,15 @@ bool check_engine(const char *text)
 		rest = after(text, "http://");
 	return rest != NULL && is_host_port(rest);
 }
+
+bool check_paths(const char *text)
+{
+	if (!check_text(text))
+		return false;
+	for (; text != NULL; text = strchr(text, ',')) {
+		text += *text == ',';
+		if (text[0] != '/' || text[1] == ',' || text[1] == '\0')
+			return false;
+	}
+	return true;
+}

@@ -181,6 +181,17 @@ const struct option option_table[] = {
     {"sessions.lease", {"RUNNERHUB_SESSION_LEASE"}, "session-lease",
 	SECTION_JOBS, DURATION(lease_ms), .def = "60s", .unit_ms = S, .min = S,
 	.max = DAY, .doc = "how long each call of the proxy renews a session"},
+    {"sessions.workRoots", {"RUNNERHUB_WORK_ROOTS"}, "work-roots", SECTION_JOBS,
+	STRING(work_roots), .check = check_paths,
+	.accepts = "absolute paths, separated by commas",
+	.doc = "directories that sessions of callers without a registration "
+	       "may mount"},
+    {"sessions.allow", {"RUNNERHUB_SESSION_ALLOW"}, "session-allow",
+	SECTION_JOBS, STRING(session_allow), .check = check_text,
+	.accepts = "privileged, devices, host-mounts, engine-socket, "
+		   "host-namespaces, capabilities, security-opt, runtime, "
+		   "separated by commas",
+	.doc = "what containers of sessions may ask for beyond their own"},
 
     /* -- scheduler ------------------------------------------------------ */
     {"scheduler.capacity", {"RUNNERHUB_CAPACITY"}, "capacity",
