@@ -2,7 +2,7 @@
  * Our programs' side of the REST API: see client.h. Called from any thread;
  * nothing here changes after client_open, the HTTP client locks for itself.
  */
-#include "client/client.h"
+#include "client/client_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +18,6 @@
 #define CALL_TIMEOUT_MS 60000
 #define TOKEN_BYTES_MAX 4096
 #define JSON_IN_FLAGS   (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
-
-struct client {
-	struct http_client *http;
-	char *url;
-};
 
 /* -- life -------------------------------------------------------------- */
 
@@ -63,6 +58,7 @@ int client_open(
 	*ret = mem_zalloc(sizeof(**ret));
 	(*ret)->http = STEAL(http);
 	(*ret)->url = mem_strdup(url);
+	(*ret)->patience_ms = -1;
 	return 0;
 }
 
@@ -78,6 +74,14 @@ void client_close(struct client *c)
 const char *client_url(const struct client *c)
 {
 	return c->url;
+}
+
+void client_when_away(struct client *c, int64_t patience_ms,
+    void (*say)(void *arg, const char *line), void *arg)
+{
+	c->patience_ms = patience_ms;
+	c->say = say;
+	c->say_arg = arg;
 }
 
 /* -- from the environment ---------------------------------------------- */

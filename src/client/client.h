@@ -26,6 +26,11 @@ int client_open_env(struct client **ret, struct err *err) MUST_CHECK;
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 const char *client_url(const struct client *c);
+/* For sessions (session.h), once, before their calls: how long at a stretch a
+ * hub that is away is waited for, and whom to tell. Default: as long as the
+ * ctx of a call says, and nobody. */
+void client_when_away(struct client *c, int64_t patience_ms,
+    void (*say)(void *arg, const char *line), void *arg);
 
 static inline void json_decref_guard(json_t **j)
 {
