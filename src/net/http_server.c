@@ -36,6 +36,7 @@ static void server_free(struct http_server *s)
 	mtx_fini(&s->mtx);
 	mem_free(s->read_buf);
 	mem_free(s->host);
+	mem_free(s->socket);
 	mem_free(s);
 }
 
@@ -55,6 +56,8 @@ int http_server_start(struct http_server **ret,
 	s->config = *config;
 	s->host = mem_strdup(config->host != NULL ? config->host : "127.0.0.1");
 	s->config.host = s->host;
+	s->socket = mem_strdup_or_null(config->socket);
+	s->config.socket = s->socket;
 	set_defaults(&s->config);
 	atomic_store(&s->refs, 1);
 	mtx_init(&s->mtx, "http_server");

@@ -25,7 +25,7 @@ struct http_stream;   /* a reply whose body is produced over time */
  * has been handed to the kernel or the connection ended. Loop thread. */
 struct http_done {
 	const char *request_id;
-	const char *peer;   /* "127.0.0.1:4711" */
+	const char *peer;   /* "127.0.0.1:4711", "unix" */
 	const char *method; /* "-" when the request line was not understood */
 	const char *route;  /* set by http_set_route, else "" */
 	const char *path;   /* raw target as received, bounded; may be "" */
@@ -38,6 +38,8 @@ struct http_done {
 struct http_server_config {
 	const char *host;          /* "127.0.0.1", "::1", "0.0.0.0" */
 	int port;                  /* 0: any free one, see http_server_port */
+	const char *socket;        /* path of a unix socket to listen on as
+				      well; NULL: none */
 	unsigned workers;          /* handler threads, 0: 8 */
 	size_t header_bytes_max;   /* 0: 16 KiB; over it 431 */
 	size_t body_bytes_max;     /* 0: 10 MiB; over it 413 */
@@ -58,8 +60,12 @@ struct http_server_config {
 	void *arg;
 };
 
-/* Binds, listens and starts the threads. *ret is set before the first
- * handler runs, and NULL after a failure. */
+/*
+ * Binds, listens and starts the threads. *ret is set before the first
+ * handler runs, and NULL after a failure. The unix socket takes the place of
+ * one that nobody listens on, its mode is 0666, and it goes with the server;
+ * ERR_INVALID "bad_socket": its path is too long or something else is there.
+ */
 int http_server_start(struct http_server **ret,
     const struct http_server_config *config, struct err *err) MUST_CHECK;
 int http_server_port(const struct http_server *s);
@@ -87,6 +93,8 @@ bool http_query_at(struct http_exchange *x, size_t i, const char **ret_name,
 const char *http_header(struct http_exchange *x, const char *name);
 const char *http_body(const struct http_exchange *x, size_t *ret_len);
 const char *http_peer(const struct http_exchange *x);
+/* Did it come over the unix socket? */
+bool http_is_unix(const struct http_exchange *x);
 /* Made per request (UUIDv7 text) or taken from a well-formed X-Request-Id of
  * the client ([A-Za-z0-9._-]{1,64}); always sent back. */
 const char *http_request_id(const struct http_exchange *x);

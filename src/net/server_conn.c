@@ -96,7 +96,7 @@ void server_conn_expired(struct server_conn *c)
 		    c, 408, "timeout", "the request did not arrive in time");
 		return;
 	case TIMER_WRITE:
-		left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+		left = uv_stream_get_write_queue_size(&c->stream);
 		if (left < c->write_left) {
 			c->write_left = left;
 			server_conn_arm(c, TIMER_WRITE);
@@ -163,7 +163,7 @@ void server_conn_close(struct server_conn *c)
 	c->with_handler = c->phase == PHASE_BUSY;
 	c->phase = PHASE_CLOSING;
 	server_conn_arm(c, TIMER_NONE);
-	uv_close((uv_handle_t *)&c->tcp, on_closed);
+	uv_close(&c->handle, on_closed);
 }
 
 /* -- reading ----------------------------------------------------------- */
@@ -218,7 +218,7 @@ static void hold(struct server_conn *c, const char *data, size_t len)
 		server_conn_close(c);
 		return;
 	}
-	uv_read_stop((uv_stream_t *)&c->tcp);
+	uv_read_stop(&c->stream);
 	c->reading = false;
 }
 
@@ -245,7 +245,7 @@ static void read_on(struct server_conn *c)
 	if (c->reading || c->peer_done || c->phase == PHASE_CLOSING)
 		return;
 	c->reading = true;
-	if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+	if (uv_read_start(&c->stream, on_alloc, on_read) != 0)
 		server_conn_close(c);
 }
 
@@ -278,8 +278,7 @@ void server_conn_linger(struct server_conn *c)
 {
 	uv_os_fd_t fd;
 
-	if (c->peer_done || c->s->draining ||
-	    uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0) {
+	if (c->peer_done || c->s->draining || uv_fileno(&c->handle, &fd) != 0) {
 		server_conn_close(c);
 		return;
 	}
@@ -317,15 +316,19 @@ static void name_peer(struct server_conn *c)
 	    strchr(ip, ':') != NULL ? "[%s]:%d" : "%s:%d", ip, port);
 }
 
-static struct server_conn *conn_new(struct http_server *s)
+static struct server_conn *conn_new(struct http_server *s, bool is_unix)
 {
 	struct server_conn *c = mem_zalloc(sizeof(*c));
 
 	c->magic = CONN_MAGIC;
 	c->s = s;
 	buf_init(&c->held, HELD_BYTES_MAX);
-	uv_tcp_init(&s->loop, &c->tcp);
-	c->tcp.data = c;
+	c->is_unix = is_unix;
+	if (is_unix)
+		uv_pipe_init(&s->loop, &c->pipe, 0);
+	else
+		uv_tcp_init(&s->loop, &c->tcp);
+	c->handle.data = c;
 	c->next = s->conns;
 	if (c->next != NULL)
 		c->next->prev = c;
@@ -345,14 +348,18 @@ void server_conn_accept(uv_stream_t *listener, int status)
 
 	if (status != 0)
 		return; /* out of descriptors: libuv tries again */
-	c = conn_new(s);
-	if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 ||
+	c = conn_new(s, listener->type == UV_NAMED_PIPE);
+	if (uv_accept(listener, &c->stream) != 0 ||
 	    s->nconns > max + SERVER_REFUSED_MAX) {
 		server_conn_close(c);
 		return;
 	}
-	uv_tcp_nodelay(&c->tcp, 1);
-	name_peer(c);
+	if (c->is_unix) {
+		snprintf(c->peer, sizeof(c->peer), "unix");
+	} else {
+		uv_tcp_nodelay(&c->tcp, 1);
+		name_peer(c);
+	}
 	server_loop_tick_start(s);
 	server_conn_arm(c, TIMER_IDLE);
 	if (s->nconns > max)

@@ -28,6 +28,7 @@ struct http_exchange *server_exchange_new(struct server_conn *c)
 	x->path = "";
 	x->route = "";
 	memcpy(x->peer, c->peer, sizeof(x->peer));
+	x->is_unix = c->is_unix;
 	buf_init(&x->head, s->config.header_bytes_max);
 	buf_init(&x->body, s->config.body_bytes_max);
 	buf_init(&x->extra, REPLY_HEADERS_MAX);
@@ -266,6 +267,11 @@ const char *http_body(const struct http_exchange *x, size_t *ret_len)
 const char *http_peer(const struct http_exchange *x)
 {
 	return x->peer;
+}
+
+bool http_is_unix(const struct http_exchange *x)
+{
+	return x->is_unix;
 }
 
 const char *http_request_id(const struct http_exchange *x)

@@ -2,6 +2,7 @@
  * The pieces of the HTTP server, for its own files only. In reading order:
  *   http_server.c      start, stop, statistics
  *   server_loop.c      the loop thread: posts from other threads, timers
+ *   server_listen.c    the sockets that it listens on
  *   server_conn.c      accept, read, close: the life of a connection
  *   server_parse.c     bytes to a request (http_gate, llhttp), refusals
  *   server_queue.c     the worker threads and what they run
@@ -109,7 +110,13 @@ enum server_phase {
 };
 struct server_conn {
 	uint32_t magic;
-	uv_tcp_t tcp;
+	union { /* the same connection: libuv's kinds of stream */
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	};
+	bool is_unix; /* pipe, else tcp */
 	struct http_server *s;
 	struct server_conn *next, *prev; /* all connections */
 	struct server_timer timer;
@@ -168,6 +175,7 @@ struct http_exchange {
 	bool keep_alive;
 	bool is_head;
 	bool expects_continue;
+	bool is_unix;
 	/* why parsing ended early; 0: it did not */
 	int refuse_status;
 	const char *refuse_code;
@@ -262,13 +270,14 @@ struct server_counters { /* written by the loop, read by anyone */
 };
 struct http_server {
 	struct http_server_config config; /* defaults filled in */
-	char *host;
+	char *host, *socket;
 	int port;
 	struct server_queue queue;
 	struct server_counters count;
 
 	uv_loop_t loop;
 	uv_tcp_t listener;
+	uv_pipe_t local; /* the unix socket, when config.socket is set */
 	uv_async_t async;
 	uv_check_t check;
 	uv_timer_t tick;
@@ -292,6 +301,10 @@ struct http_server {
 	int64_t drain_ms;           /* guarded by mtx */
 	atomic_uint refs; /* exchanges alive, and one until stop has ended */
 };
+/* server_listen.c; after a failure, too, server_listen_end is called. */
+void server_listen_init(struct http_server *s);
+int server_listen_start(struct http_server *s, struct err *err) MUST_CHECK;
+void server_listen_end(struct http_server *s);
 /* server_loop.c */
 int server_loop_start(struct http_server *s, struct err *err) MUST_CHECK;
 /* Any thread: hands the item to the loop. */

@@ -12,7 +12,6 @@
 #define ITEM_OF(ptr, type) ((type *)((char *)(ptr)-offsetof(type, item)))
 #define TICK_MIN_MS        10
 #define TICK_MAX_MS        500
-#define BACKLOG            1024
 
 void server_count(atomic_uint_fast64_t *counter)
 {
@@ -134,7 +133,7 @@ static void drain_begin(struct http_server *s, int64_t ms)
 	struct server_conn *c;
 
 	s->draining = true;
-	uv_close((uv_handle_t *)&s->listener, NULL);
+	server_listen_end(s);
 	for (c = s->conns; c != NULL; c = c->next) {
 		if (c->phase == PHASE_IDLE || c->phase == PHASE_STREAM ||
 		    c->phase == PHASE_LINGER)
@@ -206,67 +205,23 @@ static void *loop_main(void *arg)
 
 /* -- start and end ----------------------------------------------------- */
 
-static int resolve(
-    const struct http_server *s, struct sockaddr_storage *ret, struct err *err)
-{
-	const char *host = s->config.host;
-	int port = s->config.port;
-
-	if (host == NULL || strcmp(host, "localhost") == 0)
-		host = "127.0.0.1";
-	if (port >= 0 && port <= 65535 &&
-	    (uv_ip4_addr(host, port, (struct sockaddr_in *)ret) == 0 ||
-		uv_ip6_addr(host, port, (struct sockaddr_in6 *)ret) == 0))
-		return 0;
-	return err_set(err, ERR_INVALID, "bad_address",
-	    "cannot listen on \"%s\" port %d: give an IPv4 or IPv6 address "
-	    "and a port from 0 to 65535",
-	    host, port);
-}
-
-static int listen_on(struct http_server *s, struct err *err)
-{
-	struct sockaddr_storage addr;
-	int len = sizeof(addr), r;
-
-	TRY(resolve(s, &addr, err));
-	r = uv_tcp_bind(&s->listener, (struct sockaddr *)&addr, 0);
-	if (r == 0)
-		r = uv_listen(
-		    (uv_stream_t *)&s->listener, BACKLOG, server_conn_accept);
-	if (r == UV_EADDRINUSE)
-		return err_set(err, ERR_CONFLICT, "address_in_use",
-		    "cannot listen on %s port %d: another process listens "
-		    "there; stop it or choose another port",
-		    s->config.host, s->config.port);
-	if (r != 0)
-		return err_sys(err, -r, "cannot listen on %s port %d",
-		    s->config.host, s->config.port);
-	uv_tcp_getsockname(&s->listener, (struct sockaddr *)&addr, &len);
-	s->port = addr.ss_family == AF_INET6
-		      ? ntohs(((struct sockaddr_in6 *)&addr)->sin6_port)
-		      : ntohs(((struct sockaddr_in *)&addr)->sin_port);
-	return 0;
-}
-
 int server_loop_start(struct http_server *s, struct err *err)
 {
 	int r = uv_loop_init(&s->loop);
 
 	if (r != 0)
 		return err_sys(err, -r, "start the event loop");
-	uv_tcp_init(&s->loop, &s->listener);
+	server_listen_init(s);
 	uv_async_init(&s->loop, &s->async, on_async);
 	uv_check_init(&s->loop, &s->check);
 	uv_timer_init(&s->loop, &s->tick);
 	uv_timer_init(&s->loop, &s->drain);
-	s->listener.data = s->async.data = s->check.data = s->tick.data =
-	    s->drain.data = s;
+	s->async.data = s->check.data = s->tick.data = s->drain.data = s;
 	uv_check_start(&s->check, on_check);
-	if (listen_on(s, err) == 0 &&
+	if (server_listen_start(s, err) == 0 &&
 	    thread_start(&s->thread, "http-loop", loop_main, s, err) == 0)
 		return 0;
-	uv_close((uv_handle_t *)&s->listener, NULL);
+	server_listen_end(s);
 	quit(s);
 	loop_main(s);
 	return -1;

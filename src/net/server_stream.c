@@ -248,7 +248,7 @@ void server_stream_arrived(struct http_stream *st)
 void server_stream_keepalive(struct server_conn *c)
 {
 	struct http_stream *st = c->x->stream;
-	uv_stream_t *tcp = (uv_stream_t *)&c->tcp;
+	uv_stream_t *tcp = &c->stream;
 	char text[128];
 	uv_buf_t b;
 	int n;

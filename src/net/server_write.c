@@ -28,7 +28,7 @@ static void after(struct server_conn *c, enum server_write_then then)
 		break;
 	case WRITE_THEN_NOTHING:
 		if (c->phase == PHASE_STREAM && c->timer.class == TIMER_WRITE &&
-		    uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) == 0)
+		    uv_stream_get_write_queue_size(&c->stream) == 0)
 			server_conn_arm(c, TIMER_KEEPALIVE);
 		break;
 	}
@@ -89,15 +89,14 @@ static void write_later(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 {
 	struct pending *p = pending_new(c, bufs, &n, left, then);
 
-	if (uv_write(&p->req, (uv_stream_t *)&c->tcp, bufs, n, on_written) !=
-	    0) {
+	if (uv_write(&p->req, &c->stream, bufs, n, on_written) != 0) {
 		mem_free(p);
 		server_conn_close(c);
 		return;
 	}
 	if (c->phase != PHASE_REPLY && c->phase != PHASE_STREAM)
 		return;
-	c->write_left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+	c->write_left = uv_stream_get_write_queue_size(&c->stream);
 	server_conn_arm(c, TIMER_WRITE);
 }
 
@@ -111,7 +110,7 @@ bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 	ASSERT(n > 0 && n <= WRITE_BUFS_MAX);
 	for (i = 0; i < n; i++)
 		total += bufs[i].len;
-	taken = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
+	taken = uv_try_write(&c->stream, bufs, n);
 	if (taken == UV_EAGAIN)
 		taken = 0;
 	if (taken < 0) {

@@ -4,7 +4,7 @@ import select
 import socket
 import subprocess
 import time
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 DEADLINE_S = 60.0  # generous: sanitizers on a busy machine
 
@@ -26,12 +26,13 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 class Peer:
     """One connection, with a buffer for what was read beyond a reply."""
 
-    def __init__(self, port: int, receive_buffer: Optional[int] = None) -> None:
-        self.socket = socket.socket()
+    def __init__(self, where: Union[int, str], receive_buffer: Optional[int] = None) -> None:
+        """A port of this machine, or the path of a unix socket."""
+        self.socket = socket.socket(socket.AF_INET if isinstance(where, int) else socket.AF_UNIX)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE_S)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect(("127.0.0.1", where) if isinstance(where, int) else where)
         self.rest = b""
 
     def __enter__(self) -> "Peer":

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pathlib
 import random
 import resource
+import socket
+import stat
 import subprocess
 from typing import Iterator
 
@@ -533,3 +536,41 @@ def test_listening_twice_is_a_clear_error(build_dir: str, server: EchoServer) ->
     result = subprocess.run([f"{build_dir}/tests/unit/http_echo_server", f"port={server.port}"],
                             capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert result.returncode == 1 and "another process listens there" in result.stderr
+
+
+# -- the unix socket ---------------------------------------------------------
+
+def refused_socket(build_dir: str, path: str) -> str:
+    result = subprocess.run([f"{build_dir}/tests/unit/http_echo_server", f"socket={path}"],
+                            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert result.returncode == 1
+    return result.stderr
+
+
+def test_a_unix_socket_serves_like_a_port(build_dir: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "hub.sock"
+    with EchoServer(build_dir, f"socket={path}") as server:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+        with Peer(str(path)) as peer:
+            reply = peer.ask(POST + b"Content-Length: 3\r\n\r\nabc")
+            assert (reply.status, reply.body) == (200, b"abc")
+            assert peer.get("/state").status == 200
+            assert peer.ask(GET + b"Content-Length: x\r\n\r\n").status == 400
+            assert peer.read_to_end() == b""
+        assert "|unix|POST|" in server.get("/done").body.decode()
+        assert "another process listens there" in refused_socket(build_dir, str(path))
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_socket_that_was_left_is_replaced_and_nothing_else(build_dir: str, tmp_path: pathlib.Path) -> None:
+    left, file = tmp_path / "left.sock", tmp_path / "file"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(left))
+    with EchoServer(build_dir, f"socket={left}"), Peer(str(left)) as peer:
+        assert peer.get("/state").status == 200
+    file.write_text("precious")
+    assert "something else is there" in refused_socket(build_dir, str(file))
+    assert file.read_text() == "precious"
+    assert "longer than the 107 bytes" in refused_socket(build_dir, f"{tmp_path}/{'x' * 108}")
+    assert "directory does not exist" in refused_socket(build_dir, f"{tmp_path}/no/where")

@@ -384,6 +384,10 @@ static int set_knob(struct http_server_config *c, const char *arg)
 	const char *eq = strchr(arg, '=');
 	int64_t v;
 
+	if (strncmp(arg, "socket=", 7) == 0) {
+		c->socket = arg + 7;
+		return 0;
+	}
 	if (eq == NULL || parse_int(eq + 1, 0, INT32_MAX, &v) != 0)
 		return -1;
 	if (strncmp(arg, "port=", 5) == 0)
