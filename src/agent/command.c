@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/secret.h"
 
@@ -149,6 +150,33 @@ static int get_work(struct wire_reader *r, uint32_t kind,
 	}
 }
 
+/* Every directory with its ':' behind. */
+static int get_prepend(struct wire_reader *r, char **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf dirs = {0};
+	const char *dir;
+	uint32_t count;
+	size_t len;
+
+	buf_init(&dirs, COMMAND_PATHS_MAX);
+	TRY(get_u32(r, &count, "list of directories", err));
+	for (; count > 0; count--) {
+		if (wire_get_str(r, &dir, &len) < 0)
+			return malformed(err, "list of directories");
+		if (len == 0)
+			continue; /* in PATH it would be the current one */
+		IGNORE(buf_append(&dirs, dir, len));
+		IGNORE(buf_append_char(&dirs, ':'));
+	}
+	if (dirs.overflow)
+		return err_set(err, ERR_LIMIT, "path_too_long",
+		    "the directories to put before PATH are longer than %d "
+		    "bytes",
+		    COMMAND_PATHS_MAX);
+	*ret = mem_strdup(buf_str(&dirs));
+	return 0;
+}
+
 int command_run_parse(
     struct wire_reader *body, struct command_run *ret, struct err *err)
 {
@@ -162,7 +190,11 @@ int command_run_parse(
 	TRY(get_string(body, &ret->cwd, "working directory", err));
 	if (wire_get_u64(body, &ret->timeout_ms) < 0)
 		return malformed(err, "timeout");
-	return get_u32(body, &ret->grace_ms, "grace time", err);
+	TRY(get_u32(body, &ret->grace_ms, "grace time", err));
+	if (body->left == 0)
+		return 0; /* a hub of version 1 ends here */
+	TRY(get_u32(body, &ret->flags, "flags", err));
+	return get_prepend(body, &ret->prepend, err);
 }
 
 void command_run_fini(struct command_run *c)
@@ -175,5 +207,6 @@ void command_run_fini(struct command_run *c)
 	mem_free(c->argv);
 	envlist_fini(&c->env);
 	mem_free(c->cwd);
+	mem_free(c->prepend);
 	*c = (struct command_run){0};
 }

@@ -11,6 +11,7 @@
 
 #define COMMAND_MASKS_MAX 4096
 #define COMMAND_ARGV_MAX  4096
+#define COMMAND_PATHS_MAX (64 * 1024) /* bytes of all of prependPath */
 
 struct text {
 	char *s; /* NUL-terminated */
@@ -38,6 +39,8 @@ struct command_run {
 	char *cwd;
 	uint64_t timeout_ms;
 	uint32_t grace_ms;
+	uint32_t flags; /* enum wire_run_flag */
+	char *prepend;  /* "first:second:", to stand before PATH */
 };
 
 /* body stands behind the sequence number. On -1 err says what is wrong;

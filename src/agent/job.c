@@ -32,6 +32,7 @@ static int take(struct job *j, struct wire_reader *body, struct stream_hub *hub,
 		stream_hub_mask(
 		    hub, WIRE_STEP_NONE, c.masks[i].s, c.masks[i].len);
 	TRY(workplace_prepare(&j->place, c.user, c.workspace, err));
+	j->wants_tunnel = (c.flags & WIRE_JOB_TUNNEL) != 0;
 	j->env = c.env;
 	c.env = (struct envlist){0};
 	return 0;
@@ -68,13 +69,17 @@ void job_plan_remove(struct job *j, const struct job_plan *p)
 		workplace_remove(&j->place, j->place.temp, p->script);
 }
 
-/* The four files that the step may write, empty, and their variables. */
-static int plan_files(
-    struct job *j, uint16_t step, struct job_plan *p, struct err *err)
+/* The four files that the step may write, empty, and their variables. A step
+ * that names its own has them from whoever drives it, and reads them there. */
+static int plan_files(struct job *j, const struct command_run *run,
+    uint16_t step, struct job_plan *p, struct err *err)
 {
 	char name[JOB_FILE_NAME_MAX], path[128];
 
 	for (size_t i = 0; i < JOB_FILES; i++) {
+		if (envlist_get(
+			&run->env, job_file_variable((enum job_file)i)) != NULL)
+			continue;
 		job_file_name(name, (enum job_file)i, step);
 		TRY(workplace_write(
 		    &j->place, j->place.commands, name, "", 0, err));
@@ -87,14 +92,15 @@ static int plan_files(
 	return 0;
 }
 
-static int set_path(struct job *j, struct job_plan *p)
+static int set_path(
+    struct job *j, const struct command_run *run, struct job_plan *p)
 {
 	const char *path = envlist_get(&p->env, "PATH");
 	char *full;
 	int r;
 
-	full = mem_printf(
-	    "%s%s", buf_str(&j->paths), path != NULL ? path : DEFAULT_PATH);
+	full = mem_printf("%s%s%s", run->prepend != NULL ? run->prepend : "",
+	    buf_str(&j->paths), path != NULL ? path : DEFAULT_PATH);
 	r = envlist_set_str(&p->env, "PATH", full);
 	mem_free(full);
 	p->path = envlist_get(&p->env, "PATH");
@@ -112,7 +118,7 @@ static int merge_env(
 	TRY(envlist_merge(&p->env, &j->env));
 	TRY(envlist_merge(&p->env, &j->exported));
 	TRY(envlist_merge(&p->env, &run->env));
-	return set_path(j, p);
+	return set_path(j, run, p);
 }
 
 static int plan_env(struct job *j, const struct command_run *run, uint16_t step,
@@ -123,7 +129,7 @@ static int plan_env(struct job *j, const struct command_run *run, uint16_t step,
 		    "the step's environment has more than %d entries or %d "
 		    "bytes",
 		    ENVLIST_ENTRIES_MAX, ENVLIST_BYTES_MAX);
-	return plan_files(j, step, p, err);
+	return plan_files(j, run, step, p, err);
 }
 
 static bool in_path(const char *path, const char *program)
@@ -144,23 +150,37 @@ static bool in_path(const char *path, const char *program)
 	}
 }
 
-/* The word with every "{0}" replaced by the script's path. */
-static char *fill_word(const char *word, size_t len, const char *script)
+/* The word with every `hole` replaced. */
+static char *fill_word(
+    const char *word, size_t len, const char *hole, const char *with)
 {
+	size_t hole_len = strlen(hole);
 	struct buf out;
 	size_t i = 0;
 
 	buf_init(&out, WIRE_PAYLOAD_MAX);
 	while (i < len) {
-		bool hole = len - i >= 3 && memcmp(word + i, "{0}", 3) == 0;
+		bool here = len - i >= hole_len &&
+			    memcmp(word + i, hole, hole_len) == 0;
 
-		if (hole)
-			IGNORE(buf_append_str(&out, script));
+		if (here)
+			IGNORE(buf_append_str(&out, with));
 		else
 			IGNORE(buf_append_char(&out, word[i]));
-		i += hole ? 3 : 1;
+		i += here ? hole_len : 1;
 	}
 	return buf_steal(&out, NULL);
+}
+
+void job_plan_fill(struct job_plan *p, const char *hole, const char *with)
+{
+	char *filled;
+
+	for (size_t i = 0; p->argv[i] != NULL; i++) {
+		filled = fill_word(p->argv[i], strlen(p->argv[i]), hole, with);
+		mem_free(p->argv[i]);
+		p->argv[i] = filled;
+	}
 }
 
 static int split_shell(
@@ -179,7 +199,7 @@ static int split_shell(
 			return err_set(err, ERR_LIMIT, NULL,
 			    "the step's shell has more than %d words",
 			    WORDS_MAX);
-		p->argv[n++] = fill_word(shell, len, script);
+		p->argv[n++] = fill_word(shell, len, "{0}", script);
 	}
 	if (n == 0)
 		return err_set(err, ERR_INVALID, NULL,

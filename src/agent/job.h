@@ -18,6 +18,7 @@
 
 struct job {
 	bool given, ready;
+	bool wants_tunnel;  /* WIRE_JOB_TUNNEL */
 	struct err refused; /* why, when given but not ready */
 	struct workplace place;
 	struct envlist env;      /* of WIRE_JOB */
@@ -41,6 +42,8 @@ struct job_plan {
 int job_plan_step(struct job *j, const struct command_run *run, uint16_t step,
     struct job_plan *ret, struct err *err) MUST_CHECK;
 void job_plan_fini(struct job_plan *p);
+/* Every `hole` in the words of argv becomes `with`. */
+void job_plan_fill(struct job_plan *p, const char *hole, const char *with);
 /* Removes what was written for the step alone: its script. */
 void job_plan_remove(struct job *j, const struct job_plan *p);
 

@@ -31,12 +31,13 @@ static bool uses_stdio(const struct link *l)
 }
 
 void link_init(struct link *l, const char *path, struct outbox *outbox,
-    link_command_fn *command, void *arg)
+    struct tunnel *tunnel, link_command_fn *command, void *arg)
 {
 	*l = (struct link){.path = path,
 	    .in = -1,
 	    .out = -1,
 	    .outbox = outbox,
+	    .tunnel = tunnel,
 	    .command = command,
 	    .command_arg = arg,
 	    .active_step = WIRE_STEP_NONE,
@@ -66,6 +67,7 @@ static void say_hello(struct link *l)
 	memcpy(l->control, b.data, b.len);
 	l->control_len = b.len;
 	l->welcomed = false;
+	tunnel_reset(l->tunnel);
 	l->sent = l->boundary = l->outbox->ring.first;
 	l->welcome_by = uses_stdio(l) ? CLOCK_NO_DEADLINE
 				      : clock_deadline_ms(WELCOME_WAIT_MS);
@@ -100,6 +102,7 @@ static void hang_up(struct link *l)
 	if (l->welcomed)
 		l->lost_at = now;
 	l->welcomed = false;
+	tunnel_reset(l->tunnel);
 	forget_input(l);
 	l->retry_at = now + FAST_RETRY_MS * CLOCK_NS_PER_MS;
 }
@@ -214,7 +217,13 @@ static int on_frame(
 	case WIRE_RUN:
 	case WIRE_CANCEL:
 	case WIRE_EXIT:
+	case WIRE_SIGNAL:
+	case WIRE_INPUT:
 		return on_command(l, h, body);
+	case WIRE_TUN_DATA_DOWN:
+	case WIRE_TUN_ACK_DOWN:
+	case WIRE_TUN_CLOSE_DOWN:
+		return l->welcomed ? tunnel_take(l->tunnel, h.type, body) : -1;
 	default:
 		return -1;
 	}
@@ -254,6 +263,28 @@ static bool input_is_stale(const struct link *l)
 		   WIRE_STALE_MS / 2 * CLOCK_NS_PER_MS;
 }
 
+/* For `want` bytes, or the rest of a frame that has begun: at once, and what
+ * is left behind by growing is wiped. */
+static char *make_room(struct link *l, size_t want)
+{
+	size_t need = l->input.len + want;
+	struct buf larger;
+	struct wire_header h;
+
+	if (l->input.len >= WIRE_HEADER_LEN &&
+	    wire_header_get((const uint8_t *)l->input.data, &h) == 0 &&
+	    need < WIRE_HEADER_LEN + (size_t)h.len)
+		need = WIRE_HEADER_LEN + (size_t)h.len;
+	if (need >= l->input.cap) {
+		buf_init(&larger, INPUT_MAX);
+		IGNORE(buf_reserve(&larger, need) == NULL);
+		IGNORE(buf_append(&larger, buf_str(&l->input), l->input.len));
+		forget_input(l);
+		l->input = larger;
+	}
+	return buf_reserve(&l->input, want);
+}
+
 static int receive(struct link *l)
 {
 	size_t want;
@@ -264,7 +295,7 @@ static int receive(struct link *l)
 	want = INPUT_MAX - l->input.len;
 	if (want > READ_CHUNK)
 		want = READ_CHUNK;
-	n = read(l->in, buf_reserve(&l->input, want), want);
+	n = read(l->in, make_room(l, want), want);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0)
@@ -272,53 +303,6 @@ static int receive(struct link *l)
 	buf_commit(&l->input, (size_t)n);
 	l->input_at = clock_mono_ns();
 	return take_frames(l);
-}
-
-/* 0: sent all or the channel is full; -1: broken. */
-static int send_control(struct link *l)
-{
-	ssize_t n = write(l->out, l->control, l->control_len);
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	l->control_len -= (size_t)n;
-	memmove(l->control, l->control + n, l->control_len);
-	return 0;
-}
-
-static int send_records(struct link *l, uint64_t to)
-{
-	struct iovec pieces[2];
-	ssize_t n;
-
-	if (to == l->sent)
-		return 0;
-	n = writev(
-	    l->out, pieces, ring_pieces(&l->outbox->ring, l->sent, to, pieces));
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	l->sent += (uint64_t)n;
-	return 0;
-}
-
-/* HELLO and PONG go between records, never inside one. */
-static int transmit(struct link *l)
-{
-	uint64_t edge;
-
-	if (l->welcomed && l->control_len > 0) {
-		edge = ring_boundary(&l->outbox->ring, l->boundary, l->sent);
-		if (send_records(l, edge) < 0)
-			return -1;
-		if (l->sent != edge)
-			return 0;
-		l->boundary = edge;
-	}
-	if (l->control_len > 0 && send_control(l) < 0)
-		return -1;
-	if (l->welcomed && l->control_len == 0)
-		return send_records(l, l->outbox->ring.next);
-	return 0;
 }
 
 static void keep_time(struct link *l)
@@ -347,8 +331,7 @@ int link_prepare(struct link *l, struct pollfd fds[2], int64_t *deadline_ns)
 		return 0;
 	}
 	lower(deadline_ns, l->welcome_by);
-	wants_out = l->control_len > 0 ||
-		    (l->welcomed && l->sent < l->outbox->ring.next);
+	wants_out = link_wants_out(l);
 	fds[0] = (struct pollfd){.fd = l->in, .events = POLLIN};
 	if (!uses_stdio(l)) {
 		if (wants_out)
@@ -363,12 +346,9 @@ int link_prepare(struct link *l, struct pollfd fds[2], int64_t *deadline_ns)
 void link_service(struct link *l, const struct pollfd *fds, int n)
 {
 	bool readable = n > 0 && (fds[0].revents & ~POLLOUT) != 0;
-	bool pending;
 
 	if (l->in >= 0 && readable && receive(l) < 0)
 		hang_up(l);
-	pending = l->in >= 0 &&
-		  (l->control_len > 0 || l->sent < l->outbox->ring.next);
-	if (pending && transmit(l) < 0)
+	if (l->in >= 0 && link_wants_out(l) && link_transmit(l) < 0)
 		hang_up(l);
 }

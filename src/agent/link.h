@@ -1,7 +1,7 @@
 /*
  * The agent's end of the channel: connects, reconnects for ever, says HELLO,
  * sends records from the offset that WELCOME names, takes commands once and
- * in order. Non-blocking; driven by the agent's poll loop.
+ * in order, carries the tunnels. Non-blocking; driven by the agent's loop.
  *
  * path "-": the channel is fd 0 and 1, kept alive by the engine while hubs
  * attach and go. There the agent cannot see a new hub, so that hub keeps
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "agent/outbox.h"
+#include "agent/tunnel.h"
 #include "agent/wire.h"
 #include "base/buf.h"
 
@@ -29,6 +30,7 @@ struct link {
 	int in, out; /* -1 while away */
 	bool welcomed;
 	struct outbox *outbox;
+	struct tunnel *tunnel;
 	link_command_fn *command;
 	void *command_arg;
 	uint64_t nonce;
@@ -45,11 +47,16 @@ struct link {
 };
 
 void link_init(struct link *l, const char *path, struct outbox *outbox,
-    link_command_fn *command, void *arg);
+    struct tunnel *tunnel, link_command_fn *command, void *arg);
 /* Connects when it is time to; then fills up to 2 entries. Returns how many;
  * lowers *deadline_ns to its own next time. */
 int link_prepare(struct link *l, struct pollfd fds[2], int64_t *deadline_ns);
 /* After poll: reads, dispatches, writes. */
 void link_service(struct link *l, const struct pollfd *fds, int n);
+
+/* -- link_send.c, for link.c ------------------------------------------- */
+bool link_wants_out(const struct link *l);
+/* Sends what the channel takes. -1: it is broken. */
+int link_transmit(struct link *l);
 
 #endif

@@ -27,6 +27,7 @@
 struct agent {
 	struct outbox outbox;
 	struct link link;
+	struct tunnel tunnel;
 	struct steps steps;
 	int signals;
 };
@@ -45,6 +46,18 @@ static void show_active(struct agent *a)
 	    a->steps.now.active ? a->steps.now.number : WIRE_STEP_NONE;
 }
 
+/* Without it the job runs all the same: nothing in it may need the way. */
+static void open_tunnel(struct agent *a)
+{
+	struct err err = ERR_INIT;
+
+	if (a->steps.job.ready && a->steps.job.wants_tunnel &&
+	    tunnel_listen(&a->tunnel, WIRE_TUNNEL_PATH, &err) < 0)
+		stream_hub_note(&a->steps.hub, WIRE_STEP_NONE,
+		    "processes of this container cannot reach the hub: %s",
+		    err.msg);
+}
+
 static int on_command(void *arg, struct wire_header h, struct wire_reader *body)
 {
 	struct agent *a = arg;
@@ -53,6 +66,7 @@ static int on_command(void *arg, struct wire_header h, struct wire_reader *body)
 	switch (h.type) {
 	case WIRE_JOB:
 		job_take(&a->steps.job, body, &a->steps.hub);
+		open_tunnel(a);
 		return 0;
 	case WIRE_RUN:
 		steps_run(&a->steps, h.step, body);
@@ -63,6 +77,10 @@ static int on_command(void *arg, struct wire_header h, struct wire_reader *body)
 			return -1;
 		steps_cancel(&a->steps, grace_ms);
 		return 0;
+	case WIRE_SIGNAL:
+		return steps_signal(&a->steps, h.step, body);
+	case WIRE_INPUT:
+		return steps_input(&a->steps, h.step, body);
 	case WIRE_EXIT:
 		run_exit(a);
 	default:
@@ -95,21 +113,26 @@ static void take_signals(struct agent *a)
 
 static void turn(struct agent *a)
 {
-	struct pollfd fds[1 + 2 + STEP_STREAMS_MAX];
+	struct pollfd fds[1 + 2 + STEP_FDS + TUNNEL_FDS];
 	int64_t deadline_ns = CLOCK_NO_DEADLINE;
-	size_t streams;
+	size_t streams, tunnels, n;
 	int links;
 
 	steps_tick(&a->steps, &deadline_ns);
 	show_active(a);
 	fds[0] = (struct pollfd){.fd = a->signals, .events = POLLIN};
 	links = link_prepare(&a->link, fds + 1, &deadline_ns);
-	streams = steps_prepare(&a->steps, fds + 1 + links);
-	if (poll(fds, 1 + (nfds_t)links + streams, clock_poll_ms(deadline_ns)) <
-	    0)
+	n = 1 + (size_t)links;
+	streams = steps_prepare(&a->steps, fds + n);
+	n += streams;
+	tunnels =
+	    tunnel_prepare(&a->tunnel, a->link.welcomed, fds + n, &deadline_ns);
+	n += tunnels;
+	if (poll(fds, n, clock_poll_ms(deadline_ns)) < 0)
 		return; /* interrupted: all deadlines are looked at again */
 	/* Output before the end of its process, so that it is counted. */
 	steps_service(&a->steps, fds + 1 + links, streams);
+	tunnel_service(&a->tunnel, fds + n - tunnels, tunnels);
 	if (fds[0].revents != 0)
 		take_signals(a);
 	link_service(&a->link, fds + 1, links);
@@ -149,7 +172,8 @@ int main(int argc, char **argv)
 		return complain("cannot watch its children");
 	outbox_init(&a.outbox);
 	steps_init(&a.steps, &a.outbox);
-	link_init(&a.link, argv[1], &a.outbox, on_command, &a);
+	tunnel_init(&a.tunnel);
+	link_init(&a.link, argv[1], &a.outbox, &a.tunnel, on_command, &a);
 	for (;;)
 		turn(&a);
 }

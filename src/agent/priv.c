@@ -16,7 +16,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "agent/procs.h"
 #include "base/fs.h"
+#include "base/mem.h"
 
 #define KILL_ROUNDS 16
 
@@ -72,27 +74,22 @@ int priv_signal(const struct account *who, pid_t target, int sig)
 	return kill_as(who->uid, target, sig);
 }
 
-/* The real uid of a living process, from /proc/PID/status. */
-static bool living_uid(const char *pid, uid_t *ret)
+void priv_signal_step(const struct account *who, pid_t leader, int sig)
 {
-	char path[64], text[1024];
-	const char *state, *uid;
-	ssize_t n;
-	CLEANUP(fd_close) int fd = -1;
+	CLEANUP(mem_free) struct proc *all = NULL;
+	size_t n;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	state = strstr(text, "\nState:\t");
-	uid = strstr(text, "\nUid:\t");
-	if (state == NULL || uid == NULL || state[8] == 'Z' || state[8] == 'X')
-		return false;
-	for (*ret = 0, uid += 6; *uid >= '0' && *uid <= '9'; uid++)
-		*ret = *ret * 10 + (uid_t)(*uid - '0');
-	return true;
+	ASSERT(leader > 1);
+	/* The group at once: between its processes none is born unseen. */
+	IGNORE(kill_as(who->uid, -leader, sig) < 0);
+	n = procs_list(&all);
+	for (size_t i = 0; i < n; i++) {
+		bool reached = all[i].group == leader &&
+			       (all[i].uid == 0 || all[i].uid == who->uid);
+
+		if (!reached && procs_belongs(all, n, &all[i], leader))
+			IGNORE(kill_as(all[i].uid, all[i].pid, sig) < 0);
+	}
 }
 
 /* SIGKILL as every uid that still lives here; false when nothing does. */
@@ -101,18 +98,16 @@ static bool kill_strays(void)
 	struct dirent *entry;
 	bool found = false;
 	DIR *proc = opendir("/proc");
-	uid_t uid, last = 0;
+	struct proc p;
+	uid_t last = 0;
 
 	while (proc != NULL && (entry = readdir(proc)) != NULL) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-		    strcmp(entry->d_name, "1") == 0)
+		if (!procs_read(entry->d_name, &p))
 			continue;
-		if (!living_uid(entry->d_name, &uid))
-			continue;
-		if (!found || uid != last)
-			IGNORE(kill_as(uid, -1, SIGKILL) < 0);
+		if (!found || p.uid != last)
+			IGNORE(kill_as(p.uid, -1, SIGKILL) < 0);
 		found = true;
-		last = uid;
+		last = p.uid;
 	}
 	if (proc != NULL)
 		closedir(proc);

@@ -21,6 +21,8 @@ int priv_drop(const struct account *who);
 
 /* kill(2), as far as the target is the user's or root's; -1 with errno. */
 int priv_signal(const struct account *who, pid_t target, int sig);
+/* To all of a step: leader's session and whatever descends from it. */
+void priv_signal_step(const struct account *who, pid_t leader, int sig);
 /* SIGKILL to every process but the agent, whatever uid it took. Needs no
  * fork: works under a fork bomb at the container's limit. */
 void priv_kill_all(const struct account *who);

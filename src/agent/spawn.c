@@ -47,12 +47,17 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int setup_streams(int out, int err)
+static int setup_streams(const struct spawn *s, int out, int err)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = s->input;
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+	if (in < 0)
+		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return -1;
+	for (int i = 0; i < 2; i++)
+		if (s->keep[i] >= 0 && fcntl(s->keep[i], F_SETFD, 0) < 0)
+			return -1;
 	if (dup2(out, STDOUT_FILENO) < 0)
 		return -1;
 	return dup2(err, STDERR_FILENO) < 0 ? -1 : 0;
@@ -102,7 +107,7 @@ static void child_run(const struct spawn *s, int out, int err, int fail)
 	umask(022);
 	prefer_as_victim();
 	reset_signals();
-	if (setup_streams(out, err) < 0)
+	if (setup_streams(s, out, err) < 0)
 		child_fail(fail, STAGE_SETUP);
 	if (priv_drop(s->who) < 0)
 		child_fail(fail, STAGE_USER);

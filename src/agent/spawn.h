@@ -13,6 +13,8 @@ struct spawn {
 	char *const *env;
 	const char *path; /* value of PATH */
 	const char *cwd;
+	int input;   /* becomes its standard input; -1: an empty one */
+	int keep[2]; /* descriptors that it inherits; -1: none */
 };
 
 struct spawned {

@@ -5,8 +5,8 @@
  */
 #include "agent/step.h"
 
-#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,10 +17,11 @@
 #include "base/fs.h"
 
 #define KILL_AGAIN_MS 100
+#define STEP_NONE     ((struct step){.input = {.pipe = -1, .sink = -1}})
 
 void steps_init(struct steps *s, struct outbox *outbox)
 {
-	*s = (struct steps){.hub.outbox = outbox};
+	*s = (struct steps){.hub.outbox = outbox, .now = STEP_NONE};
 	s->hub.masks = mask_set_new();
 	job_init(&s->job);
 }
@@ -31,7 +32,9 @@ static struct spawn spawn_of(const struct steps *s)
 	    .argv = s->now.plan.argv,
 	    .env = s->now.plan.env.v,
 	    .path = s->now.plan.path,
-	    .cwd = s->now.plan.cwd};
+	    .cwd = s->now.plan.cwd,
+	    .input = -1,
+	    .keep = {-1, -1}};
 }
 
 /* ---- streams ---- */
@@ -70,8 +73,10 @@ static void add_stream(struct steps *s, int fd, uint8_t number)
 	    &s->streams[s->stream_count++], &s->hub, fd, s->now.number, number);
 }
 
-size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_STREAMS_MAX])
+size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_FDS])
 {
+	input_prepare(&s->now.input, fds);
+	fds += INPUT_FDS;
 	for (size_t i = 0; i < s->stream_count; i++) {
 		bool room = stream_has_room(&s->streams[i], &s->hub);
 
@@ -80,12 +85,16 @@ size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_STREAMS_MAX])
 		fds[i] = (struct pollfd){
 		    .fd = room ? s->streams[i].fd : -1, .events = POLLIN};
 	}
-	return s->stream_count;
+	return INPUT_FDS + s->stream_count;
 }
 
 void steps_service(struct steps *s, const struct pollfd *fds, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	input_service(&s->now.input, fds);
+	if (s->now.active)
+		input_tell(&s->now.input, s->hub.outbox, s->now.number);
+	fds += INPUT_FDS;
+	for (size_t i = 0; i + INPUT_FDS < n; i++) {
 		if (fds[i].fd >= 0 && fds[i].revents != 0 &&
 		    stream_has_room(&s->streams[i], &s->hub))
 			stream_read(&s->streams[i], &s->hub);
@@ -118,7 +127,8 @@ static void send_end(struct steps *s, uint16_t number,
 static void forget_step(struct steps *s)
 {
 	job_plan_fini(&s->now.plan);
-	s->now = (struct step){0};
+	input_close(&s->now.input);
+	s->now = STEP_NONE;
 }
 
 static void fill_memory(struct step *now, struct wire_end *end)
@@ -191,15 +201,37 @@ static void flush_streams(struct steps *s)
 
 /* ---- the start ---- */
 
+/* The step reads its standard input, or two pipes whose descriptors it finds
+ * in its words. */
+static void connect_input(uint32_t flags, const struct input_ends *ends,
+    struct job_plan *plan, struct spawn *spawn)
+{
+	char number[16];
+
+	if ((flags & WIRE_RUN_PIPES) == 0) {
+		spawn->input = ends->reads;
+		return;
+	}
+	spawn->keep[0] = ends->reads;
+	spawn->keep[1] = ends->writes;
+	snprintf(number, sizeof(number), "%d", ends->reads);
+	job_plan_fill(plan, "{in}", number);
+	snprintf(number, sizeof(number), "%d", ends->writes);
+	job_plan_fill(plan, "{out}", number);
+}
+
 static int start(struct steps *s, const struct command_run *run,
     struct spawned *ret, struct err *err)
 {
+	CLEANUP(input_ends_close) struct input_ends ends = {-1, -1};
 	struct step *now = &s->now;
 	struct spawn spawn;
 
 	TRY(job_plan_step(&s->job, run, now->number, &now->plan, err));
 	TRY(make_stream_room(s, err));
+	TRY(input_open(&now->input, run->flags, &ends, err));
 	spawn = spawn_of(s);
+	connect_input(run->flags, &ends, &now->plan, &spawn);
 	return spawn_start(&spawn, ret, err);
 }
 
@@ -249,7 +281,9 @@ void steps_run(struct steps *s, uint16_t number, struct wire_reader *body)
 		refuse(s, number, &err);
 		return;
 	}
-	s->now = (struct step){.number = number, .failure = -1};
+	s->now = STEP_NONE;
+	s->now.number = number;
+	s->now.failure = -1;
 	s->now.before = cgroup_memory_read();
 	if (start(s, &run, &spawned, &err) < 0) {
 		refuse(s, number, &err);
@@ -270,9 +304,28 @@ static void terminate(struct steps *s, uint32_t flag, uint32_t grace_ms)
 	now->flags |= flag;
 	now->timeout_at = CLOCK_NO_DEADLINE;
 	now->kill_at = clock_deadline_ms(grace_ms);
-	/* No such group: the child has not come to setsid yet. */
-	if (priv_signal(who, -now->pid, SIGTERM) < 0 && errno == ESRCH)
-		IGNORE(priv_signal(who, now->pid, SIGTERM) < 0);
+	priv_signal_step(who, now->pid, SIGTERM);
+}
+
+int steps_signal(struct steps *s, uint16_t number, struct wire_reader *body)
+{
+	uint32_t sig;
+
+	if (wire_get_u32(body, &sig) < 0)
+		return -1;
+	if (sig > 0 && sig < NSIG && s->now.active && !s->now.exited &&
+	    s->now.number == number)
+		priv_signal_step(&s->job.place.who, s->now.pid, (int)sig);
+	return 0;
+}
+
+int steps_input(struct steps *s, uint16_t number, struct wire_reader *body)
+{
+	if (!s->now.active || s->now.number != number)
+		return 0;
+	TRY(input_take(&s->now.input, body));
+	input_tell(&s->now.input, s->hub.outbox, number);
+	return 0;
 }
 
 void steps_cancel(struct steps *s, uint32_t grace_ms)

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "agent/cgroup.h"
+#include "agent/input.h"
 #include "agent/job.h"
 #include "agent/stream.h"
 
@@ -23,6 +24,7 @@ struct step {
 	bool active;
 	uint16_t number;
 	struct job_plan plan;
+	struct input input;
 	pid_t pid; /* main process, also its group */
 	int failure;
 	bool exited;
@@ -46,13 +48,19 @@ void steps_init(struct steps *s, struct outbox *outbox);
 /* A step that cannot start ends at once, with the reason. */
 void steps_run(struct steps *s, uint16_t number, struct wire_reader *body);
 void steps_cancel(struct steps *s, uint32_t grace_ms);
+/* Both pass over what is not for the running step. -1: malformed. */
+int steps_signal(
+    struct steps *s, uint16_t number, struct wire_reader *body) MUST_CHECK;
+int steps_input(
+    struct steps *s, uint16_t number, struct wire_reader *body) MUST_CHECK;
 /* Collects every process that has ended. */
 void steps_reap(struct steps *s);
 /* What is due by now: timeout, kill, end. Lowers *deadline_ns. */
 void steps_tick(struct steps *s, int64_t *deadline_ns);
 
-/* One poll entry per stream that may be read now; returns how many. */
-size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_STREAMS_MAX]);
+/* Entries for the input and each stream; returns how many. */
+#define STEP_FDS (INPUT_FDS + STEP_STREAMS_MAX)
+size_t steps_prepare(struct steps *s, struct pollfd fds[STEP_FDS]);
 void steps_service(struct steps *s, const struct pollfd *fds, size_t n);
 
 #endif

@@ -134,7 +134,7 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
 def test_hello_and_ping(sandbox: Callable[..., Sandbox]) -> None:
     hub = sandbox().hub
     assert hub.hello is not None
-    assert (hub.hello.version, hub.hello.first, hub.hello.next) == (1, 0, 0)
+    assert (hub.hello.version, hub.hello.first, hub.hello.next) == (2, 0, 0)
     assert (hub.hello.last_seq, hub.hello.active_step) == (0, STEP_NONE)
     assert hub.hello.nonce != 0
     hub.send(frame(PING) * 3)

@@ -1,0 +1,111 @@
+/* Reading /proc: see procs.h. Called by the agent's loop only. */
+#include "agent/procs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+/* The first number behind "\nKey:\t"; -1 when there is none. */
+static long field(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+	long v = 0;
+
+	if (at == NULL)
+		return -1;
+	at += strlen(key);
+	if (*at < '0' || *at > '9')
+		return -1;
+	for (; *at >= '0' && *at <= '9'; at++)
+		v = v * 10 + (*at - '0');
+	return v;
+}
+
+/* The name of the program cannot play a line: the kernel escapes it. */
+static bool parse(const char *text, struct proc *ret)
+{
+	const char *state = strstr(text, "\nState:\t");
+	long parent = field(text, "\nPPid:\t"), uid = field(text, "\nUid:\t");
+
+	if (state == NULL || state[8] == 'Z' || state[8] == 'X')
+		return false;
+	if (parent < 0 || uid < 0)
+		return false;
+	ret->parent = (pid_t)parent;
+	ret->uid = (uid_t)uid;
+	/* As our own pid namespace counts: that one is named first. */
+	ret->group = (pid_t)field(text, "\nNSpgid:\t");
+	ret->session = (pid_t)field(text, "\nNSsid:\t");
+	return true;
+}
+
+bool procs_read(const char *name, struct proc *ret)
+{
+	char path[64], text[1536];
+	ssize_t n;
+	CLEANUP(fd_close) int fd = -1;
+
+	if (name[0] < '1' || name[0] > '9' || strcmp(name, "1") == 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.20s/status", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	ret->pid = (pid_t)strtol(name, NULL, 10);
+	return parse(text, ret);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct proc *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+size_t procs_list(struct proc **ret)
+{
+	DIR *dir = opendir("/proc");
+	struct proc *all = NULL;
+	struct dirent *entry;
+	size_t n = 0, cap = 0;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (n == cap) {
+			cap = cap > 0 ? 2 * cap : 64;
+			all = mem_realloc(all, cap * sizeof(*all));
+		}
+		if (procs_read(entry->d_name, &all[n]))
+			n++;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	if (n > 0)
+		qsort(all, n, sizeof(*all), by_pid);
+	*ret = all;
+	return n;
+}
+
+bool procs_belongs(
+    const struct proc *all, size_t n, const struct proc *p, pid_t leader)
+{
+	struct proc key;
+
+	/* They were not read at one moment: a chain may be broken, or (pids
+	 * come again) even closed to a ring. */
+	for (size_t steps = 0; p != NULL && steps <= n; steps++) {
+		if (p->pid == leader || p->session == leader)
+			return true;
+		key.pid = p->parent;
+		p = n > 0 ? bsearch(&key, all, n, sizeof(*all), by_pid) : NULL;
+	}
+	return false;
+}
