@@ -1,6 +1,6 @@
 /*
- * Images of users: built from a context, found by their labels, removed.
- * Any thread; blocks on the caller's.
+ * Images of users: pulled with patience, built from a context, found by their
+ * labels, removed. Any thread; blocks on the caller's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,27 @@
 #include "engine/run.h"
 
 #define BUILD_LINE_MAX ((size_t)1024 * 1024)
+#define PULL_ATTEMPTS  3
+#define PULL_PAUSE_MS  INT64_C(2000)
+
+int engine_image_pull_again(struct engine *e, const struct ctx *ctx,
+    const char *ref, const char *auth,
+    void (*progress)(void *arg, const char *line), void *arg, struct err *err)
+{
+	char words[600];
+
+	for (int attempt = 1;; attempt++) {
+		err_clear(err);
+		if (engine_image_pull(e, ctx, ref, auth, progress, arg, err) ==
+		    0)
+			return 0;
+		if (err->kind != ERR_UNAVAILABLE || attempt == PULL_ATTEMPTS)
+			return -1;
+		snprintf(words, sizeof(words), "%s; trying again", err->msg);
+		progress(arg, words);
+		TRY(ctx_sleep(ctx, attempt * PULL_PAUSE_MS, err));
+	}
+}
 
 struct builder {
 	const struct engine_build *build;

@@ -1,6 +1,6 @@
 /*
- * Containers of users: created from a document that the caller built, looked
- * at as a whole, waited for. Any thread; blocks on the caller's.
+ * Containers of users: looked at as a whole, heard, waited for. Any thread;
+ * blocks on the caller's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,38 +9,6 @@
 #include "engine/engine_internal.h"
 #include "engine/frames.h"
 #include "engine/run.h"
-
-int engine_container_create_from(struct engine *e, const struct ctx *ctx,
-    const char *name, const char *platform, const char *json, size_t len,
-    char ret_id[ENGINE_ID_LEN], struct err *err)
-{
-	CLEANUP(http_result_fini)
-	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
-	CLEANUP(buf_fini) struct buf target = {.max = 2048};
-	char doing[300];
-	struct engine_request req = {.method = "POST",
-	    .content_type = "application/json",
-	    .body = json,
-	    .body_len = len,
-	    .doing = doing,
-	    .object = ENGINE_CONTAINER,
-	    .timeout_ms = ENGINE_SLOW_MS};
-
-	TRY(engine_check_name(name, ENGINE_CONTAINER, err));
-	snprintf(doing, sizeof(doing), "create container %.255s", name);
-	buf_printf(&target, "/containers/create?name=%s", name);
-	if (platform != NULL) {
-		buf_append_str(&target, "&platform=");
-		http_encode(&target, platform);
-	}
-	if (target.overflow)
-		return err_set(err, ERR_LIMIT, "request_too_large",
-		    "%s: its platform is too long", doing);
-	req.target = buf_str(&target);
-	TRY(engine_call(e, ctx, &req, &res, err));
-	return answer_created_id(
-	    buf_str(&res.body), res.body.len, doing, ret_id, err);
-}
 
 int engine_container_document(struct engine *e, const struct ctx *ctx,
     const char *id, struct buf *out, struct err *err)
@@ -140,27 +108,45 @@ static int logs_body(void *arg, const char *data, size_t len, struct err *err)
 	return r;
 }
 
-int engine_container_logs(struct engine *e, const struct ctx *ctx,
-    const char *id, int tail, engine_output_fn *output, void *arg,
-    struct err *err)
+/* timeout_ms 0: until the stream ends. */
+static int read_logs(struct engine *e, const struct ctx *ctx, const char *id,
+    const char *query, int64_t timeout_ms, struct logs *logs, struct err *err)
 {
 	CLEANUP(http_result_fini)
 	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
-	struct logs logs = {.output = output, .arg = arg};
 	char target[300], doing[128];
 	const struct engine_request req = {.method = "GET",
 	    .target = target,
 	    .on_body = logs_body,
-	    .sink_arg = &logs,
+	    .sink_arg = logs,
 	    .doing = doing,
 	    .object = ENGINE_CONTAINER,
-	    .timeout_ms = ENGINE_QUICK_MS,
+	    .timeout_ms = timeout_ms,
 	    .repeatable = true};
 
 	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
-	frames_init(&logs.frames, FRAMES_PAYLOAD_MAX);
+	frames_init(&logs->frames, FRAMES_PAYLOAD_MAX);
 	snprintf(target, sizeof(target),
-	    "/containers/%s/logs?stdout=1&stderr=1&tail=%d", id, tail);
+	    "/containers/%s/logs?stdout=1&stderr=1%s", id, query);
 	snprintf(doing, sizeof(doing), "read the logs of container %.64s", id);
 	return engine_call(e, ctx, &req, &res, err);
+}
+
+int engine_container_logs(struct engine *e, const struct ctx *ctx,
+    const char *id, int tail, engine_output_fn *output, void *arg,
+    struct err *err)
+{
+	struct logs logs = {.output = output, .arg = arg};
+	char query[32];
+
+	snprintf(query, sizeof(query), "&tail=%d", tail);
+	return read_logs(e, ctx, id, query, ENGINE_QUICK_MS, &logs, err);
+}
+
+int engine_container_follow(struct engine *e, const struct ctx *ctx,
+    const char *id, engine_output_fn *output, void *arg, struct err *err)
+{
+	struct logs logs = {.output = output, .arg = arg};
+
+	return read_logs(e, ctx, id, "&follow=1", 0, &logs, err);
 }

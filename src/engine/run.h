@@ -14,10 +14,13 @@
 typedef int engine_output_fn(
     void *arg, int stream, const char *data, size_t len, struct err *err);
 
+/* The document of POST /containers/create for our own spec. Pure. */
+int engine_spec_json(const struct engine_container_spec *spec, struct buf *out,
+    struct err *err) MUST_CHECK;
 /*
  * Creates from a document of POST /containers/create that the caller made.
- * platform ("linux/arm64") may be NULL. Nothing in it is judged here: policy
- * is the caller's.
+ * name and platform ("linux/arm64") may be NULL. Nothing in it is judged here:
+ * policy is the caller's.
  */
 int engine_container_create_from(struct engine *e, const struct ctx *ctx,
     const char *name, const char *platform, const char *json, size_t len,
@@ -33,6 +36,16 @@ int engine_container_has_path(struct engine *e, const struct ctx *ctx,
  * the log driver is "none" or a remote one. */
 int engine_container_logs(struct engine *e, const struct ctx *ctx,
     const char *id, int tail, engine_output_fn *output, void *arg,
+    struct err *err) MUST_CHECK;
+/* Both streams from the first byte on until the container has ended; not
+ * bounded but by ctx. Reading again hands out the same bytes. */
+int engine_container_follow(struct engine *e, const struct ctx *ctx,
+    const char *id, engine_output_fn *output, void *arg,
+    struct err *err) MUST_CHECK;
+/* Appends the content of a regular file inside the container (running or
+ * not), a link at the end of path followed once. 1 read, 0 there is none. */
+int engine_container_read_file(struct engine *e, const struct ctx *ctx,
+    const char *id, const char *path, struct buf *out,
     struct err *err) MUST_CHECK;
 /* Blocks until the container ends; not bounded but by ctx. */
 int engine_container_wait(struct engine *e, const struct ctx *ctx,
@@ -82,6 +95,12 @@ struct engine_build {
 };
 int engine_image_build(struct engine *e, const struct ctx *ctx,
     const struct engine_build *build, struct err *err) MUST_CHECK;
+/* engine_image_pull, three times: registries fail in passing. What it is
+ * about is told through progress (which may not be NULL). */
+int engine_image_pull_again(struct engine *e, const struct ctx *ctx,
+    const char *ref, const char *auth,
+    void (*progress)(void *arg, const char *line), void *arg,
+    struct err *err) MUST_CHECK;
 /* Removes the name and, when it was the last, the image. Gone is fine. */
 int engine_image_remove(struct engine *e, const struct ctx *ctx,
     const char *ref, struct err *err) MUST_CHECK;
@@ -91,5 +110,14 @@ int engine_image_list(struct engine *e, const struct ctx *ctx,
     const char *const *labels, char ***ret, struct err *err) MUST_CHECK;
 void engine_image_refs_free(char **refs);
 DEFINE_CLEANUP(char **, engine_image_refs_free);
+
+/* -- volumes ----------------------------------------------------------- */
+/* Names of the volumes that bear the labels ("key=value" or "key"), a
+ * NULL-terminated array for engine_image_refs_free. */
+int engine_volume_list(struct engine *e, const struct ctx *ctx,
+    const char *const *labels, char ***ret, struct err *err) MUST_CHECK;
+/* Where the engine keeps its files, on the engine's host. */
+int engine_volume_mountpoint(struct engine *e, const struct ctx *ctx,
+    const char *name, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

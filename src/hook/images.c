@@ -1,7 +1,7 @@
 /*
- * An image that is there, or pulled by the runner's policy: three attempts,
- * for registries fail in passing. Credentials live in the request's header
- * and in no file. Called for each container before it is created.
+ * An image that is there, or pulled by the runner's policy. Credentials live in
+ * the request's header and in no file. Called for each container before it is
+ * created.
  */
 #include <string.h>
 
@@ -10,8 +10,6 @@
 #include "containers/registry.h"
 #include "hook/direct_internal.h"
 
-#define PULL_ATTEMPTS 3
-#define PULL_PAUSE_MS INT64_C(2000)
 /* Some GB over a slow line. */
 #define PULL_MS INT64_C(3600000)
 
@@ -26,22 +24,11 @@ static int pull(struct direct *d, const struct ctx *ctx,
 {
 	char *auth = c->has_registry ? registry_auth(c) : NULL;
 	struct ctx limited = ctx_with_timeout(ctx, PULL_MS);
-	int r = -1;
+	int r;
 
 	output_group(c->image);
-	for (int attempt = 1; attempt <= PULL_ATTEMPTS; attempt++) {
-		err_clear(err);
-		r = engine_image_pull(d->engine, &limited, c->image, auth,
-		    say_progress, NULL, err);
-		if (r == 0 || err->kind != ERR_UNAVAILABLE ||
-		    attempt == PULL_ATTEMPTS)
-			break;
-		output_say("%s; trying again", err->msg);
-		r = ctx_sleep(&limited, attempt * PULL_PAUSE_MS, err);
-		if (r != 0)
-			break;
-		r = -1;
-	}
+	r = engine_image_pull_again(
+	    d->engine, &limited, c->image, auth, say_progress, NULL, err);
 	output_group_end();
 	if (auth != NULL)
 		secret_wipe(auth, strlen(auth));
