@@ -21,6 +21,11 @@ bool check_text(const char *text)
 	return true;
 }
 
+bool check_socket(const char *text)
+{
+	return strcmp(text, "none") == 0 || (*text == '/' && check_text(text));
+}
+
 static bool is_alnum(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -14,6 +14,7 @@ bool check_url(const char *text);       /* http://host[:port][/prefix] */
 bool check_origin(const char *text);    /* http(s)://host[:port] or "*" */
 bool check_engine(const char *text);    /* as DOCKER_HOST, or a socket path */
 bool check_paths(const char *text);     /* absolute, comma separated */
+bool check_socket(const char *text);    /* an absolute path, or "none" */
 bool check_is_loopback(const char *address);
 
 #endif

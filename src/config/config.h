@@ -34,6 +34,7 @@ struct options {
 	/* server */
 	char *listen;           /* RUNNERHUB_LISTEN 127.0.0.1 */
 	int64_t port;           /* PORT 3000 */
+	char *socket;           /* RUNNERHUB_SOCKET path|none, NULL: default */
 	struct secret *api_key; /* RUNNERHUB_API_KEY, NULL: none */
 	char *state_dir;   /* RUNNERHUB_STATE_DIR: /var/lib/runnerhub for root,
 			      else   $XDG_STATE_HOME/runnerhub or
@@ -75,12 +76,13 @@ struct options {
 	int64_t queue_max;     /* jobs.queueMax 100000 waiting: then 503 */
 	int64_t lease_first_ms; /* sessions.firstLease 60 s */
 	int64_t lease_ms;       /* sessions.lease 60 s */
-	char *work_roots;    /* RUNNERHUB_WORK_ROOTS csv of paths, NULL */
+	char *work_roots;       /* RUNNERHUB_WORK_ROOTS csv of paths, NULL */
 	char *session_allow; /* RUNNERHUB_SESSION_ALLOW csv of grants, NULL */
 	/* network */
 	char *network_mode; /* network.mode: isolated|none|<network name> */
 	char *network_mechanism; /* network.mechanism: auto|veth|engine */
 	char *network_subnet;    /* network.subnet 10.213.0.0/16 */
+	char *session_subnet;    /* network.sessionSubnet 10.214.0.0/16 */
 	char *network_dns;       /* network.dns csv, NULL: the host's */
 	char *host_services;     /* network.hostServices deny|warn */
 	int64_t network_mtu;     /* network.mtu 0 */
@@ -98,6 +100,15 @@ struct options {
 	char *url; /* RUNNERHUB_URL, default from listen and port; no '/' at
 		      the end */
 	struct secret *token; /* RUNNERHUB_TOKEN or _FILE */
+	/* proxy runners */
+	struct secret *enrolment_key; /* RUNNERHUB_ENROLMENT_KEY, NULL: none */
+	char *proxy_image;            /* RUNNERHUB_PROXY_IMAGE */
+	int64_t heartbeat_ms;         /* runners.heartbeat 10 s */
+	char *allow_repositories; /* RUNNERHUB_ALLOW_REPOSITORIES csv, NULL: all
+				   */
+	struct secret *github_token;            /* GITHUB_TOKEN, NULL: none */
+	char *github_url;                       /* RUNNERHUB_GITHUB_URL */
+	char *github_org, *github_repositories; /* NULL: none */
 	/* limits (API_RATE_LIMIT ...): see options.c; used by api/ */
 	int64_t rate_limit;     /* API_RATE_LIMIT 100 */
 	int64_t rate_window_ms; /* API_RATE_WINDOW 900000 ms */
