@@ -123,6 +123,7 @@ static void disconnect(struct channel *ch)
 	ch->redial_ns = clock_deadline_ms(REDIAL_MS);
 	buf_fini(&ch->in);
 	wipe_out(ch);
+	channel_tunnels_reset(ch);
 	frames_init(&ch->frames, FRAMES_PAYLOAD_MAX);
 }
 
@@ -131,6 +132,7 @@ void channel_free(struct channel *ch)
 	if (ch == NULL)
 		return;
 	disconnect(ch);
+	channel_tunnels_free(ch);
 	fd_close(ch->listen_fd);
 	channel_confirm(ch, UINT32_MAX);
 	mem_free(ch);
@@ -150,6 +152,11 @@ int channel_peer_pid(const struct channel *ch)
 uint64_t channel_nonce(const struct channel *ch)
 {
 	return ch->nonce;
+}
+
+uint32_t channel_version(const struct channel *ch)
+{
+	return ch->version;
 }
 
 bool channel_is_ready(const struct channel *ch)
@@ -384,6 +391,8 @@ int channel_pump(
 	}
 	if (r < 0 && err->kind == ERR_INVALID)
 		disconnect(ch);
+	channel_tunnels_run(ch);
+	channel_flush(ch);
 	if (r == 0 && ch->in.len == 0)
 		buf_fini(&ch->in); /* idle channels hold no buffer */
 	return r;
@@ -396,10 +405,12 @@ static bool may_accept(const struct channel *ch)
 
 int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 {
-	struct pollfd p[3] = {{.fd = ch->fd, .events = POLLIN},
+	struct pollfd p[3 + WIRE_TUNNELS_MAX] = {
+	    {.fd = ch->fd, .events = POLLIN},
 	    {.fd = may_accept(ch) ? ch->listen_fd : -1, .events = POLLIN},
 	    {.fd = wake_fd, .events = POLLIN}};
 	int64_t asked_ns = deadline_ns;
+	size_t tunnels = channel_tunnels_poll(ch, p + 3);
 	uint64_t drained;
 	int n, ret = 0;
 
@@ -412,10 +423,13 @@ int channel_wait(struct channel *ch, int wake_fd, int64_t deadline_ns)
 	if (ch->fd >= 0 && ch->ping_ns != 0 && ch->ping_ns < deadline_ns)
 		deadline_ns = ch->ping_ns;
 	do {
-		n = poll(p, 3, clock_poll_ms(deadline_ns));
+		n = poll(p, 3 + tunnels, clock_poll_ms(deadline_ns));
 	} while (n < 0 && errno == EINTR);
 	if (p[0].revents != 0 || p[1].revents != 0)
 		ret |= CHANNEL_IO;
+	for (size_t i = 0; i < tunnels; i++)
+		if (p[3 + i].revents != 0)
+			ret |= CHANNEL_IO;
 	if (p[2].revents != 0) {
 		IGNORE(read(wake_fd, &drained, sizeof(drained)) < 0);
 		ret |= CHANNEL_WOKEN;

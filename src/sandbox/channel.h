@@ -43,6 +43,9 @@ int channel_peer_pid(const struct channel *ch);   /* 0: not known */
 uint64_t channel_nonce(const struct channel *ch); /* 0: no HELLO yet */
 /* True once HELLO was received on the present connection. */
 bool channel_is_ready(const struct channel *ch);
+/* Of its last HELLO: 0 before, else 1 to WIRE_VERSION. An agent of version 1
+ * (a container that an earlier hub left) is sent nothing newer. */
+uint32_t channel_version(const struct channel *ch);
 /* How far the agent's stream is kept: said in WELCOME, moved by pump. */
 void channel_set_offset(struct channel *ch, uint64_t off);
 uint64_t channel_offset(const struct channel *ch);
@@ -87,5 +90,11 @@ uint32_t channel_send(struct channel *ch, enum wire_type type, uint16_t step,
 void channel_set_seq(struct channel *ch, uint32_t seq);
 /* Commands up to seq have arrived: forget their copies. */
 void channel_confirm(struct channel *ch, uint32_t seq);
+/*
+ * Where the container's connections to WIRE_TUNNEL_PATH lead: a unix socket
+ * of the hub. Borrowed; set before the first pump. NULL, and when nothing is
+ * set: they are closed at once. They live on channel_wait and channel_pump.
+ */
+void channel_tunnel_to(struct channel *ch, const char *unix_path);
 
 #endif

@@ -28,9 +28,9 @@ static int on_hello(struct channel *ch, struct wire_reader *r, struct err *err)
 	    wire_get_u32(r, &seq) < 0 || wire_get_u16(r, &step) < 0)
 		return err_set(err, ERR_INVALID, "agent_protocol",
 		    "the agent's greeting is too short");
-	if (version != WIRE_VERSION)
+	if (version < 1 || version > WIRE_VERSION)
 		return err_set(err, ERR_INVALID, "agent_version",
-		    "the agent speaks version %u, this hub %d", version,
+		    "the agent speaks version %u, this hub 1 to %d", version,
 		    WIRE_VERSION);
 	nonce &= INT64_MAX; /* as it is written down */
 	if (ch->nonce != 0 && nonce != ch->nonce)
@@ -41,7 +41,9 @@ static int on_hello(struct channel *ch, struct wire_reader *r, struct err *err)
 		    "the agent holds output %llu..%llu, the hub has %llu",
 		    (unsigned long long)first, (unsigned long long)next,
 		    (unsigned long long)ch->off);
+	channel_tunnels_reset(ch);
 	ch->nonce = nonce;
+	ch->version = version;
 	ch->agent_seq = seq;
 	ch->agent_next = next;
 	ch->ready = true;
@@ -135,6 +137,8 @@ static int handle_plain(struct channel *ch, struct err *err)
 	r = (struct wire_reader){in + WIRE_HEADER_LEN, h.len};
 	if (h.type == WIRE_HELLO)
 		TRY(on_hello(ch, &r, err));
+	else if (h.type >= WIRE_TUN_OPEN && h.type <= WIRE_TUN_CLOSE)
+		TRY(channel_tunnel_take(ch, h.type, &r, err));
 	if (ch->in.len >= WIRE_HEADER_LEN + h.len)
 		buf_consume(&ch->in, WIRE_HEADER_LEN + h.len);
 	return 1;
@@ -144,23 +148,26 @@ static int handle_plain(struct channel *ch, struct err *err)
  * there. Job output may look like one, but for the nonce of a known agent. */
 static bool find_hello(struct channel *ch)
 {
-	static const uint8_t head[] = {
-	    34, 0, 0, 0, WIRE_HELLO, 0, 0, 0, WIRE_VERSION, 0, 0, 0};
+	static const uint8_t head[] = {34, 0, 0, 0, WIRE_HELLO, 0, 0, 0};
 	const uint8_t *at, *in = (const uint8_t *)ch->in.data;
+	const size_t need = sizeof(head) + sizeof(uint32_t) + sizeof(uint64_t);
 	struct wire_reader r;
+	uint32_t version;
 	uint64_t nonce;
 
-	while (ch->in.len >= sizeof(head) + sizeof(nonce)) {
+	while (ch->in.len >= need) {
 		at = memmem(in, ch->in.len, head, sizeof(head));
 		if (at == NULL) {
 			buf_consume(&ch->in, ch->in.len - sizeof(head) + 1);
 			return false;
 		}
 		buf_consume(&ch->in, (size_t)(at - in));
-		r = (struct wire_reader){in + sizeof(head), sizeof(nonce)};
-		if (ch->in.len < sizeof(head) + sizeof(nonce))
+		if (ch->in.len < need)
 			return false;
-		if (wire_get_u64(&r, &nonce) == 0 &&
+		r = (struct wire_reader){in + sizeof(head), need};
+		if (wire_get_u32(&r, &version) == 0 &&
+		    wire_get_u64(&r, &nonce) == 0 && version >= 1 &&
+		    version <= WIRE_VERSION &&
 		    (ch->nonce == 0 || (nonce & INT64_MAX) == ch->nonce)) {
 			ch->syncing = false;
 			ch->ping_ns = 0;

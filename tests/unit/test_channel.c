@@ -618,6 +618,25 @@ static void test_another_version_is_refused(void **state)
 	breaks_protocol(f, "agent_version");
 }
 
+static void test_an_older_agent_is_welcome(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf b = {0};
+
+	assert_int_equal(channel_version(f->ch), 0);
+	buf_init(&b, 1024);
+	put_hello(&b, NONCE, 0, 0, 0);
+	b.data[WIRE_HEADER_LEN] = 1;
+	f->peer = dial(f);
+	send_all(f->peer, b.data, b.len);
+	while (!channel_is_ready(f->ch))
+		pump(f);
+	assert_int_equal(channel_version(f->ch), 1);
+	expect_offset(f, WIRE_WELCOME, 0);
+	greet(f, 0, 0);
+	assert_int_equal(channel_version(f->ch), WIRE_VERSION);
+}
+
 static void test_a_record_before_the_greeting(void **state)
 {
 	struct fixture *f = *state;
@@ -792,6 +811,7 @@ int main(void)
 	    TEST(test_a_gap_is_refused),
 	    TEST(test_an_offset_from_the_future_is_refused),
 	    TEST(test_another_version_is_refused),
+	    TEST(test_an_older_agent_is_welcome),
 	    TEST(test_a_record_before_the_greeting),
 	    TEST(test_a_frame_that_is_too_long),
 	    TEST(test_a_record_without_its_time),
