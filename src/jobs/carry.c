@@ -174,13 +174,20 @@ static void conclude(struct carry *c, struct outcome *o)
 
 static void close_log(struct carry *c, const struct outcome *o)
 {
+	struct err err = ERR_INIT;
+
 	if (c->log == NULL)
 		return;
 	/* The spool's flusher puts the rest on the disk. */
-	if (o->kind == OUTCOME_END || o->kind == OUTCOME_OVER)
-		spool_log_finish(c->log, clock_wall_ns());
-	else
+	if (o->kind != OUTCOME_END && o->kind != OUTCOME_OVER) {
 		spool_log_close(c->log);
+		return;
+	}
+	spool_log_finish(c->log, clock_wall_ns());
+	if (!spec_keeps_log(&c->spec) &&
+	    spool_remove(c->hub->spool, c->id_text, &err) < 0)
+		log_warn(
+		    &c->ctx, "cannot remove the session's log", LOG_ERR(&err));
 }
 
 /* Its container is gone. */
@@ -259,6 +266,8 @@ static struct outcome run(struct carry *c)
 {
 	struct outcome o;
 
+	if (carry_is_orphan(c, &o))
+		return o;
 	if (c->resumed ? carry_resume(c, &o) < 0 : carry_start(c, &o) < 0)
 		return o;
 	return c->job.is_session ? carry_session(c) : carry_steps(c);
@@ -303,6 +312,7 @@ static struct outcome carry_entered(struct carry *c)
 
 static void fini(struct carry *c)
 {
+	mtx_fini(&c->log_mtx);
 	progress_fini(&c->progress);
 	spec_fini(&c->spec);
 	job_fini(&c->job);
@@ -341,8 +351,14 @@ void carry_job(
 	c.starting = ctx_with_cancel(&c.ctx, &c.live.cancel);
 	if (sandbox != NULL)
 		live_set_sandbox(h->live, &c.live, sandbox);
+	c.now.step = -1;
+	mtx_init(&c.log_mtx, "job log");
 	o = carry_entered(&c);
+	if (c.live.is_session)
+		carry_session_over(&c, &o);
 	conclude(&c, &o);
+	if (o.kind != OUTCOME_LEAVE && spec_nested_work(&c.spec) != NULL)
+		carry_end_children(&c);
 	close_log(&c, &o);
 	end_sandbox(&c, &o);
 	if (o.kind == OUTCOME_END)

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "jobs/carry_internal.h"
 #include "jobs/job_env.h"
+#include "jobs/session.h"
 
 enum {
 	NOTES_MAX = 4 * 1024 * 1024,
@@ -51,6 +51,29 @@ static void tell_step_end(const struct carry *c, uint16_t step)
 		"cpu_ms", (int64_t)(s->end.utime_us + s->end.stime_us) * 1000));
 }
 
+int carry_append(
+    struct carry *c, const struct spool_record *recs, size_t n, struct err *err)
+{
+	int r;
+
+	mtx_lock(&c->log_mtx);
+	r = spool_append(c->log, recs, n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		progress_fold(&c->progress, &recs[i]);
+	mtx_unlock(&c->log_mtx);
+	return r;
+}
+
+bool carry_step_ended(struct carry *c, size_t index)
+{
+	bool ended;
+
+	mtx_lock(&c->log_mtx);
+	ended = c->progress.steps[index].ended;
+	mtx_unlock(&c->log_mtx);
+	return ended;
+}
+
 /* All or nothing: what is refused comes again. */
 static int take(
     void *arg, const struct channel_record *in, size_t n, struct err *err)
@@ -64,10 +87,9 @@ static int take(
 		TRY(progress_translate(&in[i], &notes, &recs[i], err));
 	point_at_notes(recs, n, &notes);
 	FAULT("before_spool_append");
-	TRY(spool_append(c->log, recs, n, err));
+	TRY(carry_append(c, recs, n, err));
 	FAULT("after_spool_append");
 	for (size_t i = 0; i < n; i++) {
-		progress_fold(&c->progress, &recs[i]);
 		if (recs[i].kind != SPOOL_STEP_END)
 			continue;
 		spool_sync_soon(c->log);
@@ -206,6 +228,7 @@ static int load_env(
 
 int carry_send_job(struct carry *c, struct err *err)
 {
+	const char *nested = spec_nested_work(&c->spec);
 	json_t *env = NULL, *secrets = NULL;
 	struct buf b;
 
@@ -214,8 +237,8 @@ int carry_send_job(struct carry *c, struct err *err)
 	wire_put_str(&b, c->sandbox->user);
 	put_pairs(&b, env);
 	put_masks(&b, secrets);
-	wire_put_str(&b, JOB_WORKSPACE);
-	wire_put_u32(&b, 0);
+	wire_put_str(&b, nested != NULL ? nested : JOB_WORKSPACE);
+	wire_put_u32(&b, nested != NULL ? WIRE_JOB_TUNNEL : 0);
 	json_decref(env);
 	json_decref(secrets);
 	if (!b.overflow)
@@ -266,6 +289,29 @@ static void put_command(struct buf *b, const struct step_spec *step)
 	    wire_put_strn(b, json_string_value(arg), json_string_length(arg));
 }
 
+/* The fields that steps of every kind have. */
+static void put_step(
+    const struct carry *c, struct buf *b, const struct step_spec *step)
+{
+	put_command(b, step);
+	put_pairs(b, step->env);
+	wire_put_str(b, step->working_directory);
+	wire_put_u64(b, (uint64_t)step->timeout_s * 1000);
+	wire_put_u32(b, (uint32_t)c->hub->options->grace_ms);
+}
+
+static uint32_t send_run(
+    struct carry *c, size_t index, const char *kind, const struct buf *b)
+{
+	uint32_t seq;
+
+	log_debug(&c->ctx, "step sent", LOG_INT("step", (int64_t)index + 1),
+	    LOG_STR("kind", kind), LOG_INT("bytes", (int64_t)b->len));
+	seq = channel_send(c->sandbox->channel, WIRE_RUN, (uint16_t)index, b);
+	FAULT("after_step_sent");
+	return seq;
+}
+
 uint32_t carry_send_step(struct carry *c, size_t index)
 {
 	struct step_spec step;
@@ -276,17 +322,46 @@ uint32_t carry_send_step(struct carry *c, size_t index)
 	/* Bounded by the request's checks: script 512 KiB or arguments 400
 	 * KiB, variables 400 KiB. */
 	buf_init(&b, WIRE_PAYLOAD_MAX - 16);
-	put_command(&b, &step);
-	put_pairs(&b, step.env);
-	wire_put_str(&b, step.working_directory);
-	wire_put_u64(&b, (uint64_t)step.timeout_s * 1000);
-	wire_put_u32(&b, (uint32_t)c->hub->options->grace_ms);
+	put_step(c, &b, &step);
 	ASSERT(!b.overflow);
-	log_debug(&c->ctx, "step sent", LOG_INT("step", (int64_t)index + 1),
-	    LOG_STR("kind", step.run != NULL ? "script" : "command"),
-	    LOG_INT("bytes", (int64_t)b.len));
-	seq = channel_send(c->sandbox->channel, WIRE_RUN, (uint16_t)index, &b);
+	seq = send_run(c, index, step.run != NULL ? "script" : "command", &b);
 	buf_fini(&b);
-	FAULT("after_step_sent");
 	return seq;
+}
+
+/* Only an agent of version 2 reads them. */
+static void put_flags(struct buf *b, const json_t *step)
+{
+	const json_t *list = json_object_get(step, "prependPath"), *dir;
+	uint32_t flags = 0;
+	size_t i;
+
+	if (json_is_true(json_object_get(step, "input")))
+		flags |= WIRE_RUN_INPUT;
+	if (json_is_true(json_object_get(step, "pipes")))
+		flags |= WIRE_RUN_PIPES;
+	wire_put_u32(b, flags);
+	wire_put_u32(b, (uint32_t)json_array_size(list));
+	json_array_foreach((json_t *)list, i, dir)
+	    wire_put_strn(b, json_string_value(dir), json_string_length(dir));
+}
+
+int carry_pack_given(
+    const struct carry *c, const json_t *given, struct buf *b, struct err *err)
+{
+	struct step_spec step;
+
+	spec_step_read(given, &step);
+	buf_init(b, WIRE_PAYLOAD_MAX - 16);
+	put_step(c, b, &step);
+	put_flags(b, given);
+	if (b->overflow)
+		return err_set(err, ERR_LIMIT, "step_too_large",
+		    "the step's command and variables exceed 1 MiB");
+	return 0;
+}
+
+uint32_t carry_send_packed(struct carry *c, size_t index, const struct buf *b)
+{
+	return send_run(c, index, "given", b);
 }

@@ -7,7 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "jobs/carry_internal.h"
+#include "jobs/session.h"
 
 enum { LOG_AGAIN_MS = 500 };
 
@@ -17,6 +17,8 @@ static int give_up(struct carry *c, const struct err *err, struct outcome *ret)
 	if (atomic_load(&c->live.cancel_requested))
 		*ret = outcome_end(
 		    JOB_CANCELLED, "cancelled", "cancelled before it ran");
+	else if (atomic_load(&c->live.session_end) != 0)
+		*ret = carry_session_ended(c);
 	else if (strcmp(err->code, "job_state") == 0)
 		*ret = (struct outcome){.kind = OUTCOME_OVER};
 	else if (atomic_load(&c->live.stopping))
@@ -35,7 +37,7 @@ void carry_note(struct carry *c, const char *text)
 	    .len = strlen(text)};
 	struct err err = ERR_INIT;
 
-	if (c->log != NULL && spool_append(c->log, &rec, 1, &err) < 0)
+	if (c->log != NULL && carry_append(c, &rec, 1, &err) < 0)
 		log_debug(&c->ctx, "cannot note in the log", LOG_ERR(&err));
 }
 
@@ -138,6 +140,9 @@ static int to_running(struct carry *c, struct err *err)
 		change.lease_until =
 		    now + c->hub->options->lease_first_ms * CLOCK_NS_PER_MS;
 		atomic_store(&c->live.lease_until, change.lease_until);
+		atomic_store(&c->live.lease_kept, change.lease_until);
+		/* Before anybody can read that it runs. */
+		live_open_door(c->hub->live, &c->live);
 	}
 	FAULT("before_running");
 	TRY(store_job_transition(c->hub->store, c->job.id, &change, err));
@@ -299,13 +304,26 @@ static int reread(struct carry *c, struct outcome *ret)
 	return 0;
 }
 
+/* While the hub was away nobody could renew the lease: it begins anew. */
+static void open_again(struct carry *c)
+{
+	int64_t lease =
+	    clock_wall_ns() + c->hub->options->lease_ms * CLOCK_NS_PER_MS;
+
+	atomic_store(&c->live.lease_until,
+	    lease > c->job.lease_until ? lease : c->job.lease_until);
+	atomic_store(&c->live.lease_kept, c->job.lease_until);
+	live_open_door(c->hub->live, &c->live);
+}
+
 int carry_resume(struct carry *c, struct outcome *ret)
 {
 	struct channel *ch = c->sandbox->channel;
 
 	TRY(reread(c, ret));
 	channel_set_offset(ch, c->agent_off);
-	atomic_store(&c->live.lease_until, c->job.lease_until);
+	if (c->job.is_session)
+		open_again(c);
 	set_deadline(c, clock_wall_ns() - c->job.phases.started);
 	TRY(reconnect(c, ret));
 	channel_set_seq(ch, channel_last_seq(ch));

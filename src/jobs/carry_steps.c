@@ -81,8 +81,7 @@ static bool step_is_over(const struct carry *c)
 	return true;
 }
 
-/* Asks the agent to end what runs; the engine does if it does not. */
-static void end_step(struct carry *c)
+void carry_end_step(struct carry *c)
 {
 	int64_t grace = c->hub->options->grace_ms;
 	enum carry_news news;
@@ -107,7 +106,7 @@ static void end_step(struct carry *c)
 
 static struct outcome cancelled(struct carry *c)
 {
-	end_step(c);
+	carry_end_step(c);
 	return outcome_end(
 	    JOB_CANCELLED, "cancelled", "cancelled while it ran");
 }
@@ -117,7 +116,7 @@ static struct outcome timed_out(struct carry *c)
 	int64_t ms = c->spec.timeout_s > 0 ? c->spec.timeout_s * 1000
 					   : c->hub->options->job_timeout_ms;
 
-	end_step(c);
+	carry_end_step(c);
 	return outcome_end(JOB_FAILED, "job_timeout",
 	    "the job ran into its time limit of %lld s",
 	    (long long)(ms / 1000));

@@ -21,6 +21,14 @@ struct pending_insert {
 	void *arg;
 };
 
+static void forget_insert(struct pending_insert *p)
+{
+	if (p->entry.child)
+		schedule_unreserve_child(p->hub->schedule, p->entry.parent);
+	mem_free(p->repository);
+	mem_free(p);
+}
+
 /* On disk now: queue it, answer. */
 static void inserted(void *arg, enum job_insert_result r, job_id id,
     enum job_status status, const struct err *err)
@@ -31,16 +39,14 @@ static void inserted(void *arg, enum job_insert_result r, job_id id,
 
 	/* A conflict: recovery has found it in the store before us. */
 	if (r == JOB_INSERTED &&
-	    schedule_add(p->hub->schedule, &p->entry, p->repository, &add) <
-		0 &&
+	    hub_queue(p->hub, &p->entry, p->repository, &add) < 0 &&
 	    add.kind != ERR_CONFLICT)
 		log_error(
 		    &ctx, "a stored job could not be queued", LOG_ERR(&add));
 	if (r == JOB_INSERTED)
 		atomic_fetch_add(&p->hub->meters.delegated, 1);
 	p->done(p->arg, r, id, status, err);
-	mem_free(p->repository);
-	mem_free(p);
+	forget_insert(p);
 }
 
 static int may_delegate(struct hub *h, struct err *err)
@@ -81,6 +87,8 @@ static void fill_job(struct job *job, const struct request *r)
 	    .repository = r->repository,
 	    .workflow = r->workflow,
 	    .runner_name = r->runner_name,
+	    .runner_id = (char *)r->runner_id,
+	    .parent_id = (char *)r->parent_id,
 	    .labels = r->labels,
 	    .metadata = r->metadata,
 	    .spec = r->spec,
@@ -89,6 +97,30 @@ static void fill_job(struct job *job, const struct request *r)
 	    .status = JOB_QUEUED};
 	job->created_at = clock_wall_ns();
 	job->phases.queued = job->created_at;
+}
+
+/* A child starts beside its parent, which must run and have room. Keeps a
+ * place for it. */
+static int may_be_child(
+    struct hub *h, const struct pending_insert *p, struct err *err)
+{
+	CLEANUP(job_fini) struct job parent = {0};
+	int found;
+
+	if (!p->entry.child || !p->entry.session)
+		return err_set(err, ERR_INVALID, "not_a_session",
+		    "Inside of a session only sessions are opened: a "
+		    "delegation without steps");
+	found = store_job_get(h->store, p->entry.parent, &parent, err);
+	TRY(found);
+	if (found == 0 || parent.status != JOB_RUNNING)
+		return err_set(err, ERR_CONFLICT, "session_not_running",
+		    "The session in which it shall be opened does not run");
+	if (!schedule_reserve_child(h->schedule, p->entry.parent))
+		return err_set(err, ERR_LIMIT, "too_many_sessions",
+		    "The session has %d open sessions inside: end one first",
+		    SCHEDULE_CHILDREN_MAX);
+	return 0;
 }
 
 int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
@@ -109,10 +141,14 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	    .done = done,
 	    .arg = arg};
 	hub_schedule_entry(h, &new.job, &p->entry);
+	if (r->parent_id != NULL && may_be_child(h, p, err) < 0) {
+		p->entry.child = false; /* it has no place */
+		forget_insert(p);
+		return -1;
+	}
 	if (store_job_insert(h->store, &new, inserted, p, err) == 0)
 		return 0;
-	mem_free(p->repository);
-	mem_free(p);
+	forget_insert(p);
 	return -1;
 }
 
@@ -170,18 +206,6 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 
 /* -- sessions ---------------------------------------------------------- */
 
-static int renew(struct hub *h, const struct job *job, const char *runner_id,
-    struct err *err)
-{
-	struct job_change note = {
-	    .lease_until =
-		clock_wall_ns() + h->options->lease_ms * CLOCK_NS_PER_MS,
-	    .runner_id = runner_id};
-
-	IGNORE(live_renew(h->live, job->id, note.lease_until)); /* or over */
-	return store_job_note(h->store, job->id, &note, NULL, err);
-}
-
 /* The carrier stores the end in a moment: the answer shall show it. One that
  * takes longer (a full disk) is answered as it stands. */
 static void await_end(struct hub *h, job_id id)
@@ -200,57 +224,129 @@ static void await_end(struct hub *h, job_id id)
 	}
 }
 
-static int end_session(struct hub *h, const struct job *job,
-    enum job_status status, struct err *err)
+/* What a proxy says of an end, in the words that the job keeps. */
+static void words_of_end(
+    const struct session_end *end, bool ran, struct live_end *ret)
+{
+	*ret = (struct live_end){.status = end->status,
+	    .has_exit_code = end->has_exit_code,
+	    .exit_code = end->exit_code};
+	if (end->status == JOB_COMPLETED && end->error == NULL)
+		return;
+	if (end->status != JOB_COMPLETED)
+		snprintf(ret->code, sizeof(ret->code), "%s",
+		    end->status == JOB_FAILED ? "session_failed" : "cancelled");
+	if (end->error != NULL)
+		snprintf(ret->words, sizeof(ret->words), "%s", end->error);
+	else if (!ran)
+		snprintf(ret->words, sizeof(ret->words),
+		    "ended by its proxy before it ran");
+	else
+		snprintf(ret->words, sizeof(ret->words), "%s",
+		    end->status == JOB_FAILED
+			? "the proxy reported that its session failed"
+			: "the proxy cancelled its session");
+}
+
+/* 1: it ends, 0: nobody has it (it is starting or ending), -1. */
+static int end_session(
+    struct hub *h, job_id id, const struct live_end *end, struct err *err)
 {
 	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
-	    .to = status,
-	    .reason_code =
-		status == JOB_FAILED ? "session_failed" : "cancelled",
-	    .reason = "ended by its proxy before it ran"};
+	    .to = end->status,
+	    .set_exit_code = end->has_exit_code,
+	    .exit_code = end->exit_code,
+	    .reason_code = end->code[0] != '\0' ? end->code : NULL,
+	    .reason = end->words[0] != '\0' ? end->words : NULL};
 
-	if (!job_status_may_follow(job->status, status))
-		return err_set(err, ERR_CONFLICT, "job_transition",
-		    "A %s session cannot become %s",
-		    job_status_name(job->status), job_status_name(status));
-	if (schedule_remove(h->schedule, job->id))
-		return end_waiting(h, job->id, &change, err);
-	if (live_end_session(h->live, job->id, status)) {
-		await_end(h, job->id);
-		return 0;
-	}
-	return err_set(err, ERR_CONFLICT, "job_state",
-	    "The session is starting or ending: ask again in a moment");
+	if (schedule_remove(h->schedule, id))
+		return end_waiting(h, id, &change, err) < 0 ? -1 : 1;
+	return live_end_session(h->live, id, end) ? 1 : 0;
 }
 
-static int with_job(struct hub *h, const struct job *job,
-    enum job_status status, const char *runner_id, struct err *err)
+static int end_by_proxy(struct hub *h, const struct job *job,
+    const struct session_end *end, struct err *err)
 {
-	if (!job->is_session)
-		return err_set(err, ERR_CONFLICT, "not_a_session",
-		    "The hub drives this job itself: its status cannot be set");
-	if (job->status == status && job_status_is_final(status))
-		return 0; /* said twice */
-	if (job_status_is_final(status))
-		return end_session(h, job, status, err);
-	if (job->status != JOB_RUNNING || status != JOB_RUNNING)
+	struct live_end words;
+	int r;
+
+	if (!job_status_may_follow(job->status, end->status))
 		return err_set(err, ERR_CONFLICT, "job_transition",
 		    "A %s session cannot become %s",
-		    job_status_name(job->status), job_status_name(status));
-	return renew(h, job, runner_id, err);
+		    job_status_name(job->status), job_status_name(end->status));
+	words_of_end(end, job->status == JOB_RUNNING, &words);
+	r = end_session(h, job->id, &words, err);
+	TRY(r);
+	if (r == 0)
+		return err_set(err, ERR_CONFLICT, "job_state",
+		    "The session is starting or ending: ask again in a moment");
+	await_end(h, job->id);
+	return 0;
 }
 
-int hub_session_status(struct hub *h, job_id id, enum job_status status,
-    const char *runner_id, struct err *err)
+static int get_session(
+    struct hub *h, job_id id, struct job *ret, struct err *err)
 {
-	CLEANUP(job_fini) struct job job = {0};
-	int found = store_job_get(h->store, id, &job, err);
+	int found = store_job_get(h->store, id, ret, err);
 
 	if (found == 0)
 		return err_set(
 		    err, ERR_NOT_FOUND, "job_not_found", "Job not found");
 	TRY(found);
-	return with_job(h, &job, status, runner_id, err);
+	if (!ret->is_session)
+		return err_set(err, ERR_CONFLICT, "not_a_session",
+		    "The hub drives this job itself: its status cannot be set");
+	return 0;
+}
+
+int hub_session_complete(
+    struct hub *h, job_id id, const struct session_end *end, struct err *err)
+{
+	CLEANUP(job_fini) struct job job = {0};
+
+	ASSERT(job_status_is_final(end->status));
+	TRY(get_session(h, id, &job, err));
+	if (job.status == end->status)
+		return 0; /* said twice */
+	return end_by_proxy(h, &job, end, err);
+}
+
+int hub_session_status(struct hub *h, job_id id, enum job_status status,
+    const char *runner_id, struct err *err)
+{
+	struct session_end end = {.status = status};
+	CLEANUP(job_fini) struct job job = {0};
+
+	if (job_status_is_final(status))
+		return hub_session_complete(h, id, &end, err);
+	TRY(get_session(h, id, &job, err));
+	if (job.status != JOB_RUNNING || status != JOB_RUNNING)
+		return err_set(err, ERR_CONFLICT, "job_transition",
+		    "A %s session cannot become %s",
+		    job_status_name(job.status), job_status_name(status));
+	return hub_renew_lease(h, id, runner_id, err);
+}
+
+/* -- families ---------------------------------------------------------- */
+
+void hub_end_children(
+    struct hub *h, const char *parent, const struct live_end *end)
+{
+	struct ctx ctx = ctx_root();
+	struct err err = ERR_INIT;
+	job_id id, of;
+
+	while (uuid_parse(parent, &of.u) == 0 &&
+	       schedule_next_child(h->schedule, of, &id)) {
+		err_clear(&err);
+		if (end_session(h, id, end, &err) < 0 &&
+		    err.kind != ERR_CONFLICT) {
+			log_warn(&ctx, "cannot end a waiting child session",
+			    LOG_ERR(&err));
+			break; /* it looks for its parent when it starts */
+		}
+	}
+	live_end_children(h->live, parent, end);
 }
 
 /* -- why it waits ------------------------------------------------------ */

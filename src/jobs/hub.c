@@ -235,6 +235,49 @@ static int start_carriers(struct hub *h, struct err *err)
 	return 0;
 }
 
+static void *child_carrier(void *arg)
+{
+	struct hub *h = arg;
+	struct schedule_grant grant;
+
+	while (schedule_take_child(h->schedule, &grant))
+		carry_job(h, &grant, NULL);
+	return NULL;
+}
+
+/* Children never wait for a carrier that carries their parent: there are as
+ * many for them as were ever needed at once. */
+static int add_child_carrier(struct hub *h, struct err *err)
+{
+	unsigned max = hub_slots(h->options) * SCHEDULE_CHILDREN_MAX;
+	int r = 0;
+
+	mtx_lock(&h->mtx);
+	if (!h->stopping && h->nchild_carriers < max &&
+	    schedule_lacks_taker(h->schedule)) {
+		h->child_carriers = mem_realloc(h->child_carriers,
+		    (h->nchild_carriers + 1) * sizeof(*h->child_carriers));
+		r = thread_start(&h->child_carriers[h->nchild_carriers],
+		    "child-carrier", child_carrier, h, err);
+		h->nchild_carriers += r == 0;
+	}
+	mtx_unlock(&h->mtx);
+	return r;
+}
+
+int hub_queue(struct hub *h, const struct schedule_job *job,
+    const char *repository, struct err *err)
+{
+	struct ctx ctx = ctx_root();
+	struct err late = ERR_INIT;
+
+	TRY(schedule_add(h->schedule, job, repository, err));
+	if (job->child && add_child_carrier(h, &late) < 0)
+		log_warn(&ctx, "no thread for a child session, it waits",
+		    LOG_ERR(&late));
+	return 0;
+}
+
 int hub_start_adopter(struct hub *h, struct err *err)
 {
 	pthread_t t;
@@ -313,7 +356,9 @@ static void join_carriers(struct hub *h)
 		thread_join(h->carriers[i]);
 	for (unsigned i = 0; i < h->nadopters; i++)
 		thread_join(h->adopters[i]);
-	h->ncarriers = h->nadopters = 0;
+	for (unsigned i = 0; i < h->nchild_carriers; i++)
+		thread_join(h->child_carriers[i]);
+	h->ncarriers = h->nadopters = h->nchild_carriers = 0;
 }
 
 /* When no job was left to the next hub, nothing of ours stays on the
@@ -371,6 +416,8 @@ void hub_close(struct hub *h)
 	mem_free(h->state_dir);
 	mem_free(h->carriers);
 	mem_free(h->adopters);
+	mem_free(h->child_carriers);
+	mem_free(h->api_socket);
 	mem_free(h->pool_targets);
 	cond_fini(&h->changed);
 	mtx_fini(&h->mtx);
@@ -422,6 +469,14 @@ struct sandboxes *hub_sandboxes(struct hub *h)
 struct pool *hub_pool(struct hub *h)
 {
 	return h->pool;
+}
+
+void hub_set_api_socket(struct hub *h, const char *path)
+{
+	mtx_lock(&h->mtx);
+	mem_free(h->api_socket);
+	h->api_socket = mem_strdup(path);
+	mtx_unlock(&h->mtx);
 }
 
 struct job_meters *hub_meters(struct hub *h)

@@ -44,11 +44,12 @@ struct hub {
 	bool recovered, stopping;
 
 	struct cancel cancel; /* ends the chores */
-	pthread_t *carriers, *adopters;
-	unsigned ncarriers, nadopters;
+	pthread_t *carriers, *adopters, *child_carriers;
+	unsigned ncarriers, nadopters, nchild_carriers;
 	pthread_t watcher, events, chores;
 	bool watcher_runs, events_run, chores_run;
 	struct pool_target *pool_targets;
+	char *api_socket; /* guarded by mtx; NULL: not yet */
 };
 
 /* -- limits.c ---------------------------------------------------------- */
@@ -71,6 +72,16 @@ int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
     void (*say)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
 
+/* -- delegate.c -------------------------------------------------------- */
+/* What waits or runs of the sessions opened inside of this one ends. */
+void hub_end_children(
+    struct hub *h, const char *parent, const struct live_end *end);
+
+/* -- session_calls.c --------------------------------------------------- */
+/* runner_id: who drives it, NULL: as it was. */
+int hub_renew_lease(struct hub *h, job_id id, const char *runner_id,
+    struct err *err) MUST_CHECK;
+
 /* -- carry.c ----------------------------------------------------------- */
 /* Carries one job from its grant to its end. sandbox: NULL, or that of an
  * adopted job. Releases the grant. */
@@ -80,6 +91,9 @@ void carry_job(
 /* -- hub.c ------------------------------------------------------------- */
 /* A thread that carries one job of the list `adopted`. */
 int hub_start_adopter(struct hub *h, struct err *err) MUST_CHECK;
+/* schedule_add, with a carrier for a child. */
+int hub_queue(struct hub *h, const struct schedule_job *job,
+    const char *repository, struct err *err) MUST_CHECK;
 /* Off that list; NULL: it is empty. */
 struct adopted *hub_take_adopted(struct hub *h);
 

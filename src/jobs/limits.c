@@ -112,6 +112,8 @@ void hub_schedule_entry(
 	    .memory_bytes = hub_limits_of(h, &spec).memory_bytes,
 	    .since = job->created_at,
 	    .session = job->is_session};
+	ret->child = job->parent_id != NULL &&
+		     uuid_parse(job->parent_id, &ret->parent.u) == 0;
 	spec_fini(&spec);
 }
 
@@ -122,5 +124,5 @@ int hub_schedule_job(
 
 	hub_schedule_entry(h, job, &entry);
 	entry.not_before = not_before;
-	return schedule_add(h->schedule, &entry, job->repository, err);
+	return hub_queue(h, &entry, job->repository, err);
 }

@@ -1,13 +1,15 @@
 /* The jobs in carriers' hands: see live.h. Any thread. */
 #include "jobs/live.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "jobs/session.h"
 
 struct live_set {
 	struct mtx mtx;
-	struct cond emptied;
+	struct cond left;
 	struct map jobs;
 	bool stopping;
 };
@@ -17,7 +19,7 @@ struct live_set *live_set_new(void)
 	struct live_set *s = mem_zalloc(sizeof(*s));
 
 	mtx_init(&s->mtx, "live");
-	cond_init(&s->emptied);
+	cond_init(&s->left);
 	return s;
 }
 
@@ -27,7 +29,7 @@ void live_set_free(struct live_set *s)
 		return;
 	ASSERT(s->jobs.n == 0);
 	map_fini(&s->jobs);
-	cond_fini(&s->emptied);
+	cond_fini(&s->left);
 	mtx_fini(&s->mtx);
 	mem_free(s);
 }
@@ -76,9 +78,9 @@ int live_enter(struct live_set *s, struct live *l, struct err *err)
 void live_leave(struct live_set *s, struct live *l)
 {
 	mtx_lock(&s->mtx);
+	ASSERT(l->calls == NULL);
 	map_remove(&s->jobs, &l->node);
-	if (s->jobs.n == 0)
-		cond_broadcast(&s->emptied);
+	cond_broadcast(&s->left);
 	mtx_unlock(&s->mtx);
 	cancel_fini(&l->cancel);
 }
@@ -88,7 +90,8 @@ void live_set_sandbox(struct live_set *s, struct live *l, struct sandbox *sb)
 	mtx_lock(&s->mtx);
 	l->sandbox = sb;
 	if (sb != NULL &&
-	    (atomic_load(&l->cancel_requested) || atomic_load(&l->stopping)))
+	    (atomic_load(&l->cancel_requested) || atomic_load(&l->stopping) ||
+		atomic_load(&l->session_end) != 0))
 		sandbox_wake(sb);
 	mtx_unlock(&s->mtx);
 }
@@ -108,23 +111,42 @@ bool live_cancel(struct live_set *s, job_id id)
 	return l != NULL;
 }
 
-bool live_renew(struct live_set *s, job_id id, int64_t lease_until)
+bool live_renew(struct live_set *s, job_id id, int64_t lease_until,
+    int64_t slack_ns, bool *ret_stale)
 {
 	struct live *l;
 
+	*ret_stale = false;
 	mtx_lock(&s->mtx);
 	l = find_locked(s, id);
 	if (l != NULL) {
 		if (lease_until > atomic_load(&l->lease_until))
 			atomic_store(&l->lease_until, lease_until);
-		atomic_store(&l->driven, true);
-		wake_locked(l);
+		*ret_stale =
+		    lease_until - atomic_load(&l->lease_kept) >= slack_ns;
+		if (*ret_stale)
+			atomic_store(&l->lease_kept, lease_until);
+		/* The schedule is told once; a lease is looked at when it
+		 * seems over. */
+		if (!atomic_exchange(&l->driven, true))
+			wake_locked(l);
 	}
 	mtx_unlock(&s->mtx);
 	return l != NULL;
 }
 
-bool live_end_session(struct live_set *s, job_id id, enum job_status status)
+static void end_locked(struct live *l, const struct live_end *end)
+{
+	if (atomic_load(&l->session_end) != 0)
+		return;
+	l->end = *end;
+	atomic_store(&l->session_end, (int)end->status);
+	if (l->sandbox == NULL) /* it starts: no call shall hold it up */
+		cancel_now(&l->cancel);
+	wake_locked(l);
+}
+
+bool live_end_session(struct live_set *s, job_id id, const struct live_end *end)
 {
 	struct live *l;
 	bool ends;
@@ -132,13 +154,151 @@ bool live_end_session(struct live_set *s, job_id id, enum job_status status)
 	mtx_lock(&s->mtx);
 	l = find_locked(s, id);
 	ends = l != NULL && l->is_session;
-	if (ends) {
-		atomic_store(&l->session_end, (int)status);
-		wake_locked(l);
-	}
+	if (ends)
+		end_locked(l, end);
 	mtx_unlock(&s->mtx);
 	return ends;
 }
+
+/* -- families ---------------------------------------------------------- */
+
+void live_set_parent(struct live_set *s, struct live *l, const char *parent)
+{
+	mtx_lock(&s->mtx);
+	snprintf(l->parent, sizeof(l->parent), "%s", parent);
+	mtx_unlock(&s->mtx);
+}
+
+/* The next in hand behind `after` (NULL: the first). */
+static struct live *next_locked(const struct live_set *s, struct live *after)
+{
+	size_t i = 0;
+	struct map_node *node;
+
+	if (after != NULL) {
+		if (after->node.next != NULL)
+			return CONTAINER_OF(
+			    after->node.next, struct live, node);
+		i = after->node.hash % s->jobs.nbuckets + 1;
+	}
+	for (; i < s->jobs.nbuckets; i++) {
+		node = s->jobs.buckets[i];
+		if (node != NULL)
+			return CONTAINER_OF(node, struct live, node);
+	}
+	return NULL;
+}
+
+static struct live *child_locked(
+    const struct live_set *s, struct live *after, const char *parent)
+{
+	do {
+		after = next_locked(s, after);
+	} while (after != NULL && strcmp(after->parent, parent) != 0);
+	return after;
+}
+
+void live_end_children(
+    struct live_set *s, const char *parent, const struct live_end *end)
+{
+	struct live *l = NULL;
+
+	mtx_lock(&s->mtx);
+	while ((l = child_locked(s, l, parent)) != NULL)
+		end_locked(l, end);
+	mtx_unlock(&s->mtx);
+}
+
+bool live_wait_children(
+    struct live_set *s, const char *parent, int64_t deadline_ns)
+{
+	bool in_time = true;
+
+	mtx_lock(&s->mtx);
+	while (child_locked(s, NULL, parent) != NULL && in_time)
+		in_time = cond_wait_until(&s->left, &s->mtx, deadline_ns);
+	mtx_unlock(&s->mtx);
+	return in_time;
+}
+
+/* -- mailboxes --------------------------------------------------------- */
+
+static enum live_posted post_locked(struct live *l, struct session_call *call)
+{
+	if (l == NULL || !l->is_session || l->door == LIVE_SHUT)
+		return LIVE_ABSENT;
+	if (l->door == LIVE_OVER)
+		return LIVE_REFUSED_OVER;
+	if (l->door == LIVE_LEFT)
+		return LIVE_REFUSED_LEFT;
+	if (l->ncalls >= LIVE_CALLS_MAX ||
+	    (l->ncalls > 0 && l->call_bytes + call->len > LIVE_CALL_BYTES_MAX))
+		return LIVE_FULL;
+	call->next = NULL;
+	*l->calls_end = call;
+	l->calls_end = &call->next;
+	l->ncalls++;
+	l->call_bytes += call->len;
+	atomic_store(&l->called, true);
+	wake_locked(l);
+	return LIVE_POSTED;
+}
+
+enum live_posted live_post(
+    struct live_set *s, job_id id, struct session_call *call)
+{
+	enum live_posted r;
+
+	mtx_lock(&s->mtx);
+	r = post_locked(find_locked(s, id), call);
+	mtx_unlock(&s->mtx);
+	return r;
+}
+
+void live_open_door(struct live_set *s, struct live *l)
+{
+	mtx_lock(&s->mtx);
+	if (l->door == LIVE_SHUT) {
+		l->calls_end = &l->calls;
+		l->door = LIVE_OPEN;
+	}
+	mtx_unlock(&s->mtx);
+}
+
+static struct session_call *take_locked(struct live *l)
+{
+	struct session_call *all = l->calls;
+
+	l->calls = NULL;
+	l->calls_end = &l->calls;
+	l->ncalls = l->call_bytes = 0;
+	atomic_store(&l->called, false);
+	return all;
+}
+
+struct session_call *live_take_calls(struct live_set *s, struct live *l)
+{
+	struct session_call *all;
+
+	mtx_lock(&s->mtx);
+	all = take_locked(l);
+	mtx_unlock(&s->mtx);
+	return all;
+}
+
+struct session_call *live_shut_door(
+    struct live_set *s, struct live *l, enum live_door door)
+{
+	struct session_call *all;
+
+	mtx_lock(&s->mtx);
+	all = take_locked(l);
+	l->door = door;
+	mtx_unlock(&s->mtx);
+	return all;
+}
+
+/* -- all of them ------------------------------------------------------- */
 
 bool live_is_in_hand(struct live_set *s, job_id id)
 {
@@ -152,19 +312,15 @@ bool live_is_in_hand(struct live_set *s, job_id id)
 
 void live_stop_all(struct live_set *s)
 {
-	struct map_node *node;
+	struct live *l = NULL;
 
 	mtx_lock(&s->mtx);
 	s->stopping = true;
-	for (size_t i = 0; i < s->jobs.nbuckets; i++)
-		for (node = s->jobs.buckets[i]; node != NULL;
-		     node = node->next) {
-			struct live *l = CONTAINER_OF(node, struct live, node);
-
-			atomic_store(&l->stopping, true);
-			cancel_now(&l->cancel);
-			wake_locked(l);
-		}
+	while ((l = next_locked(s, l)) != NULL) {
+		atomic_store(&l->stopping, true);
+		cancel_now(&l->cancel);
+		wake_locked(l);
+	}
 	mtx_unlock(&s->mtx);
 }
 
@@ -174,7 +330,7 @@ bool live_wait_empty(struct live_set *s, int64_t deadline_ns)
 
 	mtx_lock(&s->mtx);
 	while (s->jobs.n > 0 && empty)
-		empty = cond_wait_until(&s->emptied, &s->mtx, deadline_ns);
+		empty = cond_wait_until(&s->left, &s->mtx, deadline_ns);
 	mtx_unlock(&s->mtx);
 	return empty;
 }

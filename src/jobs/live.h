@@ -15,6 +15,23 @@
 #include "store/jobs.h"
 
 struct live_set;
+struct session_call;
+
+/* How a session ends, by whoever says so first. */
+struct live_end {
+	enum job_status status;
+	bool has_exit_code;
+	int exit_code;
+	char code[32], words[480];
+};
+
+/* May the API put calls into a session's mailbox? */
+enum live_door {
+	LIVE_SHUT, /* not yet */
+	LIVE_OPEN,
+	LIVE_OVER, /* the session has ended */
+	LIVE_LEFT, /* the hub stops: the next one answers */
+};
 
 /* One job in hand; lives on the carrier's stack. */
 struct live {
@@ -26,8 +43,16 @@ struct live {
 	atomic_bool cancel_requested;
 	atomic_bool stopping;        /* the hub shuts down */
 	_Atomic int64_t lease_until; /* sessions: wall ns */
+	_Atomic int64_t lease_kept;  /* what the store knows of it */
 	_Atomic int session_end;     /* enum job_status, 0: goes on */
 	atomic_bool driven;
+	atomic_bool called; /* the mailbox is not empty */
+	/* guarded by the set's mutex; `end` stands once session_end is set */
+	struct live_end end;
+	enum live_door door;
+	struct session_call *calls, **calls_end;
+	size_t ncalls, call_bytes;
+	char parent[UUID_TEXT_LEN]; /* "": it is no child; set once known */
 };
 
 struct live_set *live_set_new(void);
@@ -40,9 +65,38 @@ void live_set_sandbox(struct live_set *s, struct live *l, struct sandbox *sb);
 
 /* All false when no carrier has the job in hand. */
 bool live_cancel(struct live_set *s, job_id id);
-bool live_renew(struct live_set *s, job_id id, int64_t lease_until);
-/* A session ends as its proxy says. */
-bool live_end_session(struct live_set *s, job_id id, enum job_status status);
+/* *ret_stale: the store's lease is older than slack_ns now, and the caller
+ * writes it down. */
+bool live_renew(struct live_set *s, job_id id, int64_t lease_until,
+    int64_t slack_ns, bool *ret_stale);
+/* A session ends as its proxy, or who replaces it, says. */
+bool live_end_session(
+    struct live_set *s, job_id id, const struct live_end *end);
+/* Ends what is in hand of the sessions opened inside of this one. */
+void live_end_children(
+    struct live_set *s, const char *parent, const struct live_end *end);
+void live_set_parent(struct live_set *s, struct live *l, const char *parent);
+/* Waits until no child of this one is in hand; false at the deadline. */
+bool live_wait_children(
+    struct live_set *s, const char *parent, int64_t deadline_ns);
+/* -- the mailbox of a session ------------------------------------------ */
+enum { LIVE_CALLS_MAX = 64, LIVE_CALL_BYTES_MAX = 8 * 1024 * 1024 };
+enum live_posted {
+	LIVE_POSTED, /* the carrier owns the call now */
+	LIVE_ABSENT, /* no session of that id is in hand, or it is shut yet */
+	LIVE_FULL,
+	LIVE_REFUSED_OVER,
+	LIVE_REFUSED_LEFT,
+};
+enum live_posted live_post(
+    struct live_set *s, job_id id, struct session_call *call) MUST_CHECK;
+void live_open_door(struct live_set *s, struct live *l);
+/* All that wait, in order; NULL: none. */
+struct session_call *live_take_calls(struct live_set *s, struct live *l);
+/* The same for the last time. */
+struct session_call *live_shut_door(
+    struct live_set *s, struct live *l, enum live_door door);
+
 bool live_is_in_hand(struct live_set *s, job_id id);
 /* Every carrier gives its job up (hub shuts down). */
 void live_stop_all(struct live_set *s);

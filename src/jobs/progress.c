@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/parse.h"
 
 /* Of a whole job, in memory and in its result; the log has all of it. */
 enum {
@@ -27,6 +28,8 @@ void progress_fini(struct progress *p)
 	for (size_t i = 0; i < p->nsteps; i++) {
 		json_decref(p->steps[i].outputs);
 		mem_free(p->steps[i].summary);
+		mem_free(p->steps[i].key);
+		mem_free(p->steps[i].name);
 	}
 	mem_free(p->steps);
 	*p = (struct progress){0};
@@ -85,6 +88,15 @@ static int outputs_note(struct wire_reader *r, struct buf *out)
 	return 0;
 }
 
+static int taken_note(struct wire_reader *r, struct buf *out)
+{
+	uint64_t offset;
+
+	if (wire_get_u64(r, &offset) < 0 || offset > INT64_MAX)
+		return -1;
+	return buf_printf(out, "%" PRIu64, offset);
+}
+
 static enum spool_kind kind_of(uint8_t type)
 {
 	switch (type) {
@@ -98,6 +110,8 @@ static enum spool_kind kind_of(uint8_t type)
 		return SPOOL_OUTPUTS;
 	case WIRE_SUMMARY:
 		return SPOOL_SUMMARY;
+	case WIRE_TAKEN:
+		return SPOOL_TAKEN;
 	default:
 		return SPOOL_NOTE;
 	}
@@ -124,6 +138,8 @@ int progress_translate(const struct channel_record *rec, struct buf *notes,
 		bad = end_note(&r, notes, &ret->code);
 	else if (ret->kind == SPOOL_OUTPUTS)
 		bad = outputs_note(&r, notes);
+	else if (ret->kind == SPOOL_TAKEN)
+		bad = taken_note(&r, notes);
 	else if (ret->kind != SPOOL_STEP_START)
 		bad = buf_append(notes, rec->data, rec->len);
 	if (bad < 0 || notes->overflow)
@@ -194,12 +210,26 @@ static void fold_summary(
 	s->summary[have + rec->len] = '\0';
 }
 
+static void fold_taken(struct step_progress *s, const struct spool_record *rec)
+{
+	char text[24];
+	int64_t offset;
+
+	snprintf(text, sizeof(text), "%.*s", (int)rec->len,
+	    rec->len > 0 ? (const char *)rec->data : "");
+	if (parse_int(text, 0, INT64_MAX, &offset) == 0 &&
+	    (uint64_t)offset > s->taken)
+		s->taken = (uint64_t)offset;
+}
+
 void progress_fold(struct progress *p, const struct spool_record *rec)
 {
 	struct step_progress *s;
 
 	if (rec->kind == SPOOL_OUT && p->first_output_at == 0)
 		p->first_output_at = rec->time_ns;
+	if (rec->kind == SPOOL_STEP_GIVEN)
+		progress_fold_given(p, rec);
 	if (rec->step >= p->nsteps)
 		return;
 	s = &p->steps[rec->step];
@@ -217,9 +247,13 @@ void progress_fold(struct progress *p, const struct spool_record *rec)
 	case SPOOL_SUMMARY:
 		fold_summary(p, s, rec);
 		break;
+	case SPOOL_TAKEN:
+		fold_taken(s, rec);
+		break;
 	case SPOOL_OUT:
 	case SPOOL_NOTE:
 	case SPOOL_CAP:
+	case SPOOL_STEP_GIVEN:
 		break;
 	}
 }
@@ -270,6 +304,9 @@ void step_describe(const struct step_progress *s, size_t index,
 	if ((e->flags & WIRE_END_NOT_STARTED) != 0) {
 		snprintf(
 		    what, sizeof(what), "could not start: %.120s", s->reason);
+	} else if (s->reason[0] != '\0') {
+		snprintf(
+		    what, sizeof(what), "was cut short: %.120s", s->reason);
 	} else if ((e->flags & WIRE_END_TIMEOUT) != 0) {
 		snprintf(code, 32, "step_timeout");
 		snprintf(what, sizeof(what), "ran into its time limit");
@@ -320,12 +357,14 @@ static void write_step(const struct step_progress *s, size_t index,
     const struct spec *spec, bool over, struct json *j)
 {
 	struct step_spec step;
+	const char *name;
 	char code[32], words[480];
 	bool signaled = (s->end.flags & WIRE_END_SIGNALED) != 0;
 
 	spec_step(spec, index, &step);
+	name = s->name != NULL ? s->name : step.name;
 	json_obj(j);
-	json_kstr(j, "name", step.name);
+	json_kstr(j, "name", name);
 	json_kstr(j, "status", status_of(s, over));
 	json_key(j, "exitCode");
 	if (s->ended)
@@ -338,7 +377,7 @@ static void write_step(const struct step_progress *s, size_t index,
 	if (s->ended)
 		write_usage(s, j);
 	if (step_failed(s)) {
-		step_describe(s, index, step.name, code, words, sizeof(words));
+		step_describe(s, index, name, code, words, sizeof(words));
 		json_kstr(j, "code", code);
 		json_kstr(j, "error", words);
 	}

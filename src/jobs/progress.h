@@ -26,6 +26,10 @@ struct step_progress {
 	char reason[256];       /* why it could not start */
 	struct json_t *outputs; /* object, NULL: none */
 	char *summary;          /* markdown, NULL: none */
+	/* Of a session: as its proxy gave it; NULL: the spec has it. */
+	char *key, *name;
+	bool aside;     /* it is a container of its own */
+	uint64_t taken; /* bytes of its input */
 };
 
 struct progress {
@@ -34,6 +38,8 @@ struct progress {
 	int64_t first_output_at;
 	size_t outputs_bytes, summary_bytes; /* kept of all steps */
 };
+/* A session begins with no steps; each SPOOL_STEP_GIVEN is one more. */
+enum { PROGRESS_STEPS_MAX = 10000 };
 void progress_init(struct progress *p, size_t nsteps);
 void progress_fini(struct progress *p);
 static inline void progress_fini_guard(struct progress *p)
@@ -53,6 +59,26 @@ void progress_fold(struct progress *p, const struct spool_record *rec);
 /* Folds what the spool has of this job. */
 int progress_load(struct progress *p, struct spool *spool, const char *id,
     struct err *err) MUST_CHECK;
+
+/* -- progress_session.c: steps as a proxy gives them ------------------- */
+/* The note of a SPOOL_STEP_GIVEN. */
+void progress_given_note(
+    struct buf *out, const char *key, const char *name, bool aside);
+/* Folds one: only the number that follows on the last counts. */
+void progress_fold_given(struct progress *p, const struct spool_record *rec);
+/* The step of that key, -1: none. */
+int progress_find(const struct progress *p, const char *key);
+/*
+ * The hub's own STEP_END for the first step from *at on that has none: its
+ * container is gone, or goes. notes holds its data. False: there is no more.
+ */
+struct progress_cut {
+	int exit_code;
+	const char *reason;
+};
+bool progress_cut_next(const struct progress *p, size_t *at,
+    const struct progress_cut *cut, struct buf *notes,
+    struct spool_record *ret);
 
 /* Ended other than well. */
 bool step_failed(const struct step_progress *s);

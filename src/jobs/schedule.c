@@ -28,7 +28,7 @@ bool schedule_earlier(const struct entry *a, const struct entry *b)
 	return memcmp(&a->job.id, &b->job.id, sizeof(a->job.id)) < 0;
 }
 
-static bool more_urgent(const struct heap_node *x, const struct heap_node *y)
+bool schedule_more_urgent(const struct heap_node *x, const struct heap_node *y)
 {
 	const struct entry *a = entry_of(x), *b = entry_of(y);
 
@@ -63,8 +63,8 @@ static struct repo *repo_get_locked(struct schedule *s, const char *name)
 	/* A newcomer, or one that comes back, stands at the end of the round.
 	 */
 	r->served = s->picks;
-	heap_init(&r->jobs, more_urgent);
-	heap_init(&r->sessions, more_urgent);
+	heap_init(&r->jobs, schedule_more_urgent);
+	heap_init(&r->sessions, schedule_more_urgent);
 	map_insert(&s->repos, &r->by_name, hash);
 	r->next = s->first_repo;
 	if (r->next != NULL)
@@ -75,7 +75,7 @@ static struct repo *repo_get_locked(struct schedule *s, const char *name)
 
 static void repo_drop_if_idle_locked(struct schedule *s, struct repo *r)
 {
-	if (r->running > 0 || r->waiting > 0)
+	if (r->running > 0 || r->waiting > 0 || r->children > 0)
 		return;
 	map_remove(&s->repos, &r->by_name);
 	if (r->prev != NULL)
@@ -94,6 +94,8 @@ static struct heap *heap_of(struct schedule *s, const struct entry *e)
 {
 	if (e->delayed)
 		return &s->delayed;
+	if (e->job.child)
+		return &s->children;
 	return e->job.session ? &e->repo->sessions : &e->repo->jobs;
 }
 
@@ -136,8 +138,7 @@ static void entry_unlink_locked(struct schedule *s, struct entry *e)
 	s->waiting--;
 }
 
-/* Jobs whose retry is due join those that may run. */
-static void wake_due_locked(struct schedule *s)
+void schedule_wake_due_locked(struct schedule *s)
 {
 	int64_t now = clock_mono_ns();
 	struct heap_node *top;
@@ -169,7 +170,7 @@ static struct entry *repo_best(const struct schedule *s, const struct repo *r)
 
 	if (job == NULL || session == NULL)
 		job = job != NULL ? job : session;
-	else if (more_urgent(session, job))
+	else if (schedule_more_urgent(session, job))
 		job = session;
 	return job != NULL ? entry_of(job) : NULL;
 }
@@ -190,8 +191,8 @@ static struct entry *oldest_eligible(const struct schedule *s)
 {
 	struct entry *e = s->oldest;
 
-	while (e != NULL &&
-	       (e->delayed || (e->job.session && !schedule_may_lease(s))))
+	while (e != NULL && (e->delayed || e->job.child ||
+				(e->job.session && !schedule_may_lease(s))))
 		e = e->newer;
 	return e;
 }
@@ -200,7 +201,7 @@ struct entry *schedule_choose_locked(struct schedule *s)
 {
 	struct entry *best = NULL, *e;
 
-	wake_due_locked(s);
+	schedule_wake_due_locked(s);
 	if ((s->picks + 1) % OLDEST_EVERY == 0)
 		return oldest_eligible(s);
 	for (const struct repo *r = s->first_repo; r != NULL; r = r->next) {
@@ -222,13 +223,25 @@ bool schedule_fits(const struct schedule *s, const struct schedule_job *job)
 static void hold_locked(struct schedule *s, const struct schedule_job *job,
     struct repo *repo, struct schedule_grant *ret)
 {
-	*ret = (struct schedule_grant){
-	    .job = *job, .repo = repo, .idle_session = job->session};
+	*ret = (struct schedule_grant){.job = *job, .repo = repo};
+	if (job->child) {
+		repo->children++;
+		return;
+	}
+	ret->idle_session = job->session;
 	repo->running++;
 	repo->served = ++s->picks;
 	s->running++;
 	s->memory_used += job->memory_bytes;
 	s->idle_sessions += job->session;
+}
+
+void schedule_grant_locked(
+    struct schedule *s, struct entry *e, struct schedule_grant *ret)
+{
+	entry_unlink_locked(s, e);
+	hold_locked(s, &e->job, e->repo, ret);
+	mem_free(e);
 }
 
 static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
@@ -240,14 +253,11 @@ static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
 	e = schedule_choose_locked(s);
 	if (e == NULL || !schedule_fits(s, &e->job))
 		return false;
-	entry_unlink_locked(s, e);
-	hold_locked(s, &e->job, e->repo, ret);
-	mem_free(e);
+	schedule_grant_locked(s, e, ret);
 	return true;
 }
 
-/* When the next delayed job is due. */
-static int64_t next_due_locked(const struct schedule *s)
+int64_t schedule_next_due_locked(const struct schedule *s)
 {
 	struct heap_node *top = heap_top(&s->delayed);
 
@@ -260,8 +270,8 @@ bool schedule_take(struct schedule *s, struct schedule_grant *ret)
 
 	mtx_lock(&s->mtx);
 	while (!s->stopped && !(taken = try_take_locked(s, ret)))
-		IGNORE(
-		    cond_wait_until(&s->changed, &s->mtx, next_due_locked(s)));
+		IGNORE(cond_wait_until(
+		    &s->changed, &s->mtx, schedule_next_due_locked(s)));
 	/* Only one taker knows of the next delayed job, and it leaves now:
 	 * another one takes over the watch. */
 	if (taken && s->waiting > 0)
@@ -274,6 +284,8 @@ void schedule_occupy(struct schedule *s, const struct schedule_job *job,
     const char *repository, struct schedule_grant *ret)
 {
 	mtx_lock(&s->mtx);
+	if (job->child)
+		schedule_join_family_locked(s, job->parent);
 	hold_locked(s, job, repo_get_locked(s, repository), ret);
 	mtx_unlock(&s->mtx);
 }
@@ -299,9 +311,14 @@ void schedule_release(struct schedule *s, struct schedule_grant *g)
 
 	mtx_lock(&s->mtx);
 	driven_locked(s, g);
-	s->running--;
-	s->memory_used -= g->job.memory_bytes;
-	r->running--;
+	if (g->job.child) {
+		schedule_leave_family_locked(s, g->job.parent);
+		r->children--;
+	} else {
+		s->running--;
+		s->memory_used -= g->job.memory_bytes;
+		r->running--;
+	}
 	repo_drop_if_idle_locked(s, r);
 	g->repo = NULL;
 	cond_broadcast(&s->changed);
@@ -319,9 +336,20 @@ int schedule_open(
 	s->config = *c;
 	mtx_init(&s->mtx, "schedule");
 	cond_init(&s->changed);
+	cond_init(&s->child_changed);
 	heap_init(&s->delayed, due_sooner);
+	heap_init(&s->children, schedule_more_urgent);
 	*ret = s;
 	return 0;
+}
+
+/* It waits no more, and does not run. */
+static void drop_locked(struct schedule *s, struct entry *e)
+{
+	if (e->job.child)
+		schedule_leave_family_locked(s, e->job.parent);
+	entry_unlink_locked(s, e);
+	mem_free(e);
 }
 
 void schedule_close(struct schedule *s)
@@ -333,14 +361,16 @@ void schedule_close(struct schedule *s)
 		return;
 	while ((e = s->oldest) != NULL) {
 		r = e->repo;
-		entry_unlink_locked(s, e);
-		mem_free(e);
+		drop_locked(s, e);
 		repo_drop_if_idle_locked(s, r);
 	}
+	ASSERT(s->families == NULL);
 	ASSERT(s->first_repo == NULL); /* every grant was released */
 	map_fini(&s->entries);
 	map_fini(&s->repos);
 	heap_fini(&s->delayed);
+	heap_fini(&s->children);
+	cond_fini(&s->child_changed);
 	cond_fini(&s->changed);
 	mtx_fini(&s->mtx);
 	mem_free(s);
@@ -381,7 +411,9 @@ static void insert_locked(
 	link_by_age_locked(s, e);
 	e->repo->waiting++;
 	s->waiting++;
-	cond_signal(&s->changed);
+	if (job->child)
+		schedule_join_family_locked(s, job->parent);
+	cond_signal(job->child ? &s->child_changed : &s->changed);
 }
 
 int schedule_add(struct schedule *s, const struct schedule_job *job,
@@ -406,9 +438,8 @@ bool schedule_remove(struct schedule *s, job_id id)
 	e = schedule_find_locked(s, id);
 	if (e != NULL) {
 		r = e->repo;
-		entry_unlink_locked(s, e);
+		drop_locked(s, e);
 		repo_drop_if_idle_locked(s, r);
-		mem_free(e);
 		cond_broadcast(&s->changed);
 	}
 	mtx_unlock(&s->mtx);
@@ -427,6 +458,7 @@ void schedule_open_gate(struct schedule *s, enum schedule_gate gate)
 	mtx_lock(&s->mtx);
 	s->gates &= ~(unsigned)gate;
 	cond_broadcast(&s->changed);
+	cond_broadcast(&s->child_changed);
 	mtx_unlock(&s->mtx);
 }
 
@@ -435,6 +467,7 @@ void schedule_stop(struct schedule *s)
 	mtx_lock(&s->mtx);
 	s->stopped = true;
 	cond_broadcast(&s->changed);
+	cond_broadcast(&s->child_changed);
 	mtx_unlock(&s->mtx);
 }
 

@@ -9,7 +9,11 @@
  * A job starts when a slot is free and its memory fits into the budget; one
  * that does not fit yet keeps its turn (smaller ones do not overtake it for
  * ever: the budget drains towards it). Cost of a pick: one step per
- * repository that waits. Memory: about 150 bytes per waiting job.
+ * repository that waits. Memory: about 200 bytes per waiting job.
+ *
+ * A child, a session that was opened in another one, starts at once beside
+ * its parent, which cannot go on without it: it takes no slot and no memory
+ * of the budget. How many a parent may have is bounded instead.
  */
 #ifndef JOBS_SCHEDULE_H
 #define JOBS_SCHEDULE_H
@@ -40,6 +44,8 @@ struct schedule_job {
 	int64_t not_before; /* wall ns, 0: now */
 	int64_t since;      /* wall ns: waits since */
 	bool session;
+	bool child; /* opened in the session `parent` */
+	job_id parent;
 };
 /* Queues a job of a repository, whatever queue_max says: it is stored already.
  * -1 ERR_CONFLICT: it waits already. */
@@ -58,6 +64,17 @@ struct schedule_grant {
 };
 /* Blocks until a job may start; false when the schedule stops. */
 bool schedule_take(struct schedule *s, struct schedule_grant *ret);
+/* The same for children, which schedule_take never gives. */
+bool schedule_take_child(struct schedule *s, struct schedule_grant *ret);
+/* Do more children wait than there are takers that wait for one? */
+bool schedule_lacks_taker(struct schedule *s);
+enum { SCHEDULE_CHILDREN_MAX = 4 }; /* that wait or run, of one parent */
+/* Keeps a place for a child that is about to be stored; false: none is left.
+ * To be given back, also when it was queued: then it has its own. */
+bool schedule_reserve_child(struct schedule *s, job_id parent);
+void schedule_unreserve_child(struct schedule *s, job_id parent);
+/* One that waits of this parent; it stays in the queue. False: none. */
+bool schedule_next_child(struct schedule *s, job_id parent, job_id *ret);
 /* A job that already runs (adopted) occupies its slot without waiting. */
 void schedule_occupy(struct schedule *s, const struct schedule_job *job,
     const char *repository, struct schedule_grant *ret);

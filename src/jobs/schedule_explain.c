@@ -70,6 +70,9 @@ static void explain_entry_locked(struct schedule *s, const struct entry *e,
 		snprintf(words, size, "waits %lld s before the next attempt",
 		    (long long)((e->due_ns - clock_mono_ns()) /
 				CLOCK_NS_PER_S));
+	} else if (e->job.child) {
+		snprintf(code, 32, "next");
+		snprintf(words, size, "it starts in a moment");
 	} else if (s->running >= s->config.slots) {
 		snprintf(code, 32, "capacity");
 		snprintf(words, size, "%u of %u slots are in use; %s",

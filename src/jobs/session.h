@@ -76,5 +76,7 @@ struct session_call {
 	session_done done;
 	void *arg;
 };
+/* Wipes what it holds; without an answer. NULL is fine. */
+void session_call_free(struct session_call *call);
 
 #endif

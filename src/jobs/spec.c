@@ -35,6 +35,17 @@ void spec_fini(struct spec *s)
 	*s = (struct spec){0};
 }
 
+const char *spec_nested_work(const struct spec *s)
+{
+	return json_string_value(
+	    json_object_get(json_object_get(s->root, "nested"), "work"));
+}
+
+bool spec_keeps_log(const struct spec *s)
+{
+	return !json_is_false(json_object_get(s->root, "keepLog"));
+}
+
 /* At most n bytes of text, cut between characters. */
 static size_t whole_characters(const char *text, size_t n)
 {
@@ -76,8 +87,12 @@ static enum step_when when_of(const char *text)
 
 void spec_step(const struct spec *s, size_t index, struct step_spec *ret)
 {
-	const json_t *step =
-	    json_array_get(json_object_get(s->root, "steps"), index);
+	spec_step_read(
+	    json_array_get(json_object_get(s->root, "steps"), index), ret);
+}
+
+void spec_step_read(const json_t *step, struct step_spec *ret)
+{
 	const char *name = json_string_value(json_object_get(step, "name"));
 
 	*ret = (struct step_spec){
@@ -96,7 +111,7 @@ void spec_step(const struct spec *s, size_t index, struct step_spec *ret)
 		name_given(name, ret->name, sizeof(ret->name));
 	else if (ret->run != NULL)
 		name_from(ret->run, ret->name, sizeof(ret->name));
-	else
+	else if (ret->command != NULL)
 		name_from(json_string_value(json_array_get(ret->command, 0)),
 		    ret->name, sizeof(ret->name));
 }

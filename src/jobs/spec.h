@@ -29,6 +29,11 @@ static inline void spec_fini_guard(struct spec *s)
 	spec_fini(s);
 }
 
+/* Sessions: the work directory that sessions inside share; NULL: none. */
+const char *spec_nested_work(const struct spec *s);
+/* false: the log goes when the session has ended. */
+bool spec_keeps_log(const struct spec *s);
+
 enum step_when { STEP_ON_SUCCESS, STEP_ALWAYS, STEP_ON_FAILURE };
 struct step_spec {
 	char name[200]; /* given, or made from the first line of the script */
@@ -41,5 +46,7 @@ struct step_spec {
 	enum step_when when;
 };
 void spec_step(const struct spec *s, size_t index, struct step_spec *ret);
+/* The same from the step itself; it outlives ret. */
+void spec_step_read(const struct json_t *step, struct step_spec *ret);
 
 #endif

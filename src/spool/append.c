@@ -38,8 +38,8 @@ static int check_records(
 		    "%zu records in one append, at most %d are taken", n,
 		    BATCH_RECORDS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		ASSERT(
-		    recs[i].kind >= SPOOL_OUT && recs[i].kind <= SPOOL_SUMMARY);
+		ASSERT(recs[i].kind >= SPOOL_OUT &&
+		       recs[i].kind <= SPOOL_TAKEN);
 		ASSERT(recs[i].kind != SPOOL_CAP); /* only made here */
 		ASSERT(recs[i].stream <= SPOOL_STDERR);
 		if (recs[i].kind != SPOOL_OUT && recs[i].len > LAYOUT_NOTE_MAX)
@@ -152,7 +152,8 @@ static void add_output(struct batch *b, const struct spool_record *rec)
 
 static void add_mark(struct batch *b, const struct spool_record *rec)
 {
-	bool full = b->last.note_end + rec->len > SPOOL_NOTES_MAX;
+	bool full = rec->kind != SPOOL_STEP_GIVEN &&
+		    b->last.note_end + rec->len > SPOOL_NOTES_MAX;
 	size_t len = full ? 0 : rec->len;
 
 	if (rec->kind == SPOOL_NOTE &&

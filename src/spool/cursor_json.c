@@ -24,6 +24,7 @@ static const char *const kind_names[] = {
     [SPOOL_CAP] = "cap",
     [SPOOL_OUTPUTS] = "outputs",
     [SPOOL_SUMMARY] = "summary",
+    [SPOOL_STEP_GIVEN] = "step_given",
 };
 static const char *const stream_names[] = {
     [SPOOL_STDOUT] = "stdout",
@@ -238,6 +239,9 @@ static int put_some(struct cursor_call *call, struct err *err)
 
 	switch (e->entry.kind) {
 	case LAYOUT_KIND_PROGRESS:
+		return 1;
+	case SPOOL_TAKEN:
+		call->c->note_at = e->entry.note_end;
 		return 1;
 	case SPOOL_OUT:
 	case SPOOL_CAP:

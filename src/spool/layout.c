@@ -73,7 +73,7 @@ void layout_entry_put(uint8_t out[LAYOUT_ENTRY_LEN],
 
 static bool kind_is_known(uint8_t kind)
 {
-	return (kind >= SPOOL_OUT && kind <= SPOOL_SUMMARY) ||
+	return (kind >= SPOOL_OUT && kind <= SPOOL_TAKEN) ||
 	       kind == LAYOUT_KIND_PROGRESS;
 }
 

@@ -33,8 +33,12 @@ enum spool_kind {
 	SPOOL_STEP_END = 3,   /* mark, no text; code, data in `note` */
 	SPOOL_NOTE = 4, /* the hub says something; not in the plain text */
 	SPOOL_CAP = 5,  /* the cap was reached; its text is in the plain log */
-	SPOOL_OUTPUTS = 6, /* mark: step outputs, JSON in `note` */
-	SPOOL_SUMMARY = 7, /* mark: step summary, markdown in `note` */
+	SPOOL_OUTPUTS = 6,    /* mark: step outputs, JSON in `note` */
+	SPOOL_SUMMARY = 7,    /* mark: step summary, markdown in `note` */
+	SPOOL_STEP_GIVEN = 8, /* mark: a session was given this step; its key
+				 and name, JSON in `note` */
+	SPOOL_TAKEN = 9, /* mark: a step has taken its input up to the offset
+			    in `note`; for a restarted hub, never shown */
 };
 enum spool_stream { SPOOL_NONE = 0, SPOOL_STDOUT = 1, SPOOL_STDERR = 2 };
 
@@ -81,7 +85,8 @@ int spool_log_open(struct spool *s, const char *id, struct spool_log **ret,
 #define SPOOL_APPEND_MAX (64 * 1024 * 1024) /* data of one batch */
 /* The other files of a log are bounded too: past SPOOL_ENTRIES_MAX records
  * the log counts as capped whatever its size; once it holds SPOOL_NOTES_MAX
- * bytes of notes a NOTE is dropped and marks are kept without their data. */
+ * bytes of notes a NOTE is dropped and marks are kept without their data, but
+ * for STEP_GIVEN: a key that was forgotten would run its step twice. */
 #define SPOOL_ENTRIES_MAX (4 * 1024 * 1024)
 #define SPOOL_NOTES_MAX   (64 * 1024 * 1024)
 int spool_append(struct spool_log *log, const struct spool_record *recs,

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "jobs/live.h"
+#include "jobs/session.h"
 
 static struct sandbox sandbox_with_fd(void)
 {
@@ -57,7 +59,103 @@ static void test_cancel_reaches_the_job(void **state)
 	live_set_free(s);
 }
 
+/* Calls are never answered here: who takes them frees them. */
+static void free_calls(struct session_call *call)
+{
+	struct session_call *next;
+
+	for (; call != NULL; call = next) {
+		next = call->next;
+		session_call_free(call);
+	}
+}
+
+static size_t count_calls(const struct session_call *call)
+{
+	size_t n = 0;
+
+	for (; call != NULL; call = call->next)
+		n++;
+	return n;
+}
+
+static enum live_posted post(struct live_set *s, job_id id, size_t len)
+{
+	struct session_call *call = mem_zalloc(sizeof(*call));
+	enum live_posted r;
+
+	call->kind = SESSION_INPUT;
+	call->len = len;
+	call->data = mem_zalloc(len + 1);
+	r = live_post(s, id, call);
+	if (r != LIVE_POSTED)
+		session_call_free(call);
+	return r;
+}
+
 static void test_sessions(void **state)
+{
+	static const struct live_end failed = {
+	    .status = JOB_FAILED, .code = "session_failed", .words = "first"};
+	static const struct live_end done = {.status = JOB_COMPLETED};
+	struct live_set *s = live_set_new();
+	struct sandbox sb = sandbox_with_fd();
+	struct live l, job;
+	bool stale;
+
+	(void)state;
+	enter(s, &l, true);
+	enter(s, &job, false);
+	live_set_sandbox(s, &l, &sb);
+	assert_false(was_woken(&sb));
+	assert_true(live_renew(s, l.id, 500, 100, &stale));
+	assert_true(stale); /* nothing of it stands in the store */
+	assert_true(atomic_load(&l.driven));
+	assert_true(was_woken(&sb));
+	assert_true(live_renew(s, l.id, 400, 100, &stale)); /* never shorter */
+	assert_false(stale);
+	assert_int_equal(atomic_load(&l.lease_until), 500);
+	assert_true(live_renew(s, l.id, 599, 100, &stale));
+	assert_false(stale);
+	assert_true(live_renew(s, l.id, 600, 100, &stale));
+	assert_true(stale);
+	assert_false(was_woken(&sb)); /* it is told once */
+	assert_false(live_end_session(s, job.id, &done));
+	assert_int_equal(atomic_load(&job.session_end), 0);
+	assert_true(live_end_session(s, l.id, &failed));
+	assert_true(live_end_session(s, l.id, &done)); /* too late */
+	assert_int_equal(atomic_load(&l.session_end), JOB_FAILED);
+	assert_string_equal(l.end.words, "first");
+	assert_true(was_woken(&sb));
+	live_set_sandbox(s, &l, NULL);
+	live_leave(s, &l);
+	live_leave(s, &job);
+	assert_false(live_renew(s, l.id, 600, 100, &stale));
+	assert_false(live_end_session(s, l.id, &failed));
+	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+/* A session that starts is not held up by what its start waits for. */
+static void test_an_end_interrupts_the_start(void **state)
+{
+	static const struct live_end end = {.status = JOB_CANCELLED};
+	struct live_set *s = live_set_new();
+	struct sandbox sb = sandbox_with_fd();
+	struct live l;
+
+	(void)state;
+	enter(s, &l, true);
+	assert_true(live_end_session(s, l.id, &end));
+	assert_true(cancel_is_set(&l.cancel));
+	live_set_sandbox(s, &l, &sb); /* nor by what comes then */
+	assert_true(was_woken(&sb));
+	live_leave(s, &l);
+	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+static void test_mailbox(void **state)
 {
 	struct live_set *s = live_set_new();
 	struct sandbox sb = sandbox_with_fd();
@@ -67,23 +165,65 @@ static void test_sessions(void **state)
 	enter(s, &l, true);
 	enter(s, &job, false);
 	live_set_sandbox(s, &l, &sb);
+	assert_int_equal(post(s, l.id, 1), LIVE_ABSENT); /* not open yet */
+	live_open_door(s, &l);
+	live_open_door(s, &job);
+	assert_int_equal(post(s, job.id, 1), LIVE_ABSENT); /* no session */
 	assert_false(was_woken(&sb));
-	assert_true(live_renew(s, l.id, 500));
-	assert_true(atomic_load(&l.driven));
+	for (int i = 0; i < LIVE_CALLS_MAX; i++)
+		assert_int_equal(post(s, l.id, 1), LIVE_POSTED);
+	assert_int_equal(post(s, l.id, 1), LIVE_FULL);
 	assert_true(was_woken(&sb));
-	assert_true(live_renew(s, l.id, 400)); /* never shorter */
-	assert_int_equal(atomic_load(&l.lease_until), 500);
-	assert_false(live_end_session(s, job.id, JOB_COMPLETED));
-	assert_int_equal(atomic_load(&job.session_end), 0);
-	assert_true(live_end_session(s, l.id, JOB_FAILED));
-	assert_int_equal(atomic_load(&l.session_end), JOB_FAILED);
-	assert_true(was_woken(&sb));
-	live_set_sandbox(s, &l, NULL);
+	assert_true(atomic_load(&l.called));
+	{
+		struct session_call *all = live_take_calls(s, &l);
+
+		assert_int_equal(count_calls(all), LIVE_CALLS_MAX);
+		free_calls(all);
+	}
+	assert_false(atomic_load(&l.called));
+	assert_null(live_take_calls(s, &l));
+	/* one call may be as large as it is, several are bounded */
+	assert_int_equal(post(s, l.id, LIVE_CALL_BYTES_MAX + 1), LIVE_POSTED);
+	assert_int_equal(post(s, l.id, 1), LIVE_FULL);
+	free_calls(live_shut_door(s, &l, LIVE_OVER));
+	assert_int_equal(post(s, l.id, 1), LIVE_REFUSED_OVER);
+	assert_null(live_shut_door(s, &l, LIVE_LEFT));
+	assert_int_equal(post(s, l.id, 1), LIVE_REFUSED_LEFT);
 	live_leave(s, &l);
 	live_leave(s, &job);
-	assert_false(live_renew(s, l.id, 600));
-	assert_false(live_end_session(s, l.id, JOB_FAILED));
+	assert_int_equal(post(s, l.id, 1), LIVE_ABSENT);
 	close(sb.wake_fd);
+	live_set_free(s);
+}
+
+static void test_children(void **state)
+{
+	static const struct live_end end = {.status = JOB_CANCELLED};
+	struct live_set *s = live_set_new();
+	struct live parent, child[3], other;
+	char id[UUID_TEXT_LEN];
+
+	(void)state;
+	enter(s, &parent, true);
+	enter(s, &other, true);
+	uuid_text(parent.id.u, id);
+	for (int i = 0; i < 3; i++) {
+		enter(s, &child[i], true);
+		live_set_parent(s, &child[i], id);
+	}
+	live_end_children(s, id, &end);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+		    atomic_load(&child[i].session_end), JOB_CANCELLED);
+	assert_int_equal(atomic_load(&parent.session_end), 0);
+	assert_int_equal(atomic_load(&other.session_end), 0);
+	assert_false(live_wait_children(s, id, clock_mono_ns()));
+	for (int i = 0; i < 3; i++)
+		live_leave(s, &child[i]);
+	assert_true(live_wait_children(s, id, clock_mono_ns()));
+	live_leave(s, &parent);
+	live_leave(s, &other);
 	live_set_free(s);
 }
 
@@ -170,6 +310,7 @@ static void *carry(void *arg)
 static void test_cancels_against_carriers(void **state)
 {
 	struct crew crew = {.s = live_set_new()};
+	bool stale;
 	struct member members[CARRIERS];
 	pthread_t threads[CARRIERS];
 	struct err err = ERR_INIT;
@@ -184,7 +325,7 @@ static void test_cancels_against_carriers(void **state)
 	}
 	while (atomic_load(&crew.done) < CARRIERS)
 		for (size_t i = 0; i < CARRIERS; i++) {
-			live_renew(crew.s, crew.ids[i], 1);
+			live_renew(crew.s, crew.ids[i], 1, 1, &stale);
 			live_cancel(crew.s, crew.ids[i]);
 		}
 	assert_true(live_wait_empty(crew.s, CLOCK_NO_DEADLINE));
@@ -198,6 +339,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cancel_reaches_the_job),
 	    cmocka_unit_test(test_sessions),
+	    cmocka_unit_test(test_an_end_interrupts_the_start),
+	    cmocka_unit_test(test_mailbox),
+	    cmocka_unit_test(test_children),
 	    cmocka_unit_test(test_one_hand_for_a_job),
 	    cmocka_unit_test(test_stop_reaches_all_also_later_ones),
 	    cmocka_unit_test(test_cancels_against_carriers),
