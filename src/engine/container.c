@@ -10,6 +10,7 @@
 #include "base/json_out.h"
 #include "engine/answer.h"
 #include "engine/engine_internal.h"
+#include "engine/run.h"
 
 #define ENDING_MS      INT64_C(5000)
 #define ENDING_POLL_MS INT64_C(20)
@@ -31,35 +32,75 @@ static int fine_when(
 
 /* -- create ------------------------------------------------------------ */
 
+struct create {
+	const char *name, *platform; /* or NULL */
+	const void *json;
+	size_t len;
+	const char *doing;
+};
+
+static int create(struct engine *e, const struct ctx *ctx,
+    const struct create *c, char ret_id[ENGINE_ID_LEN], struct err *err)
+{
+	CLEANUP(http_result_fini)
+	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
+	CLEANUP(buf_fini) struct buf target = {.max = 2048};
+	struct engine_request req = {.method = "POST",
+	    .content_type = "application/json",
+	    .body = c->json,
+	    .body_len = c->len,
+	    .doing = c->doing,
+	    .object = ENGINE_CONTAINER,
+	    .timeout_ms = ENGINE_SLOW_MS};
+
+	buf_append_str(&target, "/containers/create");
+	if (c->name != NULL) {
+		TRY(engine_check_name(c->name, ENGINE_CONTAINER, err));
+		buf_printf(&target, "?name=%s", c->name);
+	}
+	if (c->platform != NULL) {
+		buf_printf(&target, "%cplatform=", c->name != NULL ? '&' : '?');
+		http_encode(&target, c->platform);
+	}
+	if (target.overflow)
+		return err_set(err, ERR_LIMIT, "request_too_large",
+		    "%s: its platform is too long", c->doing);
+	req.target = buf_str(&target);
+	TRY(engine_call(e, ctx, &req, &res, err));
+	return answer_created_id(
+	    buf_str(&res.body), res.body.len, c->doing, ret_id, err);
+}
+
+int engine_container_create_from(struct engine *e, const struct ctx *ctx,
+    const char *name, const char *platform, const char *json, size_t len,
+    char ret_id[ENGINE_ID_LEN], struct err *err)
+{
+	char doing[300];
+	const struct create c = {name, platform, json, len, doing};
+
+	snprintf(doing, sizeof(doing), "create container %.255s",
+	    name != NULL ? name : "(unnamed)");
+	return create(e, ctx, &c, ret_id, err);
+}
+
 int engine_container_create(struct engine *e, const struct ctx *ctx,
     const struct engine_container_spec *spec, char ret_id[ENGINE_ID_LEN],
     struct err *err)
 {
-	CLEANUP(http_result_fini)
-	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
 	CLEANUP(buf_fini) struct buf body = {.max = ENGINE_BODY_MAX};
-	char target[ENGINE_ID_LEN + 300], doing[400];
-	struct engine_request req = {.method = "POST",
-	    .target = target,
-	    .content_type = "application/json",
-	    .doing = doing,
-	    .object = ENGINE_CONTAINER,
-	    .timeout_ms = ENGINE_SLOW_MS};
+	struct create c = {.name = spec->name};
+	char doing[400];
 
-	if (spec->name != NULL)
-		TRY(engine_check_name(spec->name, ENGINE_CONTAINER, err));
 	TRY(engine_check_ref(spec->image, err));
 	TRY(engine_spec_json(spec, &body, err));
-	snprintf(target, sizeof(target), "/containers/create%s%s",
-	    spec->name != NULL ? "?name=" : "",
-	    spec->name != NULL ? spec->name : "");
-	snprintf(doing, sizeof(doing), "create container %s from image %.200s",
+	snprintf(doing, sizeof(doing),
+	    "create container %.100s from image "
+	    "%.200s",
 	    spec->name != NULL ? spec->name : "(unnamed)", spec->image);
-	req.body = buf_str(&body);
-	req.body_len = body.len;
-	TRY(engine_call(e, ctx, &req, &res, err));
-	return answer_created_id(
-	    buf_str(&res.body), res.body.len, doing, ret_id, err);
+	c.json = buf_str(&body);
+	c.len = body.len;
+	c.doing = doing;
+	return create(e, ctx, &c, ret_id, err);
 }
 
 /* -- one container, one verb ------------------------------------------- */

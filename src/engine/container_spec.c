@@ -4,6 +4,7 @@
  */
 #include "base/json_out.h"
 #include "engine/engine_internal.h"
+#include "engine/run.h"
 
 static void put_array(struct json *j, const char *key, const char *const *list)
 {
@@ -98,6 +99,20 @@ static void put_host_config(
 	json_end(j);
 }
 
+static void put_aliases(
+    struct json *j, const struct engine_container_spec *spec)
+{
+	if (spec->network_aliases == NULL || spec->network_mode == NULL)
+		return;
+	json_kobj(j, "NetworkingConfig");
+	json_kobj(j, "EndpointsConfig");
+	json_kobj(j, spec->network_mode);
+	put_array(j, "Aliases", spec->network_aliases);
+	json_end(j);
+	json_end(j);
+	json_end(j);
+}
+
 int engine_spec_json(
     const struct engine_container_spec *spec, struct buf *out, struct err *err)
 {
@@ -117,6 +132,7 @@ int engine_spec_json(
 	put_true(&j, "OpenStdin", spec->open_stdin);
 	put_true(&j, "NetworkDisabled", spec->network_disabled);
 	put_host_config(&j, spec);
+	put_aliases(&j, spec);
 	json_end(&j);
 	if (!out->overflow)
 		return 0;

@@ -89,6 +89,7 @@ struct engine_container_spec {
 	const char *const *dns;
 	const char *const *extra_hosts;
 	const char *network_mode; /* "none", "bridge", name, "container:id" */
+	const char *const *network_aliases; /* on the network of that name */
 	/* With no network_mode beside it, "none" is sent as well: Podman knows
 	 * only that. */
 	bool network_disabled; /* Config.NetworkDisabled: loopback only, and
@@ -216,6 +217,9 @@ struct engine_network_spec {
 	const char *gateway;
 	bool internal;
 	bool icc; /* containers may talk to each other */
+	/* Of ports that are published without an address; NULL: all of the
+	 * host. Podman does not know it. */
+	const char *publish_on;
 	int mtu;  /* 0: default */
 	const struct engine_pair *labels;
 };

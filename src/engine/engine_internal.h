@@ -132,11 +132,6 @@ int engine_get_list(struct engine *e, const struct ctx *ctx, const char *path,
     enum engine_object object, const char *const *labels,
     struct json_t **ret_array, struct err *err) MUST_CHECK;
 
-/* -- container_spec.c -------------------------------------------------- */
-/* The body of POST /containers/create. Pure. */
-int engine_spec_json(const struct engine_container_spec *spec, struct buf *out,
-    struct err *err) MUST_CHECK;
-
 /* -- events.c ---------------------------------------------------------- */
 /* One line of the event stream: 1 a container event in ret (attributes owned
  * by the caller: engine_event_fini), 0 something else or malformed. Pure. */

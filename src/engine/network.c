@@ -10,6 +10,7 @@
 #define OPT_BRIDGE_NAME "com.docker.network.bridge.name"
 #define OPT_ICC         "com.docker.network.bridge.enable_icc"
 #define OPT_MTU         "com.docker.network.driver.mtu"
+#define OPT_PUBLISH_ON  "com.docker.network.bridge.host_binding_ipv4"
 
 /* -- look -------------------------------------------------------------- */
 
@@ -152,6 +153,8 @@ static void put_options(struct json *j, const struct engine_network_spec *spec)
 		json_kstr(j, OPT_BRIDGE_NAME, spec->bridge_name);
 	if (!spec->icc)
 		json_kstr(j, OPT_ICC, "false");
+	if (spec->publish_on != NULL)
+		json_kstr(j, OPT_PUBLISH_ON, spec->publish_on);
 	if (spec->mtu > 0) {
 		snprintf(mtu, sizeof(mtu), "%d", spec->mtu);
 		json_kstr(j, OPT_MTU, mtu);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "engine/answer.h"
 #include "engine/engine_internal.h"
+#include "engine/run.h"
 #include "engine/frames.h"
 #include "engine/lines.h"
 
