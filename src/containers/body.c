@@ -1,5 +1,8 @@
-/* The create document: see body.h. Called by containers.c for the job's
- * container, its services and container steps. */
+/*
+ * The create document: see body.h. Called for the job's container, its
+ * services and container steps, by the hook in direct mode and by the hub for
+ * sessions.
+ */
 #include "containers/body.h"
 
 #include <stdlib.h>
@@ -68,7 +71,7 @@ static bool has_variable(const struct words *env, const char *name)
 	return false;
 }
 
-static void put_env(struct maker *m)
+static void put_env(struct maker *m, struct body_made *made)
 {
 	const struct words *wanted = &m->body->container->env;
 	json_t *env = array_of((const char *const *)wanted->v);
@@ -82,25 +85,53 @@ static void put_env(struct maker *m)
 		    env, json_sprintf("PATH=%s", m->body->path));
 	json_array_extend(env, more);
 	json_object_del(m->options.config, "Env");
-	json_object_set_new(m->doc, "Env", env);
+	if (m->body->session != NULL && m->body->session->env_apart)
+		made->env = env;
+	else
+		json_object_set_new(m->doc, "Env", env);
 }
 
 /* -- mounts, ports, network -------------------------------------------- */
 
+static int put_grounds(struct maker *m, struct body_made *made, struct err *err)
+{
+	CLEANUP(grounds_made_fini) struct grounds_made got = {.mounts = NULL};
+	const struct body_session *s = m->body->session;
+
+	TRY(grounds_mount(s->grounds, m->body->container, m->options.mounts,
+	    s->policy, s->volume_prefix, &got, err));
+	json_object_set(m->host, "Mounts", got.mounts);
+	made->links = got.links;
+	got.links = (struct buf){.max = 0};
+	made->socket_dropped = got.socket_dropped;
+	return 0;
+}
+
 static int put_mounts(struct maker *m, struct body_made *made, struct err *err)
 {
-	const struct container_wish *c = m->body->container;
-	json_t *mounts = option_list(m->host, "Mounts");
+	if (m->body->session != NULL)
+		return put_grounds(m, made, err);
+	return mounts_put(option_list(m->host, "Mounts"), m->body->container,
+	    m->options.mounts, m->body->rules, &made->socket_dropped, err);
+}
 
-	for (size_t i = 0; i < c->nuser_mounts; i++) {
-		const struct wish_mount *u = &c->user_mounts[i];
+/* Ports that name no address of the host are those of `address`. */
+static void put_publish_on(json_t *bindings, const char *address)
+{
+	const char *port;
+	json_t *list, *binding, *ip;
+	size_t i;
 
-		TRY(mount_wish(m->options.mounts, u->source, u->target,
-		    u->read_only, err));
+	json_object_foreach(bindings, port, list)
+	{
+		json_array_foreach(list, i, binding)
+		{
+			ip = json_object_get(binding, "HostIp");
+			if (json_string_length(ip) == 0)
+				json_object_set_new(
+				    binding, "HostIp", json_string(address));
+		}
 	}
-	TRY(mounts_put_wishes(mounts, m->options.mounts, &m->body->rules, err));
-	return mounts_put_system(mounts, c->system_mounts, c->nsystem_mounts,
-	    &m->body->rules, &made->socket_dropped, err);
 }
 
 static int put_ports(struct maker *m, struct err *err)
@@ -111,6 +142,9 @@ static int put_ports(struct maker *m, struct err *err)
 	for (size_t i = 0; m->body->with_ports && i < ports->n; i++)
 		TRY(value_publish(
 		    ports->v[i], exposed, m->options.bindings, err));
+	if (m->body->session != NULL && m->body->session->publish_on != NULL)
+		put_publish_on(
+		    m->options.bindings, m->body->session->publish_on);
 	json_object_set(m->host, "PortBindings", m->options.bindings);
 	return 0;
 }
@@ -152,13 +186,15 @@ static int make(struct maker *m, struct body_made *made, struct err *err)
 	put(m->doc, "Image", m->body->image);
 	put(m->doc, "WorkingDir", c->working_dir);
 	TRY(put_command(m, err));
-	put_env(m);
+	put_env(m, made);
 	put_labels(m);
 	TRY(put_ports(m, err));
 	TRY(put_mounts(m, made, err));
 	put_network(m);
 	json_object_update(m->doc, m->options.config);
 	json_object_update(m->host, m->options.host);
+	if (m->body->session != NULL)
+		TRY(body_confine(m->host, m->body->session, err));
 	json_object_set(m->doc, "HostConfig", m->host);
 	text = json_dumps(m->doc, JSON_COMPACT);
 	if (text == NULL)
@@ -177,7 +213,8 @@ int body_make(const struct body *body, struct body_made *ret, struct err *err)
 	int r;
 
 	TRY(create_options_parse(body->container->create_options,
-	    body->rules.policy, &m.options, err));
+	    body->session != NULL ? body->session->policy : body->rules->policy,
+	    &m.options, err));
 	m.doc = json_object();
 	m.host = json_object();
 	r = make(&m, &made, err);
@@ -195,6 +232,8 @@ void body_made_fini(struct body_made *m)
 {
 	mem_free(m->json);
 	mem_free(m->platform);
+	json_decref(m->env);
+	buf_fini(&m->links);
 	*m = (struct body_made){.json = NULL};
 }
 

@@ -24,8 +24,7 @@ static int bad_mount(const char *text, struct err *err)
 	    "mount \"%.200s\": write source:/target[:ro], or /target", text);
 }
 
-/* Letters, digits, "_.-", begun by a letter or digit. */
-static bool is_volume_name(const char *name)
+bool mount_is_volume_name(const char *name)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -44,7 +43,7 @@ int mount_wish(json_t *wishes, const char *source, const char *target,
 
 	if (target == NULL || target[0] != '/')
 		return bad_mount(target != NULL ? target : "", err);
-	if (source != NULL && !is_path && !is_volume_name(source))
+	if (source != NULL && !is_path && !mount_is_volume_name(source))
 		return bad_mount(source, err);
 	wish = json_object();
 	json_object_set_new(
@@ -189,8 +188,8 @@ int mount_wish_mount(json_t *wishes, const char *text, struct err *err)
 
 /* -- what the engine gets ---------------------------------------------- */
 
-static void put(json_t *out, const char *type, const char *source,
-    const char *target, bool read_only)
+json_t *mount_make(
+    const char *type, const char *source, const char *target, bool read_only)
 {
 	json_t *mount = json_object();
 
@@ -199,7 +198,13 @@ static void put(json_t *out, const char *type, const char *source,
 		json_object_set_new(mount, "Source", json_string(source));
 	json_object_set_new(mount, "Target", json_string(target));
 	json_object_set_new(mount, "ReadOnly", json_boolean(read_only));
-	json_array_append_new(out, mount);
+	return mount;
+}
+
+static void put(json_t *out, const char *type, const char *source,
+    const char *target, bool read_only)
+{
+	json_array_append_new(out, mount_make(type, source, target, read_only));
 }
 
 static int put_bind(json_t *out, const char *path, const char *target,
@@ -212,22 +217,28 @@ static int put_bind(json_t *out, const char *path, const char *target,
 	return 0;
 }
 
-/* The engine's socket by its usual names; and any socket is one that some
- * daemon of the host answers on. */
-static bool is_socket(const char *path)
+bool mount_is_engine_socket(const char *path)
 {
 	static const char *const known[] = {"/var/run/docker.sock",
 	    "/run/docker.sock", "/run/podman/podman.sock",
 	    "/run/containerd/containerd.sock"};
-	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(path, known[i]) == 0)
 			return true;
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+	return false;
 }
 
-int mounts_put_system(json_t *out, const struct wish_mount *mounts, size_t n,
+/* Any socket is one that some daemon of the host answers on. */
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return mount_is_engine_socket(path) ||
+	       (stat(path, &st) == 0 && S_ISSOCK(st.st_mode));
+}
+
+static int put_system(json_t *out, const struct wish_mount *mounts, size_t n,
     const struct mount_rules *rules, bool *ret_socket_dropped, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -301,7 +312,7 @@ static void put_wished_volume(json_t *out, const char *name, const char *target,
 	mem_free(own);
 }
 
-int mounts_put_wishes(json_t *out, const json_t *wishes,
+static int put_wishes(json_t *out, const json_t *wishes,
     const struct mount_rules *rules, struct err *err)
 {
 	for (size_t i = 0; i < json_array_size(wishes); i++) {
@@ -323,4 +334,27 @@ int mounts_put_wishes(json_t *out, const json_t *wishes,
 			    out, source, target, ro, rules, err));
 	}
 	return 0;
+}
+
+int mounts_put(json_t *out, const struct container_wish *wish,
+    const json_t *options_mounts, const struct mount_rules *rules,
+    bool *ret_socket_dropped, struct err *err)
+{
+	json_t *wishes = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(options_mounts); i++)
+		json_array_append(wishes, json_array_get(options_mounts, i));
+	for (size_t i = 0; r == 0 && i < wish->nuser_mounts; i++) {
+		const struct wish_mount *u = &wish->user_mounts[i];
+
+		r = mount_wish(wishes, u->source, u->target, u->read_only, err);
+	}
+	if (r == 0)
+		r = put_wishes(out, wishes, rules, err);
+	json_decref(wishes);
+	if (r != 0)
+		return -1;
+	return put_system(out, wish->system_mounts, wish->nsystem_mounts, rules,
+	    ret_socket_dropped, err);
 }

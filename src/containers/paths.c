@@ -6,7 +6,8 @@
 
 #include "base/mem.h"
 
-#define PAIRS_MAX 1024
+#define PAIRS_MAX      1024
+#define PATH_BYTES_MAX 4095
 
 void paths_add(struct paths *p, const char *here, const char *host)
 {
@@ -35,6 +36,34 @@ bool path_is_below(const char *path, const char *prefix)
 		return path[0] == '/';
 	return strncmp(path, prefix, len) == 0 &&
 	       (path[len] == '\0' || path[len] == '/');
+}
+
+int path_normalise(const char *path, char **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf out = {.max = PATH_BYTES_MAX};
+	const char *at = path;
+
+	if (path[0] != '/')
+		return err_set(err, ERR_INVALID, "bad_path",
+		    "\"%.200s\" is no absolute path", path);
+	while (*(at += strspn(at, "/")) != '\0') {
+		size_t len = strcspn(at, "/");
+
+		if (len == 2 && at[0] == '.' && at[1] == '.')
+			return err_set(err, ERR_INVALID, "bad_path",
+			    "path \"%.200s\": \"..\" is not taken", path);
+		if (len != 1 || at[0] != '.') {
+			buf_append_char(&out, '/');
+			buf_append(&out, at, len);
+		}
+		at += len;
+	}
+	if (out.overflow)
+		return err_set(err, ERR_INVALID, "bad_path",
+		    "path \"%.100s...\" is longer than %d bytes", path,
+		    PATH_BYTES_MAX);
+	*ret = mem_strdup(out.len > 0 ? buf_str(&out) : "/");
+	return 0;
 }
 
 static const struct path_pair *longest(const struct paths *p, const char *path)

@@ -34,6 +34,11 @@ static inline void paths_fini_guard(struct paths *p)
  * "path_unreachable" when the engine cannot see it. Pure. */
 int paths_to_host(const struct paths *p, const char *path, struct buf *ret,
     struct err *err) MUST_CHECK;
+/*
+ * "/a//b/./c/" as "/a/b/c"; to mem_free. ERR_INVALID "bad_path": not
+ * absolute, or with ".." (which means something else behind a link). Pure.
+ */
+int path_normalise(const char *path, char **ret, struct err *err) MUST_CHECK;
 /* path is prefix, or lies below it. Pure. */
 bool path_is_below(const char *path, const char *prefix);
 

@@ -18,6 +18,11 @@ static int make_body(struct direct *d, const struct direct_container *wanted,
     struct body_made *ret, struct err *err)
 {
 	struct direct_labels labels = direct_labels(d);
+	const struct mount_rules rules = {.policy = &d->settings->policy,
+	    .paths = &d->paths,
+	    .roots = wanted->roots,
+	    .nroots = wanted->nroots,
+	    .volume_prefix = d->volume_prefix};
 	const struct body body = {.container = wanted->container,
 	    .image = wanted->image,
 	    .network = wanted->network,
@@ -27,11 +32,7 @@ static int make_body(struct direct *d, const struct direct_container *wanted,
 	    .labels = labels.body,
 	    .keep_alive = wanted->keep_alive,
 	    .with_ports = wanted->with_ports,
-	    .rules = {.policy = &d->settings->policy,
-		.paths = &d->paths,
-		.roots = wanted->roots,
-		.nroots = wanted->nroots,
-		.volume_prefix = d->volume_prefix}};
+	    .rules = &rules};
 
 	return body_make(&body, ret, err);
 }

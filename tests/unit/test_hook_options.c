@@ -322,10 +322,12 @@ static int judge(const struct folder *f, const struct policy *policy,
 	    .nroots = 2,
 	    .volume_prefix = "own-"};
 	json_t *wishes = json_array(), *out = json_array();
+	const struct container_wish none = {.image = NULL};
+	bool dropped = false;
 	int r;
 
 	assert_int_equal(mount_wish(wishes, source, "/x", read_only, err), 0);
-	r = mounts_put_wishes(out, wishes, &rules, err);
+	r = mounts_put(out, &none, wishes, &rules, &dropped, err);
 	json_decref(wishes);
 	json_decref(out);
 	return r;
