@@ -117,6 +117,7 @@ static int open_sandboxes(struct hub *h, struct err *err)
 	    .network_mode = o->network_mode,
 	    .network_mechanism = o->network_mechanism,
 	    .network_subnet = o->network_subnet,
+	    .session_subnet = o->session_subnet,
 	    .network_dns = o->network_dns,
 	    .deny_host_services = strcmp(o->host_services, "deny") == 0,
 	    .mtu = (int)o->network_mtu};

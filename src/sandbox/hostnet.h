@@ -81,6 +81,14 @@ struct hostnet_uplinks {
 int hostnet_bridge_uplinks(
     struct hostnet_uplinks *ret, struct err *err) MUST_CHECK;
 
+/* A bridge whose containers may talk to each other and are no business of
+ * anybody else: an engine's network for one session. */
+struct hostnet_session {
+	char device[16]; /* "": unknown, its addresses tell */
+	uint32_t base;
+	unsigned prefix;
+};
+
 struct hostnet_guard {
 	const char *table; /* its name: 1 to 31 of [a-z0-9_] */
 	const char *bridge;
@@ -91,6 +99,8 @@ struct hostnet_guard {
 	uint32_t subnet;
 	unsigned prefix;
 	struct hostnet_uplinks uplinks;
+	const struct hostnet_session *sessions; /* borrowed */
+	size_t nsessions;
 };
 
 /*
@@ -121,6 +131,11 @@ struct hostnet_guard {
  * A machine that drops what it does not know in its own forward chains (a
  * Docker beside, a firewall) must accept what comes from `bridge` there:
  * hostnet_forward_blocked tells.
+ *
+ * Of each of `sessions`: its containers reach each other; nobody else but the
+ * machine opens a connection to them, unless to a port that is published;
+ * what they send elsewhere is judged as what comes from `bridge` is, and does
+ * not reach `bridge` either.
  *
  * Idempotent; replaces the earlier table in one transaction, so never is
  * there a moment without rules. A reload of the machine's own firewall can

@@ -34,6 +34,8 @@ static const struct {
 
 #define REFUSE  "refuse"
 #define FORWARD "forward"
+#define MACHINE "machine"
+#define SESSION "session"
 
 /* The end of whatever is refused: said aloud, so that a job fails at once
  * and with words instead of hanging. */
@@ -53,15 +55,6 @@ static void refuse(struct nft_batch *b)
 {
 	nft_count(b);
 	nft_jump(b, REFUSE);
-}
-
-static void pass_others(
-    struct nft_batch *b, const char *chain, const char *bridge)
-{
-	nft_rule_begin(b, chain);
-	nft_match_interface(b, NFT_IN, false, bridge);
-	nft_accept(b);
-	nft_rule_end(b);
 }
 
 static void pass_replies(struct nft_batch *b, const char *chain)
@@ -84,19 +77,46 @@ static void pass_dns(struct nft_batch *b, const char *chain)
 	}
 }
 
+/* What comes from a session's containers, or goes to them. */
+static void match_session(
+    struct nft_batch *b, enum nft_way way, const struct hostnet_session *s)
+{
+	if (s->device[0] != '\0')
+		nft_match_interface(b, way, true, s->device);
+	else if (way == NFT_IN)
+		nft_match_source(b, s->base, s->prefix);
+	else
+		nft_match_destination(b, s->base, s->prefix);
+}
+
 /* To the machine itself, on any of its addresses, its proxies included. */
-static void guard_input(struct nft_batch *b, const char *bridge, bool allow_dns)
+static void add_machine_chain(struct nft_batch *b, bool allow_dns)
+{
+	nft_subchain_add(b, MACHINE);
+	pass_replies(b, MACHINE);
+	if (allow_dns)
+		pass_dns(b, MACHINE);
+	nft_rule_begin(b, MACHINE);
+	refuse(b);
+	nft_rule_end(b);
+}
+
+static void guard_input(struct nft_batch *b, const struct hostnet_guard *g)
 {
 	static const char chain[] = "input";
 
+	add_machine_chain(b, g->allow_dns);
 	nft_chain_add(b, chain, NF_INET_LOCAL_IN, PRIORITY);
-	pass_others(b, chain, bridge);
-	pass_replies(b, chain);
-	if (allow_dns)
-		pass_dns(b, chain);
 	nft_rule_begin(b, chain);
-	refuse(b);
+	nft_match_interface(b, NFT_IN, true, g->bridge);
+	nft_jump(b, MACHINE);
 	nft_rule_end(b);
+	for (size_t i = 0; i < g->nsessions; i++) {
+		nft_rule_begin(b, chain);
+		match_session(b, NFT_IN, &g->sessions[i]);
+		nft_jump(b, MACHINE);
+		nft_rule_end(b);
+	}
 }
 
 /* -- on a bridge of our own, beside what follows ----------------------- */
@@ -116,10 +136,10 @@ static void guard_inbound(struct nft_batch *b, const char *bridge)
 
 /* A bridge is the network of an engine or of a hub, unless the machine
  * itself reaches the world over it. */
-static void guard_neighbours(
-    struct nft_batch *b, const struct hostnet_uplinks *uplinks)
+static void guard_neighbours(struct nft_batch *b, const char *chain,
+    const struct hostnet_uplinks *uplinks)
 {
-	nft_rule_begin(b, FORWARD);
+	nft_rule_begin(b, chain);
 	nft_match_out_kind(b, "bridge");
 	for (unsigned i = 0; i < uplinks->n; i++)
 		nft_match_interface(b, NFT_OUT, false, uplinks->names[i]);
@@ -142,19 +162,19 @@ static void translate(struct nft_batch *b, const struct hostnet_guard *g)
 /* -- what holds on any bridge ------------------------------------------ */
 
 /* To a port published on the machine, and to the clouds' places. */
-static void guard_places(struct nft_batch *b)
+static void guard_places(struct nft_batch *b, const char *chain)
 {
 	/* By ICMP also for TCP: a reset would bear the translated address, and
 	 * be taken for a stranger's. */
-	nft_rule_begin(b, FORWARD);
+	nft_rule_begin(b, chain);
 	nft_match_redirected(b);
 	nft_count(b);
 	nft_reject(b);
 	nft_rule_end(b);
 
-	pass_dns(b, FORWARD);
+	pass_dns(b, chain);
 	for (size_t i = 0; i < ARRAY_LEN(metadata); i++) {
-		nft_rule_begin(b, FORWARD);
+		nft_rule_begin(b, chain);
 		nft_match_destination(
 		    b, metadata[i].address, metadata[i].prefix);
 		refuse(b);
@@ -162,14 +182,74 @@ static void guard_places(struct nft_batch *b)
 	}
 }
 
+/* No container of ours has an IPv6 address. */
+static void refuse_ipv6(struct nft_batch *b, const char *chain)
+{
+	nft_rule_begin(b, chain);
+	nft_match_family(b, NFPROTO_IPV6);
+	refuse(b);
+	nft_rule_end(b);
+}
+
+/* -- sessions ---------------------------------------------------------- */
+
+/* What a session's containers send beyond their own network. */
+static void add_session_chain(
+    struct nft_batch *b, const struct hostnet_guard *g)
+{
+	nft_subchain_add(b, SESSION);
+	nft_rule_begin(b, SESSION);
+	nft_match_interface(b, NFT_OUT, true, g->bridge);
+	nft_count(b);
+	nft_drop(b);
+	nft_rule_end(b);
+	pass_replies(b, SESSION);
+	refuse_ipv6(b, SESSION);
+	if (g->own_bridge)
+		guard_neighbours(b, SESSION, &g->uplinks);
+	if (!g->open_host)
+		guard_places(b, SESSION);
+}
+
+/* From one to itself, then from others to it, then from it to others. */
+static void guard_session(struct nft_batch *b, const struct hostnet_session *s)
+{
+	nft_rule_begin(b, FORWARD);
+	match_session(b, NFT_IN, s);
+	match_session(b, NFT_OUT, s);
+	nft_accept(b);
+	nft_rule_end(b);
+
+	nft_rule_begin(b, FORWARD);
+	match_session(b, NFT_OUT, s);
+	nft_match_no_reply(b);
+	nft_match_not_redirected(b);
+	nft_count(b);
+	nft_drop(b);
+	nft_rule_end(b);
+
+	nft_rule_begin(b, FORWARD);
+	match_session(b, NFT_IN, s);
+	nft_jump(b, SESSION);
+	nft_rule_end(b);
+}
+
 /* Through the machine. The order matters: replies and DNS end the chain, so
  * what may not pass even then stands before them. */
 static void guard_forward(struct nft_batch *b, const struct hostnet_guard *g)
 {
+	if (g->nsessions > 0)
+		add_session_chain(b, g);
 	nft_chain_add(b, FORWARD, NF_INET_FORWARD, PRIORITY);
+	for (size_t i = 0; i < g->nsessions; i++)
+		guard_session(b, &g->sessions[i]);
 	if (g->own_bridge)
 		guard_inbound(b, g->bridge);
-	pass_others(b, FORWARD, g->bridge);
+
+	nft_rule_begin(b, FORWARD); /* what follows is for sandboxes */
+	nft_match_interface(b, NFT_IN, false, g->bridge);
+	nft_accept(b);
+	nft_rule_end(b);
 
 	nft_rule_begin(b, FORWARD); /* to another sandbox */
 	nft_match_interface(b, NFT_OUT, true, g->bridge);
@@ -179,15 +259,12 @@ static void guard_forward(struct nft_batch *b, const struct hostnet_guard *g)
 
 	pass_replies(b, FORWARD);
 
-	nft_rule_begin(b, FORWARD); /* no sandbox has an IPv6 address */
-	nft_match_family(b, NFPROTO_IPV6);
-	refuse(b);
-	nft_rule_end(b);
+	refuse_ipv6(b, FORWARD);
 
 	if (g->own_bridge)
-		guard_neighbours(b, &g->uplinks);
+		guard_neighbours(b, FORWARD, &g->uplinks);
 	if (!g->open_host)
-		guard_places(b);
+		guard_places(b, FORWARD);
 }
 
 static int check_table(const char *table, struct err *err)
@@ -238,7 +315,7 @@ int hostnet_guard_install(const struct hostnet_guard *g, struct err *err)
 	nft_table_add(&b);
 	add_refuse_chain(&b);
 	if (!g->open_host)
-		guard_input(&b, g->bridge, g->allow_dns);
+		guard_input(&b, g);
 	guard_forward(&b, g);
 	if (g->own_bridge)
 		translate(&b, g);

@@ -46,6 +46,8 @@ struct network {
 	unsigned nresolvers;
 	struct mtx preparing; /* held over I/O, by who prepares or erases */
 	struct state work;    /* guarded by preparing */
+	struct hostnet_session *sessions; /* guarded by preparing */
+	size_t nsessions;
 	struct mtx mtx;
 	struct state now; /* guarded by mtx: what the others see */
 };
@@ -132,6 +134,7 @@ void network_close(struct network *n)
 	if (n == NULL)
 		return;
 	addrpool_free(n->addresses);
+	mem_free(n->sessions);
 	mtx_fini(&n->mtx);
 	mtx_fini(&n->preparing);
 	mem_free(n);
@@ -206,7 +209,9 @@ static int install_guard(struct network *n, struct err *err)
 	    .allow_dns = resolver_is_host(n),
 	    .own_bridge = b->own,
 	    .subnet = b->base,
-	    .prefix = b->prefix};
+	    .prefix = b->prefix,
+	    .sessions = n->sessions,
+	    .nsessions = n->nsessions};
 
 	if (b->own)
 		TRY(hostnet_bridge_uplinks(&guard.uplinks, err));
@@ -343,6 +348,73 @@ void network_erase(struct network *n, const struct ctx *ctx)
 		n->work.prepared = n->work.guarded = false;
 	}
 	publish(n);
+	mtx_unlock(&n->preparing);
+}
+
+/* -- networks of sessions ---------------------------------------------- */
+
+/* Without a bridge of ours (network.mode "none", or a network of the
+ * administrator's) the guard is there for sessions alone. */
+static int guard_sessions(struct network *n, struct err *err)
+{
+	if (n->work.bridge.made) {
+		TRY(ensure_guard(n, err));
+		publish(n);
+		return 0;
+	}
+	if (!n->config.deny_host_services || !engine_is_local(n->config.engine))
+		return 0;
+	return n->nsessions > 0 ? install_guard(n, err)
+				: hostnet_guard_remove(n->table, err);
+}
+
+static bool knows_session(const struct network *n, uint32_t base)
+{
+	for (size_t i = 0; i < n->nsessions; i++)
+		if (n->sessions[i].base == base)
+			return true;
+	return false;
+}
+
+int network_session_open(
+    struct network *n, const struct hostnet_session *s, struct err *err)
+{
+	int r = 0;
+
+	mtx_lock(&n->preparing);
+	if (!knows_session(n, s->base)) {
+		n->sessions = mem_realloc(
+		    n->sessions, (n->nsessions + 1) * sizeof(*n->sessions));
+		n->sessions[n->nsessions++] = *s;
+	}
+	r = guard_sessions(n, err);
+	mtx_unlock(&n->preparing);
+	return r;
+}
+
+void network_session_close(struct network *n, uint32_t base)
+{
+	struct err ignored = ERR_INIT; /* rules about nothing do no harm */
+
+	mtx_lock(&n->preparing);
+	for (size_t i = 0; i < n->nsessions; i++)
+		if (n->sessions[i].base == base) {
+			n->sessions[i] = n->sessions[--n->nsessions];
+			IGNORE(guard_sessions(n, &ignored));
+			break;
+		}
+	mtx_unlock(&n->preparing);
+}
+
+void network_sessions_set(
+    struct network *n, const struct hostnet_session *list, size_t count)
+{
+	mtx_lock(&n->preparing);
+	mem_free(n->sessions);
+	n->sessions = mem_calloc(count + 1, sizeof(*n->sessions));
+	if (count > 0)
+		memcpy(n->sessions, list, count * sizeof(*list));
+	n->nsessions = count;
 	mtx_unlock(&n->preparing);
 }
 

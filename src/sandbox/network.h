@@ -35,6 +35,19 @@ void network_close(struct network *n);
 int network_prepare(
     struct network *n, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
+/*
+ * Networks of sessions, which the engine makes (session_network.h): the guard
+ * covers them from open to close. base tells them apart; one that is open
+ * already is fine. Where there is no guard they are only remembered.
+ */
+struct hostnet_session;
+int network_session_open(struct network *n, const struct hostnet_session *s,
+    struct err *err) MUST_CHECK;
+void network_session_close(struct network *n, uint32_t base);
+/* As found at a start of the hub; before network_prepare. */
+void network_sessions_set(
+    struct network *n, const struct hostnet_session *list, size_t count);
+
 /* Puts the guard's rules back, should somebody have flushed the machine's
  * rules; a millisecond. */
 void network_refresh_guard(struct network *n);

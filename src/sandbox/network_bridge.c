@@ -22,38 +22,53 @@ enum {
 
 /* -- slices ------------------------------------------------------------ */
 
-static int parse_subnet(struct network_bridge *b, struct err *err)
+/* False: not "a.b.c.d/n" with n in that range. */
+static bool read_subnet(const char *text, int least, int most,
+    uint32_t *ret_address, unsigned *ret_prefix)
 {
-	char address[20];
-	const char *slash = strchr(b->subnet, '/');
+	char address[20] = "";
+	const char *slash = strchr(text, '/');
 	struct in_addr in;
 	int64_t prefix;
 
-	if (slash == NULL || (size_t)(slash - b->subnet) >= sizeof(address))
-		goto bad;
-	snprintf(address, sizeof(address), "%.*s", (int)(slash - b->subnet),
-	    b->subnet);
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(address))
+		return false;
+	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
 	if (inet_pton(AF_INET, address, &in) != 1 ||
-	    parse_int(slash + 1, 8, 28, &prefix) < 0)
-		goto bad;
-	b->range_prefix = (unsigned)prefix;
-	b->range = ntohl(in.s_addr) & ~(UINT32_MAX >> prefix);
+	    parse_int(slash + 1, least, most, &prefix) < 0)
+		return false;
+	*ret_address = ntohl(in.s_addr);
+	*ret_prefix = (unsigned)prefix;
+	return true;
+}
+
+int network_range_parse(const char *text, const char *option,
+    uint32_t *ret_range, unsigned *ret_prefix, struct err *err)
+{
+	if (!read_subnet(text, 8, 28, ret_range, ret_prefix))
+		return err_set(err, ERR_INVALID, "bad_subnet",
+		    "%s \"%s\": expected an IPv4 range such as 10.213.0.0/16, "
+		    "between /8 and /28",
+		    option, text);
+	*ret_range &= ~(UINT32_MAX >> *ret_prefix);
 	return 0;
-bad:
-	return err_set(err, ERR_INVALID, "bad_subnet",
-	    "network.subnet \"%s\": expected an IPv4 range such as "
-	    "10.213.0.0/16, between /8 and /28",
-	    b->subnet);
+}
+
+bool network_subnet_read(
+    const char *text, uint32_t *ret_address, unsigned *ret_prefix)
+{
+	return read_subnet(text, 0, 32, ret_address, ret_prefix);
 }
 
 int network_bridge_init(struct network_bridge *b, struct err *err)
 {
 	snprintf(b->name, sizeof(b->name), "runnerhub-%.8s", b->hub_id);
 	snprintf(b->device, sizeof(b->device), "rh%.8s", b->hub_id);
-	return parse_subnet(b, err);
+	return network_range_parse(
+	    b->subnet, "network.subnet", &b->range, &b->range_prefix, err);
 }
 
-static char *ip_text(uint32_t address, char out[20])
+char *network_ip_text(uint32_t address, char out[20])
 {
 	snprintf(out, 20, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
 	    address >> 8 & 255, address & 255);
@@ -132,10 +147,10 @@ static int make_engine_bridge(
 	    .mtu = b->mtu,
 	    .labels = labels};
 
-	ip_text(b->base, ip);
+	network_ip_text(b->base, ip);
 	snprintf(subnet, sizeof(subnet), "%s/%u", ip, b->prefix);
 	snprintf(range, sizeof(range), "%s/%u", ip, b->prefix + 1);
-	ip_text(b->gateway, gateway);
+	network_ip_text(b->gateway, gateway);
 	if (engine_network_create(b->engine, ctx, &spec, id, err) == 0)
 		return 0;
 	/* Docker's words: "Pool overlaps with other one on this address
@@ -150,18 +165,11 @@ static int make_engine_bridge(
 
 static bool retake_subnet(struct network_bridge *b, const char *subnet)
 {
-	const char *slash = strchr(subnet, '/');
-	struct in_addr in;
-	char address[20];
-	int64_t prefix;
+	uint32_t address;
+	unsigned prefix;
 
-	if (slash == NULL || (size_t)(slash - subnet) >= sizeof(address) ||
-	    parse_int(slash + 1, 0, 32, &prefix) < 0)
-		return false;
-	snprintf(
-	    address, sizeof(address), "%.*s", (int)(slash - subnet), subnet);
-	return inet_pton(AF_INET, address, &in) == 1 &&
-	       retake_slice(b, ntohl(in.s_addr), (unsigned)prefix);
+	return network_subnet_read(subnet, &address, &prefix) &&
+	       retake_slice(b, address, prefix);
 }
 
 static int ensure_engine_bridge(

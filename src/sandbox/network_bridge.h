@@ -31,6 +31,16 @@ struct network_bridge {
 	unsigned prefix;
 };
 
+/* Reads "10.213.0.0/16", /8 to /28; option is named by ERR_INVALID
+ * "bad_subnet". Pure. */
+int network_range_parse(const char *text, const char *option,
+    uint32_t *ret_range, unsigned *ret_prefix, struct err *err) MUST_CHECK;
+/* A range as an engine tells it; false: it is no such text. Pure. */
+bool network_subnet_read(
+    const char *text, uint32_t *ret_address, unsigned *ret_prefix);
+/* An address of host byte order as text. */
+char *network_ip_text(uint32_t address, char out[20]);
+
 /* ERR_INVALID "bad_subnet". The other fields are the caller's. */
 int network_bridge_init(struct network_bridge *b, struct err *err) MUST_CHECK;
 

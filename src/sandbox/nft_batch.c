@@ -289,6 +289,11 @@ void nft_match_redirected(struct nft_batch *b)
 	match_ct_bits(b, NFT_CT_STATUS, IPS_DST_NAT, true);
 }
 
+void nft_match_not_redirected(struct nft_batch *b)
+{
+	match_ct_bits(b, NFT_CT_STATUS, IPS_DST_NAT, false);
+}
+
 void nft_match_family(struct nft_batch *b, uint8_t nfproto)
 {
 	load_meta(b, NFT_META_NFPROTO);

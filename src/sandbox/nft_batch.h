@@ -56,6 +56,7 @@ void nft_match_out_kind(struct nft_batch *b, const char *kind);
 void nft_match_replies(struct nft_batch *b);    /* established, related */
 void nft_match_no_reply(struct nft_batch *b);   /* neither of them */
 void nft_match_redirected(struct nft_batch *b); /* ct status dnat */
+void nft_match_not_redirected(struct nft_batch *b);
 void nft_match_family(struct nft_batch *b, uint8_t nfproto);
 /* IPPROTO_TCP, IPPROTO_UDP, ... */
 void nft_match_protocol(struct nft_batch *b, uint8_t protocol);

@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "engine/run.h"
 #include "sandbox/sandbox_internal.h"
+#include "sandbox/session_network.h"
 
-enum { CANCEL_LOOK_MS = 100 };
+enum { CANCEL_LOOK_MS = 100, DOCUMENT_MAX = 4 * 1024 * 1024 };
 
 /* -- the factory ------------------------------------------------------- */
 
@@ -80,6 +82,7 @@ void sandboxes_erase(struct sandboxes *s, const struct ctx *ctx)
 int sandboxes_prepare(
     struct sandboxes *s, const struct ctx *ctx, struct err *err)
 {
+	TRY(session_networks_find(s, ctx, err));
 	return network_prepare(s->network, ctx, err);
 }
 
@@ -163,8 +166,8 @@ static void registry_remove(struct sandboxes *s, struct sandbox *sb)
 	mtx_unlock(&s->mtx);
 }
 
-/* Steps run as the image's user, whom the container itself does not show:
- * its first process is our agent, as root. */
+/* Steps run as the image's user when nobody says another. The container
+ * itself does not show whom: its first process is our agent, as root. */
 static int read_image(struct sandboxes *s, const struct ctx *ctx,
     struct sandbox *sb, struct err *err)
 {
@@ -172,7 +175,8 @@ static int read_image(struct sandboxes *s, const struct ctx *ctx,
 
 	TRY(engine_image_inspect(
 	    s->config.engine, ctx, sb->image, &image, err));
-	sb->user = mem_strdup(image.user);
+	if (sb->user == NULL)
+		sb->user = mem_strdup(image.user);
 	return 0;
 }
 
@@ -217,6 +221,7 @@ static int create_container(struct sandboxes *s, const struct ctx *ctx,
     const struct sandbox_spec *spec, struct sandbox *sb, enum network_kind kind,
     const char *network_name, struct err *err)
 {
+	CLEANUP(buf_fini) struct buf body = {.max = DOCUMENT_MAX};
 	struct ctx to_its_end = *ctx;
 	struct container_plan plan;
 	struct err again = ERR_INIT;
@@ -224,9 +229,11 @@ static int create_container(struct sandboxes *s, const struct ctx *ctx,
 
 	TRY(ctx_check(ctx, err));
 	to_its_end.cancel = NULL;
-	container_plan_make(&plan, s, spec, sb, kind, network_name);
-	if (engine_container_create(
-		s->config.engine, &to_its_end, &plan.spec, id, err) == 0) {
+	TRY(container_plan_make(&plan, s, spec, sb, kind, network_name, err));
+	TRY(container_plan_json(&plan, spec->document, &body, err));
+	if (engine_container_create_from(s->config.engine, &to_its_end,
+		plan.name, spec->platform, buf_str(&body), body.len, id,
+		err) == 0) {
 		mtx_lock(&s->mtx); /* the event thread compares it */
 		memcpy(sb->container_id, id, sizeof(id));
 		mtx_unlock(&s->mtx);
@@ -287,6 +294,32 @@ static int join_network(struct sandboxes *s, struct sandbox *sb,
 	return 0;
 }
 
+/* The network of its session, if it has one. */
+static int choose_network(struct sandboxes *s, const struct sandbox_spec *spec,
+    enum network_kind *ret, const char **ret_name, struct err *err)
+{
+	if (spec->session_network == NULL)
+		return network_choose(
+		    s->network, spec->network, ret, ret_name, err);
+	*ret = NETWORK_ENGINE;
+	*ret_name = spec->session_network;
+	return 0;
+}
+
+static int put_files(struct sandboxes *s, const struct ctx *ctx,
+    const struct sandbox_spec *spec, const struct sandbox *sb, struct err *err)
+{
+	if (spec->files_len == 0)
+		return 0;
+	if (engine_container_put_archive(s->config.engine, ctx,
+		sb->container_id, "/", spec->files, spec->files_len, err) < 0)
+		return err_wrap(err,
+		    "put the links into the work directories into a container "
+		    "of image %s",
+		    spec->image);
+	return 0;
+}
+
 static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
     const struct sandbox_spec *spec, struct sandbox *sb, struct err *err)
 {
@@ -294,8 +327,7 @@ static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
 	const char *network_name;
 
 	TRY(read_image(s, ctx, sb, err));
-	TRY(network_choose(
-	    s->network, spec->network, &kind, &network_name, err));
+	TRY(choose_network(s, spec, &kind, &network_name, err));
 	if (kind == NETWORK_VETH)
 		TRY(network_take_address(s->network, &sb->address, err));
 	if (s->remote)
@@ -305,6 +337,7 @@ static int start_in_slot(struct sandboxes *s, const struct ctx *ctx,
 	TRY(create_container(s, ctx, spec, sb, kind, network_name, err));
 	FAULT("after_container_create");
 	sb->created_ns = clock_wall_ns();
+	TRY(put_files(s, ctx, spec, sb, err));
 	TRY(sandbox_open_channel(s, sb, false, err));
 	/* A remote engine: attached before the agent says its first word. */
 	if (s->remote)
@@ -340,6 +373,7 @@ int sandbox_start(struct sandboxes *s, const struct ctx *ctx,
 	}
 	sb->image = mem_strdup(spec->image);
 	sb->network = mem_strdup_or_null(spec->network);
+	sb->user = container_plan_user(spec->document);
 	sb->limits = spec->limits;
 	sb->warm = spec->job_id == NULL;
 	registry_add(s, sb); /* before the container exists: the collector
@@ -375,6 +409,8 @@ int sandbox_adopt(struct sandboxes *s, const struct ctx *ctx,
 		return -1;
 	snprintf(sb->container_id, sizeof(sb->container_id), "%s", c.id);
 	sb->image = mem_strdup(c.image);
+	sb->user =
+	    mem_strdup_or_null(engine_container_label(&c, SANDBOX_USER_LABEL));
 	if (read_image(s, ctx, sb, err) < 0 ||
 	    sandbox_files_load_meta(s, sb, &nonce, err) < 0 ||
 	    sandbox_open_channel(s, sb, true, err) < 0) {

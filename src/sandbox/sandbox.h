@@ -33,6 +33,7 @@ struct sandboxes_config {
 	const char *network_mode;      /* isolated | none | a network's name */
 	const char *network_mechanism; /* auto | veth | engine */
 	const char *network_subnet;    /* "10.213.0.0/16" */
+	const char *session_subnet;    /* "10.214.0.0/16" */
 	const char *network_dns;       /* csv or NULL */
 	bool deny_host_services;
 	int mtu;
@@ -72,8 +73,9 @@ struct sandbox_spec {
 	/*
 	 * Sessions: the document (JSON) of POST /containers/create that
 	 * containers/body.h made. It counts for what ours does not say: mounts,
-	 * ports, tmpfs, labels, devices ... are added; image, command, user,
-	 * limits beyond ours never. NULL: none.
+	 * ports, tmpfs, labels, devices ... are added; image, command,
+	 * environment, limits beyond ours never. Its user is that of steps.
+	 * NULL: none.
 	 */
 	const char *document;
 	const char *platform; /* of that document; NULL: the engine's */
@@ -96,7 +98,7 @@ struct sandbox {
 	char id[UUID_TEXT_LEN];
 	char container_id[ENGINE_ID_LEN];
 	char *image;
-	char *user;    /* the image's: "" is root */
+	char *user;    /* of steps, the image's: "" is root */
 	char *network; /* as asked: NULL = configured mode */
 	struct sandbox_limits limits;
 	struct channel *channel;

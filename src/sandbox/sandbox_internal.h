@@ -75,8 +75,11 @@ void remote_erase(struct sandboxes *s, const struct ctx *ctx);
 int remote_open_channel(struct sandboxes *s, struct sandbox *sb, bool running,
     struct err *err) MUST_CHECK;
 
+/* The user of steps, for the next hub, where it is not the image's. */
+#define SANDBOX_USER_LABEL "runnerhub.user"
+
 /* -- plan.c: the body of the create call ------------------------------- */
-enum { PLAN_BINDS = 8, PLAN_LABELS = 10 };
+enum { PLAN_BINDS = 12, PLAN_LABELS = 12 };
 struct container_plan {
 	struct engine_container_spec spec;
 	char name[64];
@@ -86,9 +89,18 @@ struct container_plan {
 	struct engine_pair labels[PLAN_LABELS];
 	const char *entrypoint[2], *cmd[2];
 };
-/* Pointers in the plan point into it, into s, spec and sb: use at once. */
-void container_plan_make(struct container_plan *p, const struct sandboxes *s,
+/* Pointers in the plan point into it, into s, spec and sb: use at once.
+ * ERR_LIMIT: too many volumes. */
+int container_plan_make(struct container_plan *p, const struct sandboxes *s,
     const struct sandbox_spec *spec, const struct sandbox *sb,
-    enum network_kind kind, const char *network_name);
+    enum network_kind kind, const char *network_name,
+    struct err *err) MUST_CHECK;
+
+/* -- plan_document.c: what a session's document adds ------------------- */
+/* The plan's own document with what `document` adds. */
+int container_plan_json(const struct container_plan *p, const char *document,
+    struct buf *out, struct err *err) MUST_CHECK;
+/* The user that a document names; NULL: none. To mem_free. */
+char *container_plan_user(const char *document);
 
 #endif

@@ -15,8 +15,16 @@ void session_network_name(const char *job_id, char ret[SESSION_NETWORK_LEN]);
 /* Idempotent for one job. ERR_LIMIT when no part of the range is free. */
 int session_network_make(struct sandboxes *s, const struct ctx *ctx,
     const char *job_id, struct err *err) MUST_CHECK;
-/* Gone is fine. Its containers must be gone. */
+/* Gone is fine. Its containers must be gone: ERR_CONFLICT. */
 int session_network_remove(struct sandboxes *s, const struct ctx *ctx,
     const char *job_id, struct err *err) MUST_CHECK;
+
+/* Removes those of this hub whose job keep() does not claim. Returns how
+ * many, -1 on error; one that is still used stays for the next time. */
+int session_networks_sweep(struct sandboxes *s, const struct ctx *ctx,
+    bool (*keep)(void *arg, const char *job_id), void *arg, struct err *err);
+/* For sandboxes_prepare: tells the guard of those that an earlier hub made. */
+int session_networks_find(
+    struct sandboxes *s, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
 #endif
