@@ -1,7 +1,6 @@
 /*
  * The build context of a container action: its directory as a tar, in an
- * unlinked file, so that a large one costs disk and no memory. Called by
- * container_step.c.
+ * unlinked file, so that a large one costs disk and no memory.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,15 +16,20 @@
 #include "base/mem.h"
 #include "base/tar.h"
 #include "containers/context.h"
+#include "containers/dockerignore.h"
 
 #define DEPTH_MAX   128
 #define CONTEXT_MAX (UINT64_C(8) * 1024 * 1024 * 1024)
 #define COPY_BYTES  65536
 
+#define IGNORE_FILE ".dockerignore"
+
 struct packer {
 	int out;
-	uint64_t written;
+	uint64_t written, max;
 	struct buf head; /* headers and padding of one entry */
+	struct dockerignore ignored;
+	const char *dockerfile;
 };
 
 static int flush(struct packer *p, struct err *err)
@@ -72,12 +76,15 @@ static int pack_file(struct packer *p, int dir, const char *leaf,
 	fd = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_sys(err, errno, "open");
+	if (!S_ISREG(st.st_mode)) /* since it was looked at */
+		return err_set(err, ERR_CONFLICT, NULL,
+		    "it was replaced while the context was packed");
 	entry->type = TAR_FILE;
 	entry->size = (uint64_t)st.st_size;
-	if (p->written + entry->size > CONTEXT_MAX)
+	if (p->written + entry->size > p->max)
 		return err_set(err, ERR_LIMIT, "context_too_large",
 		    "the build context is larger than %llu bytes",
-		    (unsigned long long)CONTEXT_MAX);
+		    (unsigned long long)p->max);
 	tar_put_entry(&p->head, entry);
 	TRY(flush(p, err));
 	return copy(p, fd, entry->size, err);
@@ -102,13 +109,34 @@ static int pack_link(struct packer *p, int dir, const char *leaf,
 static int pack_directory(
     struct packer *p, int fd, const char *name, int depth, struct err *err);
 
+static bool is_left_out(const struct packer *p, const char *name)
+{
+	return dockerignore_leaves_out(&p->ignored, name) &&
+	       strcmp(name, IGNORE_FILE) != 0 &&
+	       strcmp(name, p->dockerfile) != 0;
+}
+
+/* A directory that is left out can hold something that is not, even the
+ * Dockerfile. */
+static bool may_hold(const struct packer *p, const char *name)
+{
+	size_t len = strlen(name);
+
+	return p->ignored.takes_back ||
+	       (strncmp(p->dockerfile, name, len) == 0 &&
+		   p->dockerfile[len] == '/');
+}
+
 static int pack_below(struct packer *p, int dir, const char *leaf,
     struct tar_entry *entry, int depth, struct err *err)
 {
 	int fd;
 
 	entry->type = TAR_DIRECTORY;
-	tar_put_entry(&p->head, entry);
+	if (!is_left_out(p, entry->name))
+		tar_put_entry(&p->head, entry);
+	else if (!may_hold(p, entry->name))
+		return 0;
 	TRY(flush(p, err));
 	fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -126,6 +154,8 @@ static int pack_entry(struct packer *p, int dir, const char *leaf,
 
 	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return err_sys(err, errno, "%s", name);
+	if (!S_ISDIR(st.st_mode) && is_left_out(p, name))
+		return 0;
 	entry.mode = st.st_mode & 07777;
 	if (S_ISREG(st.st_mode))
 		r = pack_file(p, dir, leaf, &entry, err);
@@ -185,32 +215,83 @@ static int unlinked_file(const char *temp, struct err *err)
 	return fd;
 }
 
-int context_tar(
-    const char *directory, const char *temp, int *ret_fd, struct err *err)
-{
-	struct packer p = {.head = {.max = 64 * 1024}};
-	CLEANUP(fd_close) int out = -1;
-	int top, r;
+/* -- what stays out ---------------------------------------------------- */
 
-	top = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top < 0)
-		return err_sys(err, errno, "open %s", directory);
-	out = unlinked_file(temp, err);
-	if (out < 0) {
-		fd_close(top);
+/* No file: nothing. A link is none: it could lead anywhere. */
+static int read_ignored(int top, struct dockerignore *ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = DOCKERIGNORE_BYTES_MAX};
+	CLEANUP(fd_close)
+	int fd = openat(
+	    top, IGNORE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+		return 0;
+	if (fd < 0)
+		return err_sys(err, errno, "open " IGNORE_FILE);
+	for (;;) {
+		char block[4096];
+		ssize_t n = read(fd, block, sizeof(block));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, errno, "read " IGNORE_FILE);
+		if (n == 0)
+			break;
+		if (buf_append(&text, block, (size_t)n) < 0)
+			return err_set(err, ERR_LIMIT, "dockerignore_too_large",
+			    IGNORE_FILE " is larger than %zu bytes", text.max);
+	}
+	return dockerignore_read(ret, buf_str(&text), text.len, err);
+}
+
+static int pack(struct packer *p, int top, struct err *err)
+{
+	CLEANUP(fd_close)
+	int copy = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (copy < 0)
+		return err_sys(err, errno, "open it");
+	TRY(read_ignored(copy, &p->ignored, err));
+	TRY(pack_directory(p, fd_steal(&copy), "", 0, err));
+	tar_put_end(&p->head);
+	return flush(p, err);
+}
+
+/* -- the whole --------------------------------------------------------- */
+
+int context_tar_at(int directory, const char *dockerfile, const char *temp,
+    uint64_t max, int *ret_fd, struct err *err)
+{
+	struct packer p = {
+	    .max = max, .head = {.max = 64 * 1024}, .dockerfile = dockerfile};
+	CLEANUP(fd_close) int out = unlinked_file(temp, err);
+	int r;
+
+	if (out < 0)
 		return -1;
-	}
 	p.out = out;
-	r = pack_directory(&p, top, "", 0, err);
-	if (r == 0) {
-		tar_put_end(&p.head);
-		r = flush(&p, err);
-	}
+	r = pack(&p, directory, err);
 	buf_fini(&p.head);
-	if (r != 0)
-		return err_wrap(err, "pack %s", directory);
+	dockerignore_fini(&p.ignored);
+	TRY(r);
 	if (lseek(out, 0, SEEK_SET) != 0)
 		return err_sys(err, errno, "rewind the build context");
 	*ret_fd = fd_steal(&out);
 	return 0;
+}
+
+int context_tar(const char *directory, const char *dockerfile, const char *temp,
+    int *ret_fd, struct err *err)
+{
+	CLEANUP(fd_close)
+	int top = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top < 0)
+		return err_sys(err, errno, "open %s", directory);
+	if (context_tar_at(top, dockerfile, temp, CONTEXT_MAX, ret_fd, err) ==
+	    0)
+		return 0;
+	return err_wrap(err, "pack %s", directory);
 }

@@ -1,11 +1,21 @@
-/* The build context of a Dockerfile: a directory as a tar. */
+/*
+ * The build context of a Dockerfile: a directory as a tar, without what its
+ * .dockerignore leaves out. No link in it is followed.
+ */
 #ifndef CONTAINERS_CONTEXT_H
 #define CONTAINERS_CONTEXT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
-/* A tar of the directory into an unlinked file in temp (NULL: /tmp). */
-int context_tar(const char *directory, const char *temp, int *ret_fd,
-    struct err *err) MUST_CHECK;
+/* A tar of the directory into an unlinked file in temp (NULL: /tmp).
+ * dockerfile: its path in there, sent whatever .dockerignore says. */
+int context_tar(const char *directory, const char *dockerfile, const char *temp,
+    int *ret_fd, struct err *err) MUST_CHECK;
+/* The same of an open directory (of grounds_open), which stays the caller's;
+ * ERR_LIMIT when the tar would be larger than max. */
+int context_tar_at(int directory, const char *dockerfile, const char *temp,
+    uint64_t max, int *ret_fd, struct err *err) MUST_CHECK;
 
 #endif
