@@ -25,6 +25,14 @@ struct secret *secret_new(const char *bytes, size_t len)
 	return s;
 }
 
+struct secret *secret_copy(const struct secret *s)
+{
+	size_t len;
+	const char *bytes = secret_expose(s, &len);
+
+	return secret_new(bytes, len);
+}
+
 void secret_free(struct secret *s)
 {
 	if (s == NULL)

@@ -12,6 +12,7 @@
 struct secret; /* opaque */
 
 struct secret *secret_new(const char *bytes, size_t len);
+struct secret *secret_copy(const struct secret *s);
 void secret_free(struct secret *s); /* wipes; NULL is fine */
 DEFINE_CLEANUP(struct secret *, secret_free);
 

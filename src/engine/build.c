@@ -13,6 +13,8 @@
 #include "engine/run.h"
 
 #define BUILD_LINE_MAX ((size_t)1024 * 1024)
+#define CPU_PERIOD_US  100000
+#define NANO           INT64_C(1000000000)
 #define PULL_ATTEMPTS  3
 #define PULL_PAUSE_MS  INT64_C(2000)
 
@@ -88,6 +90,13 @@ static int build_target(
 		buf_append_str(target, "&networkmode=");
 		http_encode(target, build->network);
 	}
+	if (build->memory_bytes > 0)
+		buf_printf(target, "&memory=%lld&memswap=%lld",
+		    (long long)build->memory_bytes,
+		    (long long)build->memory_bytes);
+	if (build->nano_cpus > 0)
+		buf_printf(target, "&cpuperiod=%d&cpuquota=%lld", CPU_PERIOD_US,
+		    (long long)(build->nano_cpus / (NANO / CPU_PERIOD_US)));
 	buf_append_str(target, "&labels=");
 	http_encode(target, buf_str(&labels));
 	if (!target->overflow && !labels.overflow)
@@ -128,6 +137,17 @@ int engine_image_build(struct engine *e, const struct ctx *ctx,
 		return err_set(err, ERR_INVALID, "image_build_failed",
 		    "%s: the engine says: %s", doing, b.why);
 	return r;
+}
+
+const char *engine_image_variable(
+    const struct engine_image *image, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char **v = image->env; v != NULL && *v != NULL; v++)
+		if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+			return *v + n + 1;
+	return NULL;
 }
 
 int engine_image_remove(

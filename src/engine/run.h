@@ -92,6 +92,7 @@ struct engine_build {
 	void *context_arg;
 	void (*progress)(void *arg, const char *text);
 	void *progress_arg;
+	int64_t memory_bytes, nano_cpus; /* of its RUN lines; 0: no limit */
 };
 int engine_image_build(struct engine *e, const struct ctx *ctx,
     const struct engine_build *build, struct err *err) MUST_CHECK;
@@ -101,6 +102,9 @@ int engine_image_pull_again(struct engine *e, const struct ctx *ctx,
     const char *ref, const char *auth,
     void (*progress)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
+/* Value of a variable of the image; NULL: it has none. Borrowed. */
+const char *engine_image_variable(
+    const struct engine_image *image, const char *name);
 /* Removes the name and, when it was the last, the image. Gone is fine. */
 int engine_image_remove(struct engine *e, const struct ctx *ctx,
     const char *ref, struct err *err) MUST_CHECK;

@@ -12,7 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "jobs/carry_internal.h"
+#include "jobs/session.h"
 
 enum { ENTER_AGAIN_MS = 1000 };
 
@@ -361,6 +361,8 @@ void carry_job(
 		carry_end_children(&c);
 	close_log(&c, &o);
 	end_sandbox(&c, &o);
+	if (o.kind != OUTCOME_LEAVE)
+		carry_unmake(&c);
 	if (o.kind == OUTCOME_END)
 		job_meters_ended(&h->meters, &c.job.phases);
 	live_leave(h->live, &c.live);

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "jobs/job_env.h"
 #include "jobs/session.h"
+#include "jobs/session_wish.h"
 
 enum {
 	NOTES_MAX = 4 * 1024 * 1024,
@@ -222,6 +223,11 @@ static int load_env(
 	text = secret_expose(sealed, &len);
 	json_decref(*ret_secrets);
 	*ret_secrets = json_loadb(text, len, 0, NULL);
+	if (session_wish_take_env(*ret_secrets, *ret_env, err) < 0) {
+		json_decref(*ret_secrets);
+		json_decref(*ret_env);
+		return -1;
+	}
 	json_object_update(*ret_env, *ret_secrets);
 	return 0;
 }

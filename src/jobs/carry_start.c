@@ -201,9 +201,11 @@ static int prepare(struct carry *c, struct err *err)
 	    c->hub->spool, c->id_text, &c->log, &c->agent_off, err));
 	tell_plan(c, &limits);
 	TRY(to_queued(c, err));
-	c->sandbox = take_warm(c, limits);
+	c->sandbox = carry_is_made(c) ? NULL : take_warm(c, limits);
 	TRY(to_assigned(c, err));
-	if (c->sandbox == NULL)
+	if (carry_is_made(c))
+		TRY(carry_make(c, limits, err));
+	else if (c->sandbox == NULL)
 		TRY(start_cold(c, limits, err));
 	live_set_sandbox(c->hub->live, &c->live, c->sandbox);
 	channel_set_offset(c->sandbox->channel, 0);

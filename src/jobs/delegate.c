@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
+#include "jobs/registries.h"
 
 enum { END_SHOWN_MS = 3000, END_LOOK_MS = 5 };
 
@@ -17,6 +18,7 @@ struct pending_insert {
 	struct hub *hub;
 	char *repository;
 	struct schedule_job entry;
+	struct secret *registries; /* NULL: none */
 	store_insert_done done;
 	void *arg;
 };
@@ -25,6 +27,7 @@ static void forget_insert(struct pending_insert *p)
 {
 	if (p->entry.child)
 		schedule_unreserve_child(p->hub->schedule, p->entry.parent);
+	secret_free(p->registries);
 	mem_free(p->repository);
 	mem_free(p);
 }
@@ -37,6 +40,10 @@ static void inserted(void *arg, enum job_insert_result r, job_id id,
 	struct err add = ERR_INIT;
 	struct ctx ctx = ctx_root();
 
+	/* Also of one that is there already: a restarted hub has lost them. */
+	if (r != JOB_INSERT_FAILED && p->registries != NULL &&
+	    !job_status_is_final(status))
+		registries_put(p->hub->registries, id.u, p->registries);
 	/* A conflict: recovery has found it in the store before us. */
 	if (r == JOB_INSERTED &&
 	    hub_queue(p->hub, &p->entry, p->repository, &add) < 0 &&
@@ -138,6 +145,8 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	p = mem_zalloc(sizeof(*p));
 	*p = (struct pending_insert){.hub = h,
 	    .repository = mem_strdup(r->repository),
+	    .registries =
+		r->registries != NULL ? secret_copy(r->registries) : NULL,
 	    .done = done,
 	    .arg = arg};
 	hub_schedule_entry(h, &new.job, &p->entry);

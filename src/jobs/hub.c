@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
+#include "jobs/registries.h"
 
 enum { ERASE_TIMEOUT_MS = 10000 };
 
@@ -296,6 +297,7 @@ int hub_start_adopter(struct hub *h, struct err *err)
 static int boot(struct hub *h, struct err *err)
 {
 	TRY(cancel_init(&h->cancel, err));
+	h->registries = registries_new();
 	/* One hub a state directory, and the name of what it makes. */
 	TRY(open_state(h, err));
 	/* The truth, then who listens to it before anything is written. */
@@ -407,6 +409,7 @@ void hub_close(struct hub *h)
 	pool_close(h->pool);
 	sandboxes_close(h->sandboxes);
 	live_set_free(h->live);
+	registries_free(h->registries);
 	if (h->engine != NULL)
 		engine_close(h->engine);
 	if (h->spool != NULL)

@@ -16,6 +16,7 @@ struct adopted { /* a running job of an earlier hub, waiting for a carrier */
 };
 
 struct image_pull;
+struct registries;
 
 struct hub {
 	const struct options *options;
@@ -31,6 +32,7 @@ struct hub {
 	struct sandboxes *sandboxes;
 	struct pool *pool;
 	struct live_set *live;
+	struct registries *registries; /* credentials of sessions */
 	struct job_meters meters;
 
 	struct mtx mtx;
@@ -69,6 +71,13 @@ void hub_schedule_entry(
 /* Makes sure that the image is there, pulling as the policy says; one pull
  * an image at a time, others wait for it. say: progress, may be NULL. */
 int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
+    void (*say)(void *arg, const char *line), void *arg,
+    struct err *err) MUST_CHECK;
+
+/* The same for a session: three attempts, with the credentials of its
+ * registry, asked for (base64url or NULL) only when it must be pulled. */
+int hub_image_ensure_as(struct hub *h, const struct ctx *ctx, const char *image,
+    int (*auth)(void *arg, char **ret, struct err *err),
     void (*say)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
 

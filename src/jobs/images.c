@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
+#include "engine/run.h"
 #include "jobs/hub_internal.h"
 
 struct image_pull {
@@ -95,16 +97,28 @@ static int pull(struct hub *h, const struct ctx *ctx, const char *image,
 	return r;
 }
 
-int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
-    void (*say)(void *arg, const char *line), void *arg, struct err *err)
+/* Somebody's credentials: neither his failure nor his wait is ours. */
+static int pull_as(struct hub *h, const struct ctx *ctx, const char *image,
+    const char *auth, void (*say)(void *arg, const char *line), void *arg,
+    struct err *err)
+{
+	struct ctx limited = ctx_with_timeout(ctx, h->options->pull_timeout_ms);
+
+	return engine_image_pull_again(
+	    h->engine, &limited, image, auth, say, arg, err);
+}
+
+/* 1 it is there, 0 it must be pulled. */
+static int is_there(
+    struct hub *h, const struct ctx *ctx, const char *image, struct err *err)
 {
 	CLEANUP(engine_image_fini) struct engine_image info = {0};
 	const char *policy = h->options->pull_policy;
 
 	if (strcmp(policy, "always") == 0)
-		return pull(h, ctx, image, say, arg, err);
-	if (engine_image_inspect(h->engine, ctx, image, &info, err) == 0)
 		return 0;
+	if (engine_image_inspect(h->engine, ctx, image, &info, err) == 0)
+		return 1;
 	if (err->kind != ERR_NOT_FOUND)
 		return -1;
 	if (strcmp(policy, "never") == 0)
@@ -113,5 +127,32 @@ int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
 		    "\"never\": load it or change the policy",
 		    image);
 	err_clear(err);
-	return pull(h, ctx, image, say, arg, err);
+	return 0;
+}
+
+int hub_image_ensure(struct hub *h, const struct ctx *ctx, const char *image,
+    void (*say)(void *arg, const char *line), void *arg, struct err *err)
+{
+	int there = is_there(h, ctx, image, err);
+
+	TRY(there);
+	return there > 0 ? 0 : pull(h, ctx, image, say, arg, err);
+}
+
+int hub_image_ensure_as(struct hub *h, const struct ctx *ctx, const char *image,
+    int (*auth)(void *arg, char **ret, struct err *err),
+    void (*say)(void *arg, const char *line), void *arg, struct err *err)
+{
+	int there = is_there(h, ctx, image, err), r;
+	char *text = NULL;
+
+	TRY(there);
+	if (there > 0)
+		return 0;
+	TRY(auth(arg, &text, err));
+	r = pull_as(h, ctx, image, text, say, arg, err);
+	if (text != NULL)
+		secret_wipe(text, strlen(text));
+	mem_free(text);
+	return r;
 }

@@ -9,8 +9,8 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "jobs/hub_internal.h"
 #include "jobs/progress.h"
+#include "jobs/session.h"
 #include "jobs/spec.h"
 
 enum { PAGE = 500 };
@@ -225,7 +225,8 @@ int hub_collect(struct hub *h, const struct ctx *ctx, struct err *err)
 
 	if (n > 0)
 		log_info(ctx, "removed leftover containers", LOG_INT("n", n));
-	return n < 0 ? -1 : 0;
+	TRY(n);
+	return hub_sweep_sessions(h, ctx, err);
 }
 
 int hub_recover(struct hub *h, const struct ctx *ctx, struct err *err)

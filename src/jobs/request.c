@@ -17,10 +17,7 @@ enum {
 	PIDS_MAX = 4194304,
 	DEPTH_MAX = 32, /* known fields stand at 4 at most */
 };
-/* Of the variables and twice the secrets, which the agent also gets as what to
- * mask: all of it goes in one frame of 1 MiB. */
-#define JOB_ENV_MAX ((size_t)960 * 1024)
-#define MEMORY_MIN  (INT64_C(6) << 20) /* below it no engine starts one */
+#define MEMORY_MIN (INT64_C(6) << 20) /* below it no engine starts one */
 
 static bool is_name_char(char c)
 {
@@ -47,7 +44,7 @@ static bool is_repository(const char *s)
 }
 
 /* No whitespace or control characters: [registry/]name[:tag][@digest]. */
-static bool is_image(const char *s)
+bool request_is_image(const char *s)
 {
 	for (const char *p = s; *p != '\0'; p++)
 		if (!is_name_char(*p) && strchr("/:@+", *p) == NULL)
@@ -225,7 +222,7 @@ static int take_spec_fields(struct request_parser *p, const json_t *body,
 	int got;
 
 	TRY(request_string(p, body, "image", "image", TEXT_MAX_BYTES, &text));
-	if (text != NULL && !is_image(text))
+	if (text != NULL && !request_is_image(text))
 		return request_bad(
 		    p, "image", "an image reference such as alpine:3");
 	if (text != NULL)
@@ -242,29 +239,39 @@ static int take_spec_fields(struct request_parser *p, const json_t *body,
 	return take_resources(p, body, spec);
 }
 
-static int take_secrets(
-    struct request_parser *p, const json_t *body, struct request *r)
+static bool is_given(const json_t *value)
+{
+	return value != NULL && !json_is_null(value);
+}
+
+/* more: bytes of variables beside those of env. */
+static int check_room(struct request_parser *p, const json_t *body, size_t more)
 {
 	const json_t *map = json_object_get(body, "secrets");
 	const json_t *env = json_object_get(body, "env");
-	size_t bytes, env_bytes = 0;
-	char *text;
+	size_t bytes = 0, env_bytes = 0;
 
-	if (map == NULL || json_is_null(map))
-		return 0;
-	TRY(request_check_map(p, map, "secrets", &bytes));
-	if (json_is_object(env))
+	if (is_given(map))
+		TRY(request_check_map(p, map, "secrets", &bytes));
+	if (is_given(env))
 		TRY(request_check_map(p, env, "env", &env_bytes));
-	if (env_bytes + 2 * bytes > JOB_ENV_MAX)
+	if (more + env_bytes + 2 * bytes > JOB_ENV_MAX)
 		return request_bad(p, "secrets",
 		    "less: env and twice the secrets may have 960 KiB");
+	return 0;
+}
+
+static void take_secrets(const json_t *body, struct request *r)
+{
+	const json_t *map = json_object_get(body, "secrets");
+	char *text;
+
 	if (json_object_size(map) == 0)
-		return 0;
+		return;
 	text = json_dumps(map, JSON_COMPACT);
 	r->secrets = secret_new(text, strlen(text));
 	secret_wipe(text, strlen(text));
 	mem_free(text);
-	return 0;
 }
 
 static int take_all(struct request_parser *p, const json_t *body, json_t *spec,
@@ -273,13 +280,17 @@ static int take_all(struct request_parser *p, const json_t *body, json_t *spec,
 	static const char *const known[] = {"jobId", "runId", "repository",
 	    "workflow", "runnerName", "labels", "sha", "ref", "eventName",
 	    "actor", "attempt", "image", "steps", "env", "secrets",
-	    "timeoutSeconds", "priority", "resources", "network", NULL};
+	    "timeoutSeconds", "priority", "resources", "network", "container",
+	    "services", "nested", "profile", "keepLog", NULL};
+	size_t more;
 
 	TRY(take_names(p, body, r));
 	TRY(take_labels(p, body, r));
 	TRY(take_metadata(p, body, r));
 	TRY(take_spec_fields(p, body, spec, r));
-	TRY(take_secrets(p, body, r));
+	take_secrets(body, r);
+	TRY(request_take_session(p, body, spec, r, &more));
+	TRY(check_room(p, body, more));
 	request_warn_unknown(p, body, known, "");
 	return 0;
 }
@@ -360,6 +371,7 @@ void request_fini(struct request *r)
 	mem_free(r->metadata);
 	mem_free(r->spec);
 	secret_free(r->secrets);
+	secret_free(r->registries);
 	if (r->canonical != NULL)
 		secret_wipe(r->canonical, strlen(r->canonical));
 	mem_free(r->canonical);

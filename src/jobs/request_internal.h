@@ -12,6 +12,10 @@ enum {
 	ENV_TOTAL_MAX = 400 * 1024, /* one frame to the agent is 1 MiB */
 };
 
+/* Of the variables and twice the secrets, which the agent also gets as what to
+ * mask: all of it goes in one frame of 1 MiB. */
+#define JOB_ENV_MAX ((size_t)960 * 1024)
+
 /* The state of one parse. */
 struct request_parser {
 	const struct request_limits *limits;
@@ -48,5 +52,14 @@ int request_take_env(struct request_parser *p, const json_t *from,
 /* Copies "steps", checked, into the spec. None: the job is a session. */
 int request_take_steps(struct request_parser *p, const json_t *body,
     json_t *spec, bool *ret_session);
+
+/* -- request_session.c ------------------------------------------------- */
+/* container, services, nested, profile, keepLog: into spec, r->registries and
+ * r->secrets. *ret_env_bytes: variables of its container. */
+int request_take_session(struct request_parser *p, const json_t *body,
+    json_t *spec, struct request *r, size_t *ret_env_bytes);
+
+/* -- request.c --------------------------------------------------------- */
+bool request_is_image(const char *s);
 
 #endif

@@ -1,0 +1,20 @@
+/*
+ * What of the host, or of its parent's work directory, a session may mount:
+ * by who opened it.
+ */
+#ifndef JOBS_GROUNDS_OF_H
+#define JOBS_GROUNDS_OF_H
+
+#include "containers/grounds.h"
+#include "jobs/carry_internal.h"
+
+/* In a nested session: the parent's volumes. For a runner's token: what the
+ * runner is registered with. Else RUNNERHUB_WORK_ROOTS. */
+int grounds_of(
+    struct carry *c, struct grounds *ret, struct err *err) MUST_CHECK;
+
+/* "/home/runner/externals" beside "/home/runner/_work": where a runner's
+ * image has its own programs. NULL: there is no such place; to mem_free. */
+char *grounds_externals(const char *work);
+
+#endif
