@@ -54,6 +54,7 @@ int again_wait(
 		/* past the deadline, what the hub lacked is the news */
 		if (ended.kind == ERR_CANCELED)
 			*err = ended;
+		err->kind = ended.kind;
 		return -1;
 	}
 	err_clear(err);

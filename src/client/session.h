@@ -29,13 +29,21 @@ const char *session_id(const struct session *s);
 int session_show(struct session *s, const struct ctx *ctx, json_t **ret,
     struct err *err) MUST_CHECK;
 
-/* body: of POST .../steps; a "key" is put in. */
+/* body: of POST .../steps; a "key" is put in if it has none: the same body
+ * once more is the same step. */
 int session_step(struct session *s, const struct ctx *ctx, json_t *body,
     int *ret_step, struct err *err) MUST_CHECK;
 /* Output of the step as it comes, from its beginning to its end: stream 1 or
  * 2. *ret_end: its last frame; the caller's. Goes on by itself after a break.
  */
 int session_output(struct session *s, const struct ctx *ctx, int step,
+    int (*sink)(
+	void *arg, int stream, const char *data, size_t len, struct err *err),
+    void *arg, json_t **ret_end, struct err *err) MUST_CHECK;
+/* The same from byte *skip on; *skip: up to where it has come, so that it can
+ * be called again after a ctx that ended. */
+int session_output_from(struct session *s, const struct ctx *ctx, int step,
+    uint64_t *skip,
     int (*sink)(
 	void *arg, int stream, const char *data, size_t len, struct err *err),
     void *arg, json_t **ret_end, struct err *err) MUST_CHECK;

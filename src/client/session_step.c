@@ -26,8 +26,9 @@ int session_step(struct session *s, const struct ctx *ctx, json_t *body,
 	char key[2 * KEY_BYTES + 1];
 	int64_t step;
 
-	json_object_set_new(
-	    body, "key", json_string(random_hex(key, KEY_BYTES)));
+	if (json_object_get(body, "key") == NULL)
+		json_object_set_new(
+		    body, "key", json_string(random_hex(key, KEY_BYTES)));
 	TRY(again_call(s->client, ctx, "POST", path, body, &reply, err));
 	step = reply_int(json_object_get(reply, "data"), "step", -1);
 	if (step < 0 || step > INT32_MAX)
@@ -139,12 +140,13 @@ static int parse_end(const struct buf *text, json_t **ret, struct err *err)
 	    "the hub does not say how the step ended");
 }
 
-int session_output(struct session *s, const struct ctx *ctx, int step,
+int session_output_from(struct session *s, const struct ctx *ctx, int step,
+    uint64_t *skip,
     int (*sink)(
 	void *arg, int stream, const char *data, size_t len, struct err *err),
     void *arg, json_t **ret_end, struct err *err)
 {
-	struct reading r = {.sink = sink, .arg = arg};
+	struct reading r = {.sink = sink, .arg = arg, .skip = *skip};
 	struct again again = {.told = false};
 	int result;
 
@@ -157,10 +159,22 @@ int session_output(struct session *s, const struct ctx *ctx, int step,
 		    again_wait(s->client, ctx, &again, err) != 0)
 			break;
 	}
+	*skip = r.skip;
 	if (result == 0)
 		result = parse_end(&r.end, ret_end, err);
 	buf_fini(&r.end);
 	return result;
+}
+
+int session_output(struct session *s, const struct ctx *ctx, int step,
+    int (*sink)(
+	void *arg, int stream, const char *data, size_t len, struct err *err),
+    void *arg, json_t **ret_end, struct err *err)
+{
+	uint64_t skip = 0;
+
+	return session_output_from(
+	    s, ctx, step, &skip, sink, arg, ret_end, err);
 }
 
 /* -- signals and input ------------------------------------------------- */

@@ -14,9 +14,8 @@
 #include "containers/context.h"
 #include "hook/direct_internal.h"
 
-#define CANCELED_EXIT 130
-#define SOURCE_BYTES  ((size_t)256 * 1024)
-#define TAG_LEN       80
+#define SOURCE_BYTES ((size_t)256 * 1024)
+#define TAG_LEN      80
 /* What is left behind is found by its label in cleanup_job. */
 #define REMOVE_MS INT64_C(20000)
 #define BUILD_MS  INT64_C(7200000)
@@ -102,7 +101,17 @@ static int build(struct direct *d, const struct ctx *ctx,
 struct run {
 	struct direct *d;
 	char id[ENGINE_ID_LEN];
+	struct engine_stream *stream;
+	struct output lines;
 };
+
+static int read_output(void *arg, const struct ctx *ctx, struct err *err)
+{
+	struct run *run = arg;
+
+	return engine_stream_read(
+	    run->stream, ctx, output_piece, &run->lines, err);
+}
 
 static int send_signal(
     void *arg, const struct ctx *ctx, const char *signal, struct err *err)
@@ -114,29 +123,22 @@ static int send_signal(
 	return engine_container_kill(run->d->engine, ctx, run->id, name, err);
 }
 
-static int watch(struct run *run, const struct ctx *ctx,
-    struct engine_stream *stream, int *ret_exit_code, struct err *err)
+static int watch(
+    struct run *run, const struct ctx *ctx, int *ret_exit_code, struct err *err)
 {
-	CLEANUP(output_fini) struct output lines;
 	struct ctx root = ctx_root(), settle;
-	const struct ending ending = {.stream = stream,
-	    .output = &lines,
-	    .send = send_signal,
-	    .arg = run};
+	const struct ending ending = {
+	    .read = read_output, .send = send_signal, .arg = run};
 	int ended;
 
-	output_init(&lines);
 	ended = ending_read(&ending, ctx, err);
 	TRY(ended);
-	TRY(output_flush(&lines, err));
+	TRY(output_flush(&run->lines, err));
 	settle = ctx_with_timeout(&root, REMOVE_MS);
 	TRY(engine_container_wait(
 	    run->d->engine, &settle, run->id, ret_exit_code, err));
-	if (ended > 0) {
-		output_say("The step was cancelled.");
-		if (*ret_exit_code == 0)
-			*ret_exit_code = CANCELED_EXIT;
-	}
+	if (ended > 0)
+		*ret_exit_code = ending_told(*ret_exit_code);
 	return 0;
 }
 
@@ -144,15 +146,19 @@ static int watch(struct run *run, const struct ctx *ctx,
 static int run_created(
     struct run *run, const struct ctx *ctx, int *ret_exit_code, struct err *err)
 {
-	CLEANUP(engine_stream_free) struct engine_stream *stream = NULL;
 	CLEANUP(buf_fini) struct buf early = {.max = 65536};
 	struct engine *e = run->d->engine;
-	int fd;
+	int fd, r;
 
 	TRY(engine_container_attach(e, ctx, run->id, &fd, &early, err));
-	stream = engine_stream_new(fd, &early);
-	TRY(engine_container_start(e, ctx, run->id, err));
-	return watch(run, ctx, stream, ret_exit_code, err);
+	run->stream = engine_stream_new(fd, &early);
+	output_init(&run->lines);
+	r = engine_container_start(e, ctx, run->id, err);
+	if (r == 0)
+		r = watch(run, ctx, ret_exit_code, err);
+	engine_stream_free(run->stream);
+	output_fini(&run->lines);
+	return r;
 }
 
 /* With directories to prepend, the image's own PATH must be known. */

@@ -143,6 +143,7 @@ static int prepare(const struct backend *b, const struct ctx *ctx,
 {
 	CLEANUP(hook_prepared_fini) struct hook_prepared made = {.state = NULL};
 	CLEANUP(buf_fini) struct buf answer = {.max = 4 * 1024 * 1024};
+	struct err ignored = ERR_INIT;
 
 	if (!request->has_container && request->nservices == 0) {
 		output_say("This job has neither a container nor services.");
@@ -157,7 +158,11 @@ static int prepare(const struct backend *b, const struct ctx *ctx,
 		return err_set(err, ERR_LIMIT, "answer_too_large",
 		    "the answer to prepare_job is larger than %zu bytes",
 		    answer.max);
-	return append(request->response_file, &answer, err);
+	if (append(request->response_file, &answer, err) == 0)
+		return 0;
+	/* A runner that knows nothing of it cannot have it removed. */
+	IGNORE(b->ops->cleanup_job(b->self, ctx, made.state, &ignored));
+	return -1;
 }
 
 int conversation_run(const struct backend *b, const struct ctx *ctx,

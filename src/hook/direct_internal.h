@@ -7,7 +7,6 @@
  *   prepare.c         prepare_job
  *   health.c          waiting until all containers are well
  *   step.c            run_script_step
- *   ending.c          ending what runs inside within the runner's patience
  *   container_step.c  run_container_step
  */
 #ifndef HOOK_DIRECT_INTERNAL_H
@@ -18,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/run.h"
 #include "hook/direct.h"
+#include "hook/ending.h"
 #include "hook/output.h"
 
 #define DIRECT_LABEL "runnerhub.hook"
@@ -107,23 +107,5 @@ struct health_watch {
  * not, and fails. */
 int direct_await_health(struct direct *d, const struct ctx *ctx,
     struct health_watch *watches, size_t n, struct err *err) MUST_CHECK;
-
-/* -- ending.c ---------------------------------------------------------- */
-struct ending {
-	struct engine_stream *stream;
-	struct output *output;
-	/* Sends "INT", "TERM" or "KILL" to what runs. */
-	int (*send)(void *arg, const struct ctx *ctx, const char *signal,
-	    struct err *err);
-	/* Once the stream has ended by our doing: what outlived it. May be
-	 * NULL. */
-	void (*sweep)(void *arg, const struct ctx *ctx);
-	void *arg;
-};
-/* Reads the stream to its end. When ctx is cancelled by a signal, ends what
- * runs step by step and goes on reading. 0: ended by itself, 1: ended by us,
- * -1: it could not be ended, or the stream broke. */
-int ending_read(
-    const struct ending *e, const struct ctx *ctx, struct err *err) MUST_CHECK;
 
 #endif

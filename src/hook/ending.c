@@ -1,8 +1,10 @@
 /*
  * Reading a step's output to its end, whatever the runner decides meanwhile:
- * see struct ending. Used by step.c and container_step.c.
+ * see ending.h. Used by every kind of step, on the main thread.
  */
-#include "hook/direct_internal.h"
+#include "hook/ending.h"
+
+#include "hook/output.h"
 #include "hook/signals.h"
 
 /*
@@ -20,8 +22,7 @@ static const struct rung {
 static int read_for(
     const struct ending *e, const struct ctx *ctx, struct err *err)
 {
-	if (engine_stream_read(e->stream, ctx, output_piece, e->output, err) ==
-	    0)
+	if (e->read(e->arg, ctx, err) == 0)
 		return 1;
 	if (err->kind != ERR_TIMEOUT && err->kind != ERR_CANCELED)
 		return -1;
@@ -60,7 +61,7 @@ static void sweep(const struct ending *e)
 		e->sweep(e->arg, &ctx);
 }
 
-/* Nobody hears the step any more, for the runner or the engine's stream is
+/* Nobody hears the step any more, for the runner or the output's stream is
  * gone: it must not run on unattended. */
 static void give_up(const struct ending *e)
 {
@@ -72,8 +73,7 @@ static void give_up(const struct ending *e)
 
 int ending_read(const struct ending *e, const struct ctx *ctx, struct err *err)
 {
-	if (engine_stream_read(e->stream, ctx, output_piece, e->output, err) ==
-	    0)
+	if (e->read(e->arg, ctx, err) == 0)
 		return 0;
 	if (err->kind != ERR_CANCELED) {
 		give_up(e);
@@ -91,4 +91,10 @@ int ending_read(const struct ending *e, const struct ctx *ctx, struct err *err)
 	return err_set(err, ERR_TIMEOUT, "not_ended",
 	    "the step was cancelled and did not end; what is left of it ends "
 	    "when the job's containers are removed");
+}
+
+int ending_told(int exit_code)
+{
+	output_say("The step was cancelled.");
+	return exit_code != 0 ? exit_code : CANCELED_EXIT;
 }

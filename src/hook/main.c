@@ -2,7 +2,8 @@
  * ~ runnerhub-hook: what a runner starts for each container command of a job
  * (ACTIONS_RUNNER_CONTAINER_HOOKS). One request on stdin, one answer, an exit
  * code. Read conversation.c for the runner's side, backend.h for the seam,
- * direct.c for the engine's side.
+ * hub.c and direct.c for what is behind it. The runner's job hooks and the
+ * keeper of a session are the same program.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 
 #include "hook/conversation.h"
 #include "hook/direct.h"
+#include "hook/hub.h"
+#include "hook/job_hook.h"
+#include "hook/keeper.h"
 #include "hook/output.h"
 #include "hook/signals.h"
 
@@ -23,6 +27,7 @@ static int converse(int *ret_exit_code, struct err *err)
 {
 	CLEANUP(envelope_fini) struct hook_envelope request = {.doc = NULL};
 	CLEANUP(direct_free) struct direct *direct = NULL;
+	CLEANUP(hub_mode_free) struct hub_mode *hub = NULL;
 	struct hook_settings settings;
 	struct backend backend;
 	struct ctx root = ctx_root(), ctx, waiting;
@@ -33,8 +38,13 @@ static int converse(int *ret_exit_code, struct err *err)
 	waiting = ctx_with_timeout(&ctx, REQUEST_MS);
 	if (conversation_read(STDIN_FILENO, &waiting, &request, err) != 0)
 		return err_wrap(err, "read the runner's request");
-	TRY(direct_new(&direct, &settings, err));
-	backend = direct_backend(direct);
+	if (settings.direct) {
+		TRY(direct_new(&direct, &settings, err));
+		backend = direct_backend(direct);
+	} else {
+		TRY(hub_mode_new(&hub, &settings, err));
+		backend = hub_mode_backend(hub);
+	}
 	if (conversation_run(&backend, &ctx, &request, ret_exit_code, err) != 0)
 		return err_wrap(err, "%s", hook_command_name(request.command));
 	return 0;
@@ -44,7 +54,10 @@ static int usage(void)
 {
 	fputs("runnerhub-hook is started by a GitHub Actions runner: set\n"
 	      "ACTIONS_RUNNER_CONTAINER_HOOKS to runnerhub-hook.sh in the\n"
-	      "runner's environment. See docs/HOOKS.md.\n",
+	      "runner's environment. See docs/HOOKS.md.\n"
+	      "\n"
+	      "runnerhub-hook job-started | job-completed: a job hook of the\n"
+	      "runner, see the same.\n",
 	    stderr);
 	return EXIT_USAGE;
 }
@@ -58,6 +71,11 @@ int main(int argc, char **argv)
 		puts("runnerhub-hook " RUNNERHUB_VERSION);
 		return 0;
 	}
+	if (argc == 2 && (strcmp(argv[1], "job-started") == 0 ||
+			     strcmp(argv[1], "job-completed") == 0))
+		return job_hook_main(argv[1]);
+	if (argc == 3 && strcmp(argv[1], "keep") == 0)
+		return keeper_main(argv[2]);
 	if (argc > 1 || isatty(STDIN_FILENO))
 		return usage();
 	if (converse(&exit_code, &err) == 0)

@@ -53,6 +53,15 @@ void output_error(const char *fmt, ...)
 	va_end(ap);
 }
 
+void output_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("::warning::", true, fmt, ap);
+	va_end(ap);
+}
+
 void output_group(const char *title)
 {
 	output_say("##[group]%s", title);

@@ -15,6 +15,8 @@ void output_say(const char *fmt, ...) PRINTF(1, 2);
 /* "::error::..." with what would end the line escaped: the runner shows it
  * as the step's error. */
 void output_error(const char *fmt, ...) PRINTF(1, 2);
+/* "::warning::...", the same. */
+void output_warning(const char *fmt, ...) PRINTF(1, 2);
 /* Lines between these fold in the runner's log. */
 void output_group(const char *title);
 void output_group_end(void);

@@ -7,12 +7,18 @@
 
 #include "base/defs.h"
 
-/* Absent and empty are the same. */
-static const char *env(const char *name)
+const char *settings_env(const char *name)
 {
 	const char *value = getenv(name);
 
 	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool is_on(const char *name)
+{
+	const char *value = settings_env(name);
+
+	return value != NULL && strcmp(value, "1") == 0;
 }
 
 static int read_pull(enum pull_policy *ret, struct err *err)
@@ -20,7 +26,7 @@ static int read_pull(enum pull_policy *ret, struct err *err)
 	static const char *const names[] = {[PULL_IF_MISSING] = "if-missing",
 	    [PULL_ALWAYS] = "always",
 	    [PULL_NEVER] = "never"};
-	const char *value = env("RUNNER_PULL_POLICY");
+	const char *value = settings_env("RUNNER_PULL_POLICY");
 
 	*ret = PULL_IF_MISSING;
 	for (size_t i = 0; value != NULL && i < ARRAY_LEN(names); i++)
@@ -36,26 +42,31 @@ static int read_pull(enum pull_policy *ret, struct err *err)
 	    value);
 }
 
-int settings_read(struct hook_settings *ret, struct err *err)
+static int read_direct(struct hook_settings *ret, struct err *err)
 {
-	const char *direct = env("RUNNERHUB_HOOK_DIRECT");
-
-	*ret = (struct hook_settings){.engine = env("DOCKER_HOST"),
-	    .runner = env("RUNNER_NAME"),
-	    .temp = env("RUNNER_TEMP")};
-	if (direct == NULL || strcmp(direct, "1") != 0)
-		return err_set(err, ERR_INVALID, "no_hub_mode",
-		    "running a job's containers through a hub is not available "
-		    "in this version of runnerhub-hook; set "
-		    "RUNNERHUB_HOOK_DIRECT=1 in the runner's environment to "
-		    "use the container engine of this machine");
+	ret->engine = settings_env("DOCKER_HOST");
 	if (ret->engine == NULL)
 		ret->engine = "unix:///var/run/docker.sock";
+	TRY(read_pull(&ret->pull, err));
+	return policy_parse(
+	    settings_env(POLICY_SETTING), POLICY_SETTING, &ret->policy, err);
+}
+
+int settings_read(struct hook_settings *ret, struct err *err)
+{
+	*ret = (struct hook_settings){.direct = is_on("RUNNERHUB_HOOK_DIRECT"),
+	    .runner = settings_env("RUNNER_NAME"),
+	    .temp = settings_env("RUNNER_TEMP"),
+	    .keep_log = is_on("RUNNERHUB_HOOK_KEEP_LOG")};
+	if (!ret->direct && settings_env("RUNNERHUB_URL") == NULL)
+		return err_set(err, ERR_INVALID, "no_mode",
+		    "neither RUNNERHUB_URL (with RUNNERHUB_TOKEN_FILE: run the "
+		    "job's containers through a hub) nor "
+		    "RUNNERHUB_HOOK_DIRECT=1 (on this machine's own engine) is "
+		    "set in the runner's environment");
 	if (ret->runner == NULL)
 		return err_set(err, ERR_INVALID, "bad_setting",
 		    "RUNNER_NAME is not set: runnerhub-hook is started by a "
 		    "runner, see docs/HOOKS.md");
-	TRY(read_pull(&ret->pull, err));
-	return policy_parse(
-	    env(POLICY_SETTING), POLICY_SETTING, &ret->policy, err);
+	return ret->direct ? read_direct(ret, err) : 0;
 }

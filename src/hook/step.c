@@ -15,7 +15,6 @@
 #include "base/mem.h"
 #include "hook/direct_internal.h"
 
-#define CANCELED_EXIT 130 /* as a shell tells of SIGINT */
 #define DEATH_MS      INT64_C(1000)
 #define DEATH_LOOK_MS INT64_C(50)
 
@@ -56,6 +55,8 @@ struct step {
 	const char *container;
 	char exec[ENGINE_ID_LEN];
 	struct words found; /* pids inside, of the last kill_script */
+	struct engine_stream *stream;
+	struct output lines;
 };
 
 /* What the script says is a container's word: only numbers are taken. */
@@ -224,39 +225,40 @@ static void explain_death(struct step *s)
 			return;
 }
 
+static int read_output(void *arg, const struct ctx *ctx, struct err *err)
+{
+	struct step *s = arg;
+
+	return engine_stream_read(s->stream, ctx, output_piece, &s->lines, err);
+}
+
 /* From here on the step runs, and a cancel must end it. */
 static int run(
     struct step *s, const struct ctx *ctx, int *ret_exit_code, struct err *err)
 {
-	CLEANUP(engine_stream_free) struct engine_stream *stream = NULL;
 	CLEANUP(buf_fini) struct buf early = {.max = 65536};
-	CLEANUP(output_fini) struct output lines;
 	struct ctx root = ctx_root();
-	struct ending ending = {.output = &lines,
+	const struct ending ending = {.read = read_output,
 	    .send = send_signal,
 	    .sweep = sweep_found,
 	    .arg = s};
 	int fd, ended;
 
-	output_init(&lines);
 	/* Not cancelled in between: then nobody knew whether it runs. */
 	TRY(engine_exec_start(s->d->engine, &root, s->exec, &fd, &early, err));
-	stream = engine_stream_new(fd, &early);
-	ending.stream = stream;
+	s->stream = engine_stream_new(fd, &early);
 	ended = ending_read(&ending, ctx, err);
 	if (ended < 0) {
 		struct err ignored = ERR_INIT;
 
-		IGNORE(output_flush(&lines, &ignored)); /* err tells */
+		IGNORE(output_flush(&s->lines, &ignored)); /* err tells */
 		return -1;
 	}
-	TRY(output_flush(&lines, err));
+	TRY(output_flush(&s->lines, err));
 	TRY(engine_exec_result(
 	    s->d->engine, &root, s->exec, ret_exit_code, err));
 	if (ended > 0) {
-		output_say("The step was cancelled.");
-		if (*ret_exit_code == 0)
-			*ret_exit_code = CANCELED_EXIT;
+		*ret_exit_code = ending_told(*ret_exit_code);
 	} else if (*ret_exit_code == 137) {
 		explain_death(s);
 	}
@@ -280,7 +282,10 @@ int direct_run_script_step(void *self, const struct ctx *ctx,
 		return err_set(err, ERR_INVALID, "bad_request",
 		    "the runner names no program for the step");
 	TRY(create(&s, ctx, step, state, err));
+	output_init(&s.lines);
 	r = run(&s, ctx, ret_exit_code, err);
+	engine_stream_free(s.stream);
+	output_fini(&s.lines);
 	words_fini(&s.found);
 	return r;
 }
