@@ -126,6 +126,8 @@ extern const struct command command_serve, command_job_delegate,
     command_job_list, command_job_show, command_job_logs, command_job_wait,
     command_job_cancel, command_events, command_health, command_config,
     command_doctor, command_completion, command_version, command_help;
+extern const struct command command_proxy_install, command_proxy_status,
+    command_proxy_uninstall;
 
 int cmd_serve(int argc, char **argv); /* serve.c */
 
