@@ -15,6 +15,7 @@
 #include "agent/agent_image.h"
 #include "base/fs.h"
 #include "base/parse.h"
+#include "sandbox/hook_image.h"
 #include "sandbox/sandbox_internal.h"
 
 static const char *const subdirs[] = {"hub", "etc"};
@@ -50,6 +51,57 @@ static int place_agent(
 	if (stat(ret_path, &st) == 0 && (size_t)st.st_size == len)
 		return 0;
 	return fs_replace_file(ret_path, agent_image, len, 0755, err);
+}
+
+static int place_in(const char *dir, const char *name, const unsigned char *p,
+    size_t len, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+	    (int)sizeof(path))
+		return err_set(err, ERR_INVALID, NULL, "%s: too long", dir);
+	return fs_replace_file(path, p, len, 0755, err);
+}
+
+/* Under a name that counts when it is whole: others may mount it already. */
+static int place_hook(const char *dir, struct err *err)
+{
+	char making[PATH_MAX];
+	struct stat st;
+
+	if (stat(dir, &st) == 0)
+		return 0;
+	if (snprintf(making, sizeof(making), "%s.tmp", dir) >=
+	    (int)sizeof(making))
+		return err_set(err, ERR_INVALID, NULL, "%s: too long", dir);
+	TRY(fs_mkdir_p(making, 0755, err));
+	TRY(place_in(
+	    making, HOOK_IMAGE_NAME, hook_image, hook_image_size(), err));
+	TRY(place_in(making, HOOK_SHIM_NAME, hook_shim, hook_shim_size(), err));
+	/* Whatever the umask says: every user of the container goes there. */
+	if (chmod(making, 0755) < 0 || rename(making, dir) < 0)
+		return err_sys(err, errno, "rename %s", making);
+	return 0;
+}
+
+int sandbox_files_place_hook(struct sandboxes *s, struct err *err)
+{
+	char dir[PATH_MAX];
+	int r = 0;
+
+	mtx_lock(&s->hook_mtx);
+	if (s->hook_path[0] == '\0') {
+		snprintf(dir, sizeof(dir), "%s/hook-%016" PRIx64,
+		    s->config.state_dir,
+		    hash_bytes(hook_image, hook_image_size()) ^
+			hash_bytes(hook_shim, hook_shim_size()));
+		r = place_hook(dir, err);
+		if (r == 0)
+			memcpy(s->hook_path, dir, sizeof(dir));
+	}
+	mtx_unlock(&s->hook_mtx);
+	return r;
 }
 
 int sandbox_files_open(

@@ -32,10 +32,13 @@ static void add_bind(struct container_plan *p, size_t *n, const char *source,
 
 /* Ours of every container, on the engine's own host. */
 static void plan_local_binds(struct container_plan *p, size_t *n,
-    const struct sandboxes *s, const struct sandbox *sb, enum network_kind kind)
+    const struct sandboxes *s, const struct sandbox_spec *spec,
+    const struct sandbox *sb, enum network_kind kind)
 {
 	char path[PATH_MAX];
 
+	if (spec->nested)
+		add_bind(p, n, s->hook_path, "/.runnerhub", ":ro");
 	add_bind(
 	    p, n, sandbox_files_path(s, sb->id, "hub", path), "/hub", ":ro");
 	add_bind(p, n, s->agent_path, "/.runnerhub-agent", ":ro");
@@ -78,7 +81,7 @@ static int plan_binds(struct container_plan *p, const struct sandboxes *s,
 	if (s->remote)
 		add_bind(p, &n, s->agent_volume, "/.runnerhub", ":ro,nocopy");
 	else
-		plan_local_binds(p, &n, s, sb, kind);
+		plan_local_binds(p, &n, s, spec, sb, kind);
 	return plan_volumes(p, &n, spec->volumes, err);
 }
 

@@ -10,22 +10,29 @@
 #include "agent/agent_image.h"
 #include "base/map.h"
 #include "base/tar.h"
+#include "sandbox/hook_image.h"
 #include "sandbox/sandbox_internal.h"
 
 /* -- the agent's volume ------------------------------------------------ */
 
 enum { DIAL_TIMEOUT_MS = 10000 };
 
-/* The agent alone, mode 0755, owned by root. */
-static void agent_tar(struct buf *tar)
+static void put_program(
+    struct buf *tar, const char *name, const unsigned char *p, size_t size)
 {
-	size_t size = agent_image_size();
-
 	tar_put_entry(tar,
 	    &(struct tar_entry){
-		.name = "agent", .type = TAR_FILE, .mode = 0755, .size = size});
-	IGNORE(buf_append(tar, agent_image, size)); /* asserted below */
+		.name = name, .type = TAR_FILE, .mode = 0755, .size = size});
+	IGNORE(buf_append(tar, p, size)); /* asserted by the caller */
 	tar_put_padding(tar, size);
+}
+
+/* All programs that containers may need, mode 0755, owned by root. */
+static void agent_tar(struct buf *tar)
+{
+	put_program(tar, "agent", agent_image, agent_image_size());
+	put_program(tar, HOOK_IMAGE_NAME, hook_image, hook_image_size());
+	put_program(tar, HOOK_SHIM_NAME, hook_shim, hook_shim_size());
 	tar_put_end(tar);
 	ASSERT(!tar->overflow);
 }
@@ -45,7 +52,8 @@ static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
 	    .labels = labels,
 	    .network_mode = "none"};
 	CLEANUP(buf_fini)
-	struct buf tar = {.max = agent_image_size() + 4 * TAR_BLOCK};
+	struct buf tar = {.max = agent_image_size() + hook_image_size() +
+				 hook_shim_size() + 10 * TAR_BLOCK};
 	struct err ignored = ERR_INIT;
 	int r;
 
@@ -64,9 +72,13 @@ static int fill_volume(struct sandboxes *s, const struct ctx *ctx,
 void remote_open(struct sandboxes *s)
 {
 	mtx_init(&s->remote_mtx, "agent volume");
+	if (!s->remote)
+		return;
 	snprintf(s->agent_volume, sizeof(s->agent_volume),
 	    "runnerhub-agent-%.8s-%016llx", s->config.hub_id,
-	    (unsigned long long)map_hash(agent_image, agent_image_size()));
+	    (unsigned long long)(map_hash(agent_image, agent_image_size()) ^
+				 map_hash(hook_image, hook_image_size()) ^
+				 map_hash(hook_shim, hook_shim_size())));
 }
 
 int remote_ensure_agent(struct sandboxes *s, const struct ctx *ctx,

@@ -42,6 +42,7 @@ int sandboxes_open(
 	random_hex(s->generation, 8);
 	remote_open(s);
 	mtx_init(&s->mtx, "sandboxes");
+	mtx_init(&s->hook_mtx, "hook client");
 	cond_init(&s->slot_free);
 	if (network_open(&s->network, &net, err) < 0 ||
 	    sandbox_files_open(
@@ -62,6 +63,7 @@ void sandboxes_close(struct sandboxes *s)
 	network_close(s->network);
 	cond_fini(&s->slot_free);
 	mtx_fini(&s->remote_mtx);
+	mtx_fini(&s->hook_mtx);
 	mtx_fini(&s->mtx);
 	mem_free(s);
 }
@@ -229,6 +231,8 @@ static int create_container(struct sandboxes *s, const struct ctx *ctx,
 
 	TRY(ctx_check(ctx, err));
 	to_its_end.cancel = NULL;
+	if (spec->nested && !s->remote)
+		TRY(sandbox_files_place_hook(s, err));
 	TRY(container_plan_make(&plan, s, spec, sb, kind, network_name, err));
 	TRY(container_plan_json(&plan, spec->document, &body, err));
 	if (engine_container_create_from(s->config.engine, &to_its_end,

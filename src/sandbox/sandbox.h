@@ -5,6 +5,7 @@
  *
  * Files, below the state directory:
  *   agent-<hash>              the agent's binary, mounted read-only
+ *   hook-<hash>/              the hook client, in those of nested sessions
  *   sandboxes/<id>/meta       address and nonce, for a restarted hub
  *   sandboxes/<id>/hub/s      the channel's socket; hub/ is mounted read-only
  *   sandboxes/<id>/etc/...    resolv.conf, hosts, hostname where we network
@@ -87,6 +88,9 @@ struct sandbox_spec {
 	const char *const *aliases; /* its names there, NULL-terminated */
 	/* "volume:/path[:ro]", NULL-terminated; NULL: none. */
 	const char *const *volumes;
+	/* Processes in it open sessions themselves: they find the hook client
+	 * as /.runnerhub/runnerhub-hook.sh. */
+	bool nested;
 	struct sandbox_limits limits;
 	const char *network;    /* NULL: the configured mode */
 	const char *job_id;     /* labels of cold containers; NULL: warm */

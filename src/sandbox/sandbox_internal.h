@@ -14,10 +14,12 @@ struct sandboxes {
 	struct sandboxes_config config;
 	struct network *network;
 	char agent_path[PATH_MAX];
-	char generation[20];     /* of this hub process, a label */
-	bool remote;             /* the engine cannot mount our files */
-	struct mtx remote_mtx;   /* held while the agent's volume is filled */
-	bool agent_volume_ready; /* guarded by remote_mtx */
+	struct mtx hook_mtx;      /* held while the hook client is placed */
+	char hook_path[PATH_MAX]; /* its directory; "": not placed yet */
+	char generation[20];      /* of this hub process, a label */
+	bool remote;              /* the engine cannot mount our files */
+	struct mtx remote_mtx;    /* held while the agent's volume is filled */
+	bool agent_volume_ready;  /* guarded by remote_mtx */
 	char agent_volume[64];
 	struct mtx mtx;
 	struct cond slot_free;
@@ -46,6 +48,8 @@ void sandbox_forget_owed(struct sandboxes *s);
 /* Makes <state>/sandboxes and the agent's binary. */
 int sandbox_files_open(const char *state_dir, char *ret_agent_path, size_t size,
     struct err *err) MUST_CHECK;
+/* Places the hook client, once: hook_path stays as it is then. */
+int sandbox_files_place_hook(struct sandboxes *s, struct err *err) MUST_CHECK;
 int sandbox_files_make(
     struct sandboxes *s, const struct sandbox *sb, struct err *err) MUST_CHECK;
 /* Address and nonce, so that the next hub can take over. */
