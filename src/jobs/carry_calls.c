@@ -3,6 +3,7 @@
  * input is in carry_input.c. A step stands in the log before it is sent, so
  * that its number and key outlive the hub. Carrier's thread.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,15 @@ static int write_down(struct carry *c, const json_t *given, struct err *err)
 	return (int)rec.step;
 }
 
+static int check_agent(const struct carry *c, struct err *err)
+{
+	if (channel_version(c->sandbox->channel) >= 2)
+		return 0;
+	return err_set(err, ERR_CONFLICT, "agent_too_old",
+	    "the session's container was started by an older hub, whose agent "
+	    "takes no steps: open another session");
+}
+
 /* known: the number that it has already, or -1. */
 static int start_in_agent(
     struct carry *c, const json_t *given, int known, struct err *err)
@@ -104,6 +114,7 @@ static int start_in_agent(
 	struct buf b = {0};
 	int r;
 
+	TRY(check_agent(c, err));
 	if (!c->job_sent)
 		TRY(carry_send_job(c, err));
 	r = carry_pack_given(c, given, &b, err);
@@ -117,15 +128,24 @@ static int start_in_agent(
 	return r;
 }
 
+/* The wish is the step's own from here on: it is not wiped with the call. */
 static int start_aside(
-    struct carry *c, const json_t *given, int known, struct err *err)
+    struct carry *c, json_t *given, int known, struct err *err)
 {
-	(void)c;
-	(void)given;
-	(void)known;
-	return err_set(err, ERR_INVALID, "unsupported",
-	    "Field \"container\": steps in containers of their own are not "
-	    "supported");
+	json_t *wish;
+	int step;
+
+	if (!carry_is_made(c))
+		return err_set(err, ERR_INVALID, "invalid_field",
+		    "Field \"container\": only sessions with \"container\", "
+		    "\"services\" or \"nested\" run steps in containers of "
+		    "their own");
+	step = known >= 0 ? known : write_down(c, given, err);
+	TRY(step);
+	wish = json_incref(json_object_get(given, "container"));
+	json_object_del(given, "container");
+	TRY(side_start(c, step, wish, &c->now.side, err));
+	return step;
 }
 
 static bool has_begun(struct carry *c, int step)
@@ -181,7 +201,9 @@ static void give_signal(struct carry *c, struct session_call *call)
 {
 	struct session_answer a = {.step = call->step};
 
-	if (call->step == c->now.step)
+	if (call->step == c->now.step && c->now.side != NULL)
+		side_signal(c->now.side, call->signo);
+	else if (call->step == c->now.step)
 		send_signal(c, call->signo);
 	session_call_answer(call, &a);
 }
@@ -205,26 +227,62 @@ static void carry_out(struct carry *c, struct session_call *call)
 		carry_input_call(c, call);
 }
 
-/* The step that ran has ended: nothing sent for it matters any more. */
+/* -- its end ----------------------------------------------------------- */
+
+static bool step_is_over(struct carry *c)
+{
+	return c->now.step >= 0 &&
+	       (carry_step_ended(c, (size_t)c->now.step) ||
+		   (c->now.side != NULL && side_is_over(c->now.side)));
+}
+
+/* Without an end of its own: what carried it is gone. */
+static void cut(struct carry *c, int step, const char *reason)
+{
+	const struct progress_cut how = {
+	    .exit_code = 128 + SIGKILL, .reason = reason};
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct spool_record rec;
+	struct err err = ERR_INIT;
+	size_t at = (size_t)step;
+
+	if (carry_step_ended(c, at))
+		return;
+	buf_init(&note, 8192);
+	if (progress_cut_next(&c->progress, &at, &how, &note, &rec) &&
+	    carry_append(c, &rec, 1, &err) < 0)
+		log_warn(
+		    &c->ctx, "cannot write the end of a step", LOG_ERR(&err));
+}
+
+/* Nothing that was sent for it matters any more. */
 static void end_of_step(struct carry *c)
 {
+	int step = c->now.step;
+
 	c->now.step = -1;
 	carry_input_serve(c);
 	channel_confirm(c->sandbox->channel, c->now.last_seq);
+	if (c->now.side == NULL)
+		return;
+	side_finish(c->now.side, false);
+	c->now.side = NULL;
+	cut(c, step, "its container is gone");
 }
 
-bool carry_is_called(const struct carry *c)
+/* -- all of them, again and again -------------------------------------- */
+
+bool carry_is_called(struct carry *c)
 {
 	return atomic_load(&c->live.called) || carry_input_is_due(c) ||
-	       (c->now.step >= 0 &&
-		   carry_step_ended((struct carry *)c, (size_t)c->now.step));
+	       step_is_over(c);
 }
 
 void carry_serve(struct carry *c)
 {
 	struct session_call *call, *next;
 
-	if (c->now.step >= 0 && carry_step_ended(c, (size_t)c->now.step))
+	if (step_is_over(c))
 		end_of_step(c);
 	for (call = live_take_calls(c->hub->live, &c->live); call != NULL;
 	     call = next) {
@@ -238,12 +296,21 @@ void carry_serve(struct carry *c)
 int carry_calls_resume(struct carry *c, struct err *err)
 {
 	size_t last = c->progress.nsteps;
+	const struct step_progress *s;
+	int r = 0;
 
-	(void)err;
-	if (last == 0 || carry_step_ended(c, last - 1) ||
-	    !c->progress.steps[last - 1].started)
+	if (last == 0 || carry_step_ended(c, last - 1))
 		return 0;
-	c->now.step = (int)(last - 1);
+	s = &c->progress.steps[--last];
+	if (s->aside)
+		r = side_resume(c, (int)last, &c->now.side, err);
+	TRY(r);
+	if (s->aside && r == 0 && s->started)
+		cut(c, (int)last, "its container ended while the hub was away");
+	/* One that has not begun is given again by its proxy. */
+	if (s->aside ? r == 0 : !s->started)
+		return 0;
+	c->now.step = (int)last;
 	carry_input_begin(c);
 	return 0;
 }

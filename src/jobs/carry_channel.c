@@ -147,9 +147,8 @@ static bool noticed(unsigned ignore, enum carry_news news)
 	return (ignore & 1U << news) == 0;
 }
 
-enum carry_news carry_await(struct carry *c,
-    bool (*until)(const struct carry *), int64_t deadline_ns, unsigned ignore,
-    struct err *err)
+enum carry_news carry_await(struct carry *c, bool (*until)(struct carry *),
+    int64_t deadline_ns, unsigned ignore, struct err *err)
 {
 	struct sandbox *sb = c->sandbox;
 	int64_t wait_until;

@@ -75,9 +75,8 @@ enum carry_news {
  * Pumps the channel into the log until `until(c)`, or one of the other
  * reasons. ignore: bits (1 << CARRY_CANCEL ...) that do not end the wait.
  */
-enum carry_news carry_await(struct carry *c,
-    bool (*until)(const struct carry *), int64_t deadline_ns, unsigned ignore,
-    struct err *err);
+enum carry_news carry_await(struct carry *c, bool (*until)(struct carry *),
+    int64_t deadline_ns, unsigned ignore, struct err *err);
 /* Sends WIRE_JOB: user, variables, secrets, masks. */
 int carry_send_job(struct carry *c, struct err *err) MUST_CHECK;
 uint32_t carry_send_step(struct carry *c, size_t index);
@@ -110,7 +109,7 @@ void carry_serve(struct carry *c);
 /* A step that an earlier hub left running goes on. */
 int carry_calls_resume(struct carry *c, struct err *err) MUST_CHECK;
 /* Something to do for carry_serve? */
-bool carry_is_called(const struct carry *c);
+bool carry_is_called(struct carry *c);
 void session_call_answer(
     struct session_call *call, const struct session_answer *a);
 void session_call_refuse(struct session_call *call, enum err_kind kind,

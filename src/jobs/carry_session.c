@@ -23,7 +23,7 @@ static bool newly_driven(const struct carry *c)
 	return atomic_load(&c->live.driven) && c->grant->idle_session;
 }
 
-static bool proxy_spoke(const struct carry *c)
+static bool proxy_spoke(struct carry *c)
 {
 	return ended_by_proxy(c) || newly_driven(c) || carry_is_called(c);
 }
@@ -64,6 +64,13 @@ static struct outcome lease_expired(const struct carry *c)
 					 : "nobody drove it");
 }
 
+/* A step in a container of its own ends with the session's: side_finish. */
+static void end_gently(struct carry *c)
+{
+	if (c->now.step >= 0 && c->now.side == NULL)
+		carry_end_step(c);
+}
+
 /* How the wait ended, when it ended for good. */
 static bool decide(struct carry *c, enum carry_news news, const struct err *err,
     struct outcome *ret)
@@ -78,7 +85,7 @@ static bool decide(struct carry *c, enum carry_news news, const struct err *err,
 		*ret = carry_died(c);
 		return true;
 	case CARRY_CANCEL:
-		carry_end_step(c);
+		end_gently(c);
 		*ret = outcome_end(
 		    JOB_CANCELLED, "cancelled", "the session was cancelled");
 		return true;
@@ -92,7 +99,7 @@ static bool decide(struct carry *c, enum carry_news news, const struct err *err,
 		break;
 	}
 	if (clock_mono_ns() >= c->deadline_ns) {
-		carry_end_step(c);
+		end_gently(c);
 		*ret = outcome_end(JOB_FAILED, "job_timeout",
 		    "the session ran into the job's time limit");
 		return true;
@@ -176,6 +183,9 @@ void carry_session_over(struct carry *c, const struct outcome *o)
 {
 	bool left = o->kind == OUTCOME_LEAVE;
 
+	if (c->now.side != NULL)
+		side_finish(c->now.side, left);
+	c->now.side = NULL;
 	if (o->kind == OUTCOME_END || o->kind == OUTCOME_OVER)
 		end_open_steps(c, o);
 	FAULT("after_session_cut");

@@ -48,6 +48,13 @@ static void say(void *arg, const char *line)
 
 /* -- where it runs ----------------------------------------------------- */
 
+static enum sandbox_profile profile_of(const struct carry *c)
+{
+	return c->spec.profile != NULL && strcmp(c->spec.profile, "runner") == 0
+		   ? SANDBOX_RUNNER
+		   : SANDBOX_STRICT;
+}
+
 /* A warm one serves a job without wishes of its own as to network; other
  * limits are set on it, which takes the engine a moment. */
 static struct sandbox *take_warm(struct carry *c, struct sandbox_limits limits)
@@ -55,6 +62,8 @@ static struct sandbox *take_warm(struct carry *c, struct sandbox_limits limits)
 	struct sandbox *sb;
 	struct err err = ERR_INIT;
 
+	if (profile_of(c) != SANDBOX_STRICT)
+		return NULL;
 	if (c->spec.network != NULL &&
 	    strcmp(c->spec.network, c->hub->options->network_mode) != 0)
 		return NULL;
@@ -76,6 +85,7 @@ static int start_cold(
     struct carry *c, struct sandbox_limits limits, struct err *err)
 {
 	struct sandbox_spec spec = {.image = c->image,
+	    .profile = profile_of(c),
 	    .limits = limits,
 	    .network = c->spec.network,
 	    .job_id = c->id_text,
@@ -193,6 +203,14 @@ static void tell_start(const struct carry *c)
 	    LOG_MS("prepared_ms", p->started - p->assigned));
 }
 
+/* Processes inside of a nested session reach the API over its agent. */
+static void lead_tunnel(struct carry *c)
+{
+	if (spec_nested_work(&c->spec) != NULL)
+		channel_tunnel_to(
+		    c->sandbox->channel, hub_await_api_socket(c->hub));
+}
+
 static int prepare(struct carry *c, struct err *err)
 {
 	struct sandbox_limits limits = hub_limits_of(c->hub, &c->spec);
@@ -209,6 +227,7 @@ static int prepare(struct carry *c, struct err *err)
 		TRY(start_cold(c, limits, err));
 	live_set_sandbox(c->hub->live, &c->live, c->sandbox);
 	channel_set_offset(c->sandbox->channel, 0);
+	lead_tunnel(c);
 	TRY(ctx_check(&c->starting, err));
 	TRY(to_running(c, err));
 	tell_start(c);
@@ -227,7 +246,7 @@ int carry_start(struct carry *c, struct outcome *ret)
 
 /* -- a job that runs already ------------------------------------------- */
 
-static bool agent_has_caught_up(const struct carry *c)
+static bool agent_has_caught_up(struct carry *c)
 {
 	const struct channel *ch = c->sandbox->channel;
 
@@ -324,6 +343,7 @@ int carry_resume(struct carry *c, struct outcome *ret)
 
 	TRY(reread(c, ret));
 	channel_set_offset(ch, c->agent_off);
+	lead_tunnel(c);
 	if (c->job.is_session)
 		open_again(c);
 	set_deadline(c, clock_wall_ns() - c->job.phases.started);

@@ -73,7 +73,7 @@ struct outcome carry_died(struct carry *c)
 	    code);
 }
 
-static bool step_is_over(const struct carry *c)
+static bool step_is_over(struct carry *c)
 {
 	for (size_t i = 0; i < c->progress.nsteps; i++)
 		if (c->progress.steps[i].started && !c->progress.steps[i].ended)
@@ -144,7 +144,7 @@ static struct outcome interrupted(
 
 /* -- one step ---------------------------------------------------------- */
 
-static bool awaited_step_ended(const struct carry *c)
+static bool awaited_step_ended(struct carry *c)
 {
 	return c->progress.steps[c->awaited].ended;
 }

@@ -1,7 +1,7 @@
 /*
- * Delegation, cancel, and what a proxy says of its session: the API's calls
- * into the hub. Handler threads; the insert's completion runs on the store's
- * writer thread and only queues and answers.
+ * Delegation, cancel, and why a job waits: the API's calls into the hub.
+ * Handler threads; the insert's completion runs on the store's writer thread
+ * and only queues and answers. How sessions end is in session_end.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +11,6 @@
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
-
-enum { END_SHOWN_MS = 3000, END_LOOK_MS = 5 };
 
 struct pending_insert {
 	struct hub *hub;
@@ -106,6 +104,60 @@ static void fill_job(struct job *job, const struct request *r)
 	job->phases.queued = job->created_at;
 }
 
+/* -- cancel ------------------------------------------------------------ */
+
+/* Taken out of the queue for an end that the store refused. */
+static void queue_again(struct hub *h, job_id id)
+{
+	CLEANUP(job_fini) struct job job = {0};
+	struct err err = ERR_INIT;
+	struct ctx ctx = ctx_root();
+
+	if (store_job_get(h->store, id, &job, &err) <= 0 ||
+	    hub_schedule_job(h, &job, job.not_before, &err) < 0)
+		log_error(&ctx, "a waiting job could not be queued again",
+		    LOG_ERR(&err));
+}
+
+/* An earlier attempt may have begun its log. */
+int hub_end_waiting(
+    struct hub *h, job_id id, const struct job_change *change, struct err *err)
+{
+	char text[UUID_TEXT_LEN];
+
+	if (store_job_transition(h->store, id, change, err) < 0) {
+		if (err->kind != ERR_CONFLICT)
+			queue_again(h, id);
+		return -1;
+	}
+	spool_finish(h->spool, uuid_text(id.u, text), clock_wall_ns());
+	return 0;
+}
+
+int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
+    struct err *err)
+{
+	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
+	    .to = JOB_CANCELLED,
+	    .reason_code = "cancelled",
+	    .reason = "cancelled while it waited"};
+
+	TRY(store_job_request_cancel(h->store, id, who, ret, err));
+	if (job_status_is_final(*ret))
+		return 0;
+	/* The wish is on disk: whoever takes the job from now on sees it. */
+	if (schedule_remove(h->schedule, id)) {
+		if (hub_end_waiting(h, id, &change, err) == 0 ||
+		    err->kind != ERR_CONFLICT)
+			return err->kind == ERR_NONE ? 0 : -1;
+		err_clear(err); /* a carrier was faster */
+	}
+	IGNORE(live_cancel(h->live, id)); /* else it has just ended */
+	return 0;
+}
+
+/* -- delegation -------------------------------------------------------- */
+
 /* A child starts beside its parent, which must run and have room. Keeps a
  * place for it. */
 static int may_be_child(
@@ -137,6 +189,7 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	struct job_new new = {0};
 
 	TRY(may_delegate(h, err));
+	TRY(hub_replace_older(h, r, err));
 	fill_job(&new.job, r);
 	new.spec_hash =
 	    store_content_hash(h->store, r->canonical, strlen(r->canonical));
@@ -159,203 +212,6 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 		return 0;
 	forget_insert(p);
 	return -1;
-}
-
-/* -- cancel ------------------------------------------------------------ */
-
-/* Taken out of the queue for an end that the store refused. */
-static void queue_again(struct hub *h, job_id id)
-{
-	CLEANUP(job_fini) struct job job = {0};
-	struct err err = ERR_INIT;
-	struct ctx ctx = ctx_root();
-
-	if (store_job_get(h->store, id, &job, &err) <= 0 ||
-	    hub_schedule_job(h, &job, job.not_before, &err) < 0)
-		log_error(&ctx, "a waiting job could not be queued again",
-		    LOG_ERR(&err));
-}
-
-/* An earlier attempt may have begun its log. */
-static int end_waiting(
-    struct hub *h, job_id id, const struct job_change *change, struct err *err)
-{
-	char text[UUID_TEXT_LEN];
-
-	if (store_job_transition(h->store, id, change, err) < 0) {
-		if (err->kind != ERR_CONFLICT)
-			queue_again(h, id);
-		return -1;
-	}
-	spool_finish(h->spool, uuid_text(id.u, text), clock_wall_ns());
-	return 0;
-}
-
-int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
-    struct err *err)
-{
-	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
-	    .to = JOB_CANCELLED,
-	    .reason_code = "cancelled",
-	    .reason = "cancelled while it waited"};
-
-	TRY(store_job_request_cancel(h->store, id, who, ret, err));
-	if (job_status_is_final(*ret))
-		return 0;
-	/* The wish is on disk: whoever takes the job from now on sees it. */
-	if (schedule_remove(h->schedule, id)) {
-		if (end_waiting(h, id, &change, err) == 0 ||
-		    err->kind != ERR_CONFLICT)
-			return err->kind == ERR_NONE ? 0 : -1;
-		err_clear(err); /* a carrier was faster */
-	}
-	IGNORE(live_cancel(h->live, id)); /* else it has just ended */
-	return 0;
-}
-
-/* -- sessions ---------------------------------------------------------- */
-
-/* The carrier stores the end in a moment: the answer shall show it. One that
- * takes longer (a full disk) is answered as it stands. */
-static void await_end(struct hub *h, job_id id)
-{
-	struct ctx root = ctx_root();
-	struct ctx ctx = ctx_with_timeout(&root, END_SHOWN_MS);
-	struct err err = ERR_INIT;
-	bool over = false;
-
-	while (!over) {
-		CLEANUP(job_fini) struct job job = {0};
-
-		over = store_job_get(h->store, id, &job, &err) <= 0 ||
-		       job_status_is_final(job.status) ||
-		       ctx_sleep(&ctx, END_LOOK_MS, &err) < 0;
-	}
-}
-
-/* What a proxy says of an end, in the words that the job keeps. */
-static void words_of_end(
-    const struct session_end *end, bool ran, struct live_end *ret)
-{
-	*ret = (struct live_end){.status = end->status,
-	    .has_exit_code = end->has_exit_code,
-	    .exit_code = end->exit_code};
-	if (end->status == JOB_COMPLETED && end->error == NULL)
-		return;
-	if (end->status != JOB_COMPLETED)
-		snprintf(ret->code, sizeof(ret->code), "%s",
-		    end->status == JOB_FAILED ? "session_failed" : "cancelled");
-	if (end->error != NULL)
-		snprintf(ret->words, sizeof(ret->words), "%s", end->error);
-	else if (!ran)
-		snprintf(ret->words, sizeof(ret->words),
-		    "ended by its proxy before it ran");
-	else
-		snprintf(ret->words, sizeof(ret->words), "%s",
-		    end->status == JOB_FAILED
-			? "the proxy reported that its session failed"
-			: "the proxy cancelled its session");
-}
-
-/* 1: it ends, 0: nobody has it (it is starting or ending), -1. */
-static int end_session(
-    struct hub *h, job_id id, const struct live_end *end, struct err *err)
-{
-	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
-	    .to = end->status,
-	    .set_exit_code = end->has_exit_code,
-	    .exit_code = end->exit_code,
-	    .reason_code = end->code[0] != '\0' ? end->code : NULL,
-	    .reason = end->words[0] != '\0' ? end->words : NULL};
-
-	if (schedule_remove(h->schedule, id))
-		return end_waiting(h, id, &change, err) < 0 ? -1 : 1;
-	return live_end_session(h->live, id, end) ? 1 : 0;
-}
-
-static int end_by_proxy(struct hub *h, const struct job *job,
-    const struct session_end *end, struct err *err)
-{
-	struct live_end words;
-	int r;
-
-	if (!job_status_may_follow(job->status, end->status))
-		return err_set(err, ERR_CONFLICT, "job_transition",
-		    "A %s session cannot become %s",
-		    job_status_name(job->status), job_status_name(end->status));
-	words_of_end(end, job->status == JOB_RUNNING, &words);
-	r = end_session(h, job->id, &words, err);
-	TRY(r);
-	if (r == 0)
-		return err_set(err, ERR_CONFLICT, "job_state",
-		    "The session is starting or ending: ask again in a moment");
-	await_end(h, job->id);
-	return 0;
-}
-
-static int get_session(
-    struct hub *h, job_id id, struct job *ret, struct err *err)
-{
-	int found = store_job_get(h->store, id, ret, err);
-
-	if (found == 0)
-		return err_set(
-		    err, ERR_NOT_FOUND, "job_not_found", "Job not found");
-	TRY(found);
-	if (!ret->is_session)
-		return err_set(err, ERR_CONFLICT, "not_a_session",
-		    "The hub drives this job itself: its status cannot be set");
-	return 0;
-}
-
-int hub_session_complete(
-    struct hub *h, job_id id, const struct session_end *end, struct err *err)
-{
-	CLEANUP(job_fini) struct job job = {0};
-
-	ASSERT(job_status_is_final(end->status));
-	TRY(get_session(h, id, &job, err));
-	if (job.status == end->status)
-		return 0; /* said twice */
-	return end_by_proxy(h, &job, end, err);
-}
-
-int hub_session_status(struct hub *h, job_id id, enum job_status status,
-    const char *runner_id, struct err *err)
-{
-	struct session_end end = {.status = status};
-	CLEANUP(job_fini) struct job job = {0};
-
-	if (job_status_is_final(status))
-		return hub_session_complete(h, id, &end, err);
-	TRY(get_session(h, id, &job, err));
-	if (job.status != JOB_RUNNING || status != JOB_RUNNING)
-		return err_set(err, ERR_CONFLICT, "job_transition",
-		    "A %s session cannot become %s",
-		    job_status_name(job.status), job_status_name(status));
-	return hub_renew_lease(h, id, runner_id, err);
-}
-
-/* -- families ---------------------------------------------------------- */
-
-void hub_end_children(
-    struct hub *h, const char *parent, const struct live_end *end)
-{
-	struct ctx ctx = ctx_root();
-	struct err err = ERR_INIT;
-	job_id id, of;
-
-	while (uuid_parse(parent, &of.u) == 0 &&
-	       schedule_next_child(h->schedule, of, &id)) {
-		err_clear(&err);
-		if (end_session(h, id, end, &err) < 0 &&
-		    err.kind != ERR_CONFLICT) {
-			log_warn(&ctx, "cannot end a waiting child session",
-			    LOG_ERR(&err));
-			break; /* it looks for its parent when it starts */
-		}
-	}
-	live_end_children(h->live, parent, end);
 }
 
 /* -- why it waits ------------------------------------------------------ */

@@ -19,7 +19,7 @@
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
 
-enum { ERASE_TIMEOUT_MS = 10000 };
+enum { ERASE_TIMEOUT_MS = 10000, API_STARTS_MS = 10000 };
 
 /* -- the state directory ----------------------------------------------- */
 
@@ -381,6 +381,7 @@ void hub_stop(struct hub *h)
 
 	mtx_lock(&h->mtx);
 	h->stopping = true;
+	cond_broadcast(&h->changed);
 	mtx_unlock(&h->mtx);
 	if (h->schedule != NULL) {
 		schedule_close_gate(h->schedule, GATE_DRAINING);
@@ -478,9 +479,24 @@ struct pool *hub_pool(struct hub *h)
 void hub_set_api_socket(struct hub *h, const char *path)
 {
 	mtx_lock(&h->mtx);
-	mem_free(h->api_socket);
-	h->api_socket = mem_strdup(path);
+	if (h->api_socket == NULL) /* channels borrow it */
+		h->api_socket = mem_strdup(path);
+	cond_broadcast(&h->changed);
 	mtx_unlock(&h->mtx);
+}
+
+const char *hub_await_api_socket(struct hub *h)
+{
+	int64_t until = clock_deadline_ms(API_STARTS_MS);
+	const char *path;
+
+	mtx_lock(&h->mtx);
+	while (h->api_socket == NULL && !h->stopping &&
+	       cond_wait_until(&h->changed, &h->mtx, until))
+		;
+	path = h->api_socket;
+	mtx_unlock(&h->mtx);
+	return path;
 }
 
 struct job_meters *hub_meters(struct hub *h)

@@ -82,6 +82,14 @@ int hub_image_ensure_as(struct hub *h, const struct ctx *ctx, const char *image,
     struct err *err) MUST_CHECK;
 
 /* -- delegate.c -------------------------------------------------------- */
+/* The end of a job that was taken out of the queue. */
+int hub_end_waiting(struct hub *h, job_id id, const struct job_change *change,
+    struct err *err) MUST_CHECK;
+
+/* -- session_end.c ----------------------------------------------------- */
+/* A runner runs one job at a time: the sessions of those before it end. */
+int hub_replace_older(
+    struct hub *h, const struct request *r, struct err *err) MUST_CHECK;
 /* What waits or runs of the sessions opened inside of this one ends. */
 void hub_end_children(
     struct hub *h, const char *parent, const struct live_end *end);
@@ -103,6 +111,9 @@ int hub_start_adopter(struct hub *h, struct err *err) MUST_CHECK;
 /* schedule_add, with a carrier for a child. */
 int hub_queue(struct hub *h, const struct schedule_job *job,
     const char *repository, struct err *err) MUST_CHECK;
+/* Recovery may be faster than the HTTP server's start. Borrowed for the life
+ * of the hub; NULL: there is none. */
+const char *hub_await_api_socket(struct hub *h);
 /* Off that list; NULL: it is empty. */
 struct adopted *hub_take_adopted(struct hub *h);
 

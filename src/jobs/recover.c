@@ -4,6 +4,7 @@
  * what has ended without us is told, what nobody owns is removed. Runs on
  * the watcher's thread, before the gate GATE_STARTING opens.
  */
+#include <signal.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -83,26 +84,66 @@ static int requeue(struct hub *h, const struct job *job, struct err *err)
 
 /* -- what runs --------------------------------------------------------- */
 
+/* Whoever follows a step of a session gets its end. */
+static void cut_steps(struct hub *h, const char *id, struct progress *p,
+    const char *words, struct err *err)
+{
+	const struct progress_cut cut = {
+	    .exit_code = 128 + SIGKILL, .reason = words};
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct spool_record rec;
+	struct spool_log *log;
+	uint64_t off;
+	size_t at = 0;
+
+	if (spool_log_open(h->spool, id, &log, &off, err) < 0)
+		return;
+	buf_init(&note, 8192);
+	while (progress_cut_next(p, &at, &cut, &note, &rec) &&
+	       spool_append(log, &rec, 1, err) == 0)
+		progress_fold(p, &rec);
+	spool_log_close(log);
+}
+
 /* The result that the log still knows. */
-static char *result_from_log(struct hub *h, const struct job *job)
+static char *result_from_log(
+    struct hub *h, const struct job *job, const char *words)
 {
 	CLEANUP(progress_fini) struct progress p = {0};
 	CLEANUP(spec_fini) struct spec spec = {0};
 	char id[UUID_TEXT_LEN];
 	struct err err = ERR_INIT;
 
+	uuid_text(job->id.u, id);
 	if (spec_load(&spec, job->spec, &err) < 0)
 		return NULL;
 	progress_init(&p, spec.nsteps);
-	IGNORE(progress_load(&p, h->spool, uuid_text(job->id.u, id), &err));
+	if (progress_load(&p, h->spool, id, &err) == 0 && job->is_session)
+		cut_steps(h, id, &p, words, &err);
+	if (err.kind != ERR_NONE)
+		log_warn(NULL, "cannot read or end the log of a lost job",
+		    LOG_STR("job", id), LOG_ERR(&err));
 	return progress_result(&p, &spec);
+}
+
+/* Its log has ended; one that nobody shall keep goes. */
+static void end_log(struct hub *h, const struct job *job)
+{
+	CLEANUP(spec_fini) struct spec spec = {0};
+	char id[UUID_TEXT_LEN];
+	struct err err = ERR_INIT;
+
+	spool_finish(h->spool, uuid_text(job->id.u, id), clock_wall_ns());
+	if (spec_load(&spec, job->spec, &err) == 0 && !spec_keeps_log(&spec) &&
+	    spool_remove(h->spool, id, &err) < 0)
+		log_warn(NULL, "cannot remove a session's log",
+		    LOG_STR("job", id), LOG_ERR(&err));
 }
 
 static int end_lost(
     struct hub *h, const struct job *job, const char *words, struct err *err)
 {
-	CLEANUP(mem_free) char *result = result_from_log(h, job);
-	char id[UUID_TEXT_LEN];
+	CLEANUP(mem_free) char *result = result_from_log(h, job, words);
 	struct job_change change = {.from = {JOB_RUNNING},
 	    .to = job->cancel_requested ? JOB_CANCELLED : JOB_FAILED,
 	    .reason_code = "container_lost",
@@ -111,7 +152,7 @@ static int end_lost(
 	    .phases = {.ended = clock_wall_ns()}};
 
 	TRY(store_job_transition(h->store, job->id, &change, err));
-	spool_finish(h->spool, uuid_text(job->id.u, id), clock_wall_ns());
+	end_log(h, job);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ int spec_load(struct spec *ret, const char *text, struct err *err)
 	*ret = (struct spec){.root = root,
 	    .image = json_string_value(json_object_get(root, "image")),
 	    .network = json_string_value(json_object_get(root, "network")),
+	    .profile = json_string_value(json_object_get(root, "profile")),
 	    .timeout_s =
 		json_integer_value(json_object_get(root, "timeoutSeconds")),
 	    .memory_bytes = json_integer_value(json_object_get(res, "memory")),

@@ -17,6 +17,7 @@ struct spec {
 	struct json_t *root;
 	const char *image;   /* NULL: not given; borrowed from root */
 	const char *network; /* NULL: not given */
+	const char *profile; /* NULL: not given */
 	int64_t timeout_s;   /* 0: not given, like all below */
 	int64_t memory_bytes, pids;
 	double cpus;
