@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,17 +18,20 @@
 /* -- do both see the same files? --------------------------------------- */
 
 /* A file with a name that nobody can have made before; the hub looks for it
- * inside the container. NULL path: nothing to look for. */
+ * inside the container, under the real path as the mounts have. NULL: there
+ * is nothing to look for. */
 static int make_probe(const struct hub_mode *h, char **ret, struct err *err)
 {
 	CLEANUP(fd_close) int fd = -1;
-	char unique[33], *path;
+	char unique[33], *path, *real;
 
 	*ret = NULL;
 	if (h->settings->temp == NULL)
 		return 0;
-	path = mem_printf(
-	    "%s/.runnerhub-%s", h->settings->temp, random_hex(unique, 16));
+	real = realpath(h->settings->temp, NULL);
+	path = mem_printf("%s/.runnerhub-%s",
+	    real != NULL ? real : h->settings->temp, random_hex(unique, 16));
+	mem_free(real); /* of malloc, as mem's */
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		IGNORE(err_sys(err, errno, "write %s", path));

@@ -109,7 +109,7 @@ class Runner:
 
     def environment(self) -> dict[str, str]:
         base = {key: value for key, value in os.environ.items()
-                if not key.startswith(("RUNNER", "GITHUB_"))}
+                if not key.startswith(("RUNNER", "GITHUB_", "ACTIONS_"))}
         return {**base, "DOCKER_HOST": self.engine.host, "RUNNERHUB_HOOK_DIRECT": "1",
                 "RUNNER_NAME": self.name, "RUNNER_TEMP": self.temp, "GITHUB_RUN_ID": "7",
                 "GITHUB_JOB": "build", "GITHUB_WORKSPACE": self.workspace, **self.env}
