@@ -167,10 +167,11 @@ int64_t bus_last_seq(struct bus *b)
 
 bool bus_is_followed(struct bus *b)
 {
-	bool followed;
+	bool followed = false;
 
 	mtx_lock(&b->mtx);
-	followed = b->followers != NULL;
+	for (struct bus_follower *f = b->followers; f != NULL; f = f->next)
+		followed = followed || !f->no_ticks;
 	mtx_unlock(&b->mtx);
 	return followed;
 }

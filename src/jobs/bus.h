@@ -33,6 +33,7 @@ struct bus_follower {
 	void *arg;
 	bool has_job;
 	job_id job;
+	bool no_ticks; /* has no use for them: need not be made for it */
 	struct bus_follower *next; /* internal */
 };
 void bus_follow(struct bus *b, struct bus_follower *f);
@@ -52,6 +53,7 @@ int64_t bus_last_seq(struct bus *b);
 void bus_tick(struct bus *b, const char *json);
 /* Appends the newest tick unless *seen is it; moves *seen. */
 void bus_read_tick(struct bus *b, uint64_t *seen, struct buf *out);
+/* By somebody who wants ticks. */
 bool bus_is_followed(struct bus *b);
 
 /* One event as JSON: also the body of GET /api/jobs/:id/events. */

@@ -3,7 +3,10 @@
  * of its own and the API's socket, and undone. The keeper's thread, and
  * handlers for the undoing.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -152,12 +155,16 @@ static int create(struct runners *r, const struct ctx *ctx,
 		? image->working_dir
 		: HOME_DEFAULT;
 	char id[UUID_TEXT_LEN], work[80], externals[80], name[128];
-	CLEANUP(mem_free) char *api =
-	    mem_printf("%s:/run/runnerhub:ro", r->api_dir);
+	char api_dir[PATH_MAX];
 	CLEANUP(words_fini) struct words words = {0};
 
+	if (realpath(r->api_dir, api_dir) == NULL)
+		return err_sys(
+		    err, errno, "the API's directory %s", r->api_dir);
 	work_volume(row->id, work);
 	externals_volume(r, image, externals);
+	CLEANUP(mem_free) char *api =
+	    mem_printf("%s:/run/runnerhub:ro", api_dir);
 	CLEANUP(mem_free) char *bind_work =
 	    mem_printf("%s:%s/_work", work, home);
 	CLEANUP(mem_free)
