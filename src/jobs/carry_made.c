@@ -65,6 +65,7 @@ static void note_logs(struct carry *c, const char *id, const char *image)
 struct watch {
 	const char *id, *image;
 	bool must_run;
+	bool unchecked;    /* its image's health check is not of our process */
 	json_t **document; /* filled when it is well */
 };
 
@@ -86,6 +87,13 @@ static int fail(
 	    w->image, (int)code);
 }
 
+static enum container_health judge(const struct watch *w, const json_t *doc)
+{
+	if (w->unchecked && json_is_true(document_at(doc, "State.Running")))
+		return CONTAINER_WELL;
+	return container_judge(doc, w->must_run);
+}
+
 /* 1 well, 0 not yet. */
 static int look(
     struct making *m, const struct watch *w, bool first, struct err *err)
@@ -96,7 +104,7 @@ static int look(
 	int r = 0;
 
 	TRY(place_document(&m->place, &c->starting, w->id, &doc, err));
-	switch (container_judge(doc, w->must_run)) {
+	switch (judge(w, doc)) {
 	case CONTAINER_WELL:
 		*w->document = json_incref(doc);
 		r = 1;
@@ -151,6 +159,7 @@ int made_await_health(struct making *m, struct err *err)
 	watches[n++] = (struct watch){.id = c->sandbox->container_id,
 	    .image = c->image,
 	    .must_run = true,
+	    .unchecked = !session_wish_has_container(&c->spec),
 	    .document = &m->document};
 	for (size_t i = 0; i < m->nservices; i++)
 		watches[n++] = (struct watch){.id = m->services[i].id,
