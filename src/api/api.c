@@ -4,21 +4,51 @@
  */
 #include "api/api.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "api/api_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parse.h"
 
-enum { STATUS_CLASSES = 5 };
+enum { STATUS_CLASSES = 5, STEP_MAX = UINT16_MAX - 1 };
 
 /* -- matching ---------------------------------------------------------- */
 
-/* "/api/jobs/:id" against a path; the value of :id goes to id. A segment is
- * never empty and never a prefix. */
-static bool path_matches(
-    const char *pattern, const char *path, char *id, size_t size)
+/* A step's number as we write it: no sign, no zero before it. */
+static bool read_step(const char *text, size_t len, uint16_t *ret)
+{
+	char digits[8];
+	int64_t n;
+
+	if (len >= sizeof(digits) || (len > 1 && text[0] == '0') ||
+	    text[0] == '-')
+		return false;
+	snprintf(digits, sizeof(digits), "%.*s", (int)len, text);
+	if (parse_int(digits, 0, STEP_MAX, &n) < 0)
+		return false;
+	*ret = (uint16_t)n;
+	return true;
+}
+
+/* The value of ":id" or ":step". */
+static bool take_value(
+    struct call *c, const char *name, const char *value, size_t len)
+{
+	if (strncmp(name, ":step", 5) == 0)
+		return read_step(value, len, &c->step);
+	if (len >= sizeof(c->id))
+		return false;
+	snprintf(c->id, sizeof(c->id), "%.*s", (int)len, value);
+	return true;
+}
+
+/* "/api/jobs/:id" against a path; the values go to c. A segment is never
+ * empty and never a prefix. */
+static bool path_matches(struct call *c, const char *pattern, const char *path)
 {
 	size_t n;
 
@@ -29,9 +59,8 @@ static bool path_matches(
 			continue;
 		}
 		n = strcspn(path, "/");
-		if (n == 0 || n >= size)
+		if (n == 0 || !take_value(c, pattern, path, n))
 			return false;
-		snprintf(id, size, "%.*s", (int)n, path);
 		path += n;
 		pattern += strcspn(pattern, "/");
 	}
@@ -52,8 +81,7 @@ static const struct route *match(struct call *c, char *allow, size_t size)
 
 	allow[0] = '\0';
 	for (size_t i = 0; i < nroutes; i++) {
-		if (!path_matches(
-			routes[i].pattern, path, c->id, sizeof(c->id)))
+		if (!path_matches(c, routes[i].pattern, path))
 			continue;
 		if (method_matches(&routes[i], method))
 			return &routes[i];
@@ -80,6 +108,19 @@ static struct answer no_route(struct call *c, const char *allow)
 	return reply_json(c, 405, &body);
 }
 
+/* May they, and is what the path names there, for them? */
+static int admit(struct call *c, const struct route *r, struct err *err)
+{
+	TRY(gate_check(c, r, err));
+	if (r->scope == SCOPE_RUNNER_SELF)
+		TRY(gate_check_runner(c, err));
+	if (!r->job_id)
+		return 0;
+	if (uuid_parse(c->id, &c->job.u) < 0)
+		return no_such_job(err);
+	return gate_check_job(c, r, err);
+}
+
 static struct answer dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
@@ -90,13 +131,8 @@ static struct answer dispatch(struct call *c)
 	if (r == NULL)
 		return no_route(c, allow);
 	http_set_route(c->x, r->pattern);
-	if (gate_check(c, r, &err) < 0)
+	if (admit(c, r, &err) < 0)
 		return reply_error(c, &err);
-	if (r->job_id && uuid_parse(c->id, &c->job.u) < 0) {
-		IGNORE(err_set(
-		    &err, ERR_NOT_FOUND, "job_not_found", "Job not found"));
-		return reply_error(c, &err);
-	}
 	return r->handler(c);
 }
 
@@ -153,6 +189,14 @@ static void on_error(
 
 /* -- life -------------------------------------------------------------- */
 
+/* NULL: none. */
+static char *socket_path(const struct options *o)
+{
+	if (o->socket == NULL)
+		return mem_printf("%s/api/hub.sock", o->state_dir);
+	return strcmp(o->socket, "none") != 0 ? mem_strdup(o->socket) : NULL;
+}
+
 int api_open(struct api **ret, struct hub *hub, struct err *err)
 {
 	struct api *a = mem_zalloc(sizeof(*a));
@@ -161,10 +205,32 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	a->hub = hub;
 	a->ctx = ctx_root();
 	a->open = hub_options(hub)->api_key == NULL;
+	a->socket = socket_path(hub_options(hub));
 	a->latency = mem_calloc(nroutes * STATUS_CLASSES, sizeof(*a->latency));
 	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
 		a->latency[i].bounds = meter_call_bounds;
 	*ret = a;
+	return 0;
+}
+
+const char *api_socket(const struct api *a)
+{
+	return a->socket;
+}
+
+/* Others may pass through the directory of the socket, and see no more. */
+static int make_socket_dir(const struct api *a, struct err *err)
+{
+	CLEANUP(mem_free) char *dir = NULL;
+
+	if (a->socket == NULL)
+		return 0;
+	dir = mem_strdup(a->socket);
+	*strrchr(dir, '/') = '\0';
+	if (*dir == '\0' || (mkdir(dir, 0755) < 0 && errno == EEXIST))
+		return 0;
+	if (chmod(dir, 0755) < 0) /* whatever the umask; or it was not made */
+		return err_sys(err, errno, "make the directory %s", dir);
 	return 0;
 }
 
@@ -173,12 +239,14 @@ int api_start(struct api *a, struct err *err)
 	const struct options *o = hub_options(a->hub);
 	struct http_server_config c = {.host = o->listen,
 	    .port = (int)o->port,
+	    .socket = a->socket,
 	    .workers = (unsigned)o->workers,
 	    .handler = handle,
 	    .error_body = on_error,
 	    .on_done = on_done,
 	    .arg = a};
 
+	TRY(make_socket_dir(a, err));
 	return http_server_start(&a->server, &c, err);
 }
 
@@ -200,5 +268,6 @@ void api_close(struct api *a)
 		return;
 	ASSERT(a->server == NULL);
 	mem_free(a->latency);
+	mem_free(a->socket);
 	mem_free(a);
 }

@@ -16,6 +16,8 @@ int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 /* Binds and serves. */
 int api_start(struct api *a, struct err *err) MUST_CHECK;
 int api_port(const struct api *a);
+/* The path of its unix socket, from api_open on; NULL: none. */
+const char *api_socket(const struct api *a);
 /* Stops serving; running requests get up to drain_ms. */
 void api_stop(struct api *a, int64_t drain_ms);
 void api_close(struct api *a);

@@ -7,13 +7,38 @@
 #include "base/json_out.h"
 #include "jobs/meter.h"
 
-/* What a route needs; the gate (gate.c) grants it or refuses. */
+/* What a route needs; the gate (gate.c) grants it or refuses. Admins (open
+ * mode, the API key) have all of them. */
 enum scope {
-	SCOPE_PUBLIC = 1, /* anybody who reaches the socket */
+	SCOPE_PUBLIC = 1, /* anybody who reaches the port */
 	SCOPE_READ,
-	SCOPE_DELEGATE,
-	SCOPE_OPERATE, /* cancel, remove */
+	SCOPE_OPERATE,      /* remove, start, stop */
+	SCOPE_DELEGATE,     /* runners and sessions: sessions only */
+	SCOPE_OWN,          /* runners and sessions see what is theirs */
+	SCOPE_SESSION,      /* whose token opened the job ":id" */
+	SCOPE_SESSION_LOOK, /* those, and the session ":id" itself */
+	SCOPE_RUNNER_SELF,  /* the runner ":id", which may say "self" */
+	SCOPE_ENROL,        /* the enrolment key */
 };
+
+/* Who asks (principal.c). */
+enum principal_kind {
+	PRINCIPAL_NOBODY,
+	PRINCIPAL_LOCAL, /* open mode */
+	PRINCIPAL_KEY,   /* the API key */
+	PRINCIPAL_RUNNER,
+	PRINCIPAL_SESSION, /* what runs inside a nested session */
+	PRINCIPAL_ENROLMENT,
+};
+struct principal {
+	enum principal_kind kind;
+	struct uuid id; /* of the runner; of the session's job */
+	char id_text[UUID_TEXT_LEN];
+};
+static inline bool principal_is_admin(const struct principal *p)
+{
+	return p->kind == PRINCIPAL_LOCAL || p->kind == PRINCIPAL_KEY;
+}
 
 /* A call in progress. Lives on the handler's stack. */
 struct call {
@@ -21,9 +46,19 @@ struct call {
 	struct hub *hub;
 	struct http_exchange *x;
 	struct ctx root, ctx; /* ctx has the request's id */
+	struct principal who; /* nobody on public routes */
 	char id[64];          /* ":id" of the path, as text */
 	job_id job;           /* the same, parsed, for job routes */
+	uint16_t step;        /* ":step" of the path */
 };
+
+/* A call that another thread answers: what it needs of the handler's stack,
+ * copied. Does not move once it is set. */
+struct later {
+	struct call call;
+	char request_id[80];
+};
+void later_init(struct later *l, const struct call *c);
 
 /* Made only by the functions below: no handler forgets to answer. */
 struct answer {
@@ -42,10 +77,12 @@ struct route {
 	bool job_id; /* ":id" must be a UUID, else 404 "Job not found" */
 	const char *doc;
 	const struct query_param *query; /* ends with {NULL}; or NULL */
-	const char *body;   /* component schema of the request, or NULL */
+	const char *body;   /* component schema of the request, BODY_RAW, or
+			       NULL */
 	const char *answer; /* component schema of 200's data, or NULL */
 	const char *type;   /* content type when not JSON, or NULL */
 };
+#define BODY_RAW "bytes" /* no JSON */
 extern const struct route routes[];
 extern const size_t nroutes;
 
@@ -55,6 +92,7 @@ struct api {
 	struct ctx ctx;
 	struct meter *latency; /* per route and class of status */
 	bool open;             /* open mode: loopback, no key, no user */
+	char *socket;          /* path of the unix socket, NULL: none */
 };
 
 /* -- answers (reply.c) ------------------------------------------------- */
@@ -86,12 +124,21 @@ int param_int(struct call *c, const char *name, int64_t min, int64_t max,
     int64_t *ret, struct err *err) MUST_CHECK;
 int param_bool(
     struct call *c, const char *name, bool *ret, struct err *err) MUST_CHECK;
+/* The body as a JSON object, NULL: ERR_INVALID. */
+struct json_t *param_body(struct call *c, struct err *err);
 int param_time(struct call *c, const char *name, bool end_of_day,
     int64_t *ret_wall_ns, struct err *err) MUST_CHECK;
 
-/* -- the gate (gate.c) ------------------------------------------------- */
+/* -- the gate (principal.c, gate.c) ------------------------------------ */
+/* Sets c->who from the request's credentials. */
+int principal_read(struct call *c, struct err *err) MUST_CHECK;
 int gate_check(
     struct call *c, const struct route *r, struct err *err) MUST_CHECK;
+/* Then, of routes with a job: is it theirs? Else it does not exist. */
+int gate_check_job(
+    struct call *c, const struct route *r, struct err *err) MUST_CHECK;
+/* And of SCOPE_RUNNER_SELF: the runner itself; "self" becomes its id. */
+int gate_check_runner(struct call *c, struct err *err) MUST_CHECK;
 
 /* -- handlers ---------------------------------------------------------- */
 struct answer job_delegate(struct call *c);
@@ -102,6 +149,12 @@ struct answer job_set_status(struct call *c);
 struct answer job_proxy_complete(struct call *c);
 struct answer job_history(struct call *c);
 struct answer job_logs(struct call *c);
+struct answer session_step(struct call *c);
+struct answer session_step_show(struct call *c);
+struct answer session_signal(struct call *c);
+struct answer session_input(struct call *c);
+struct answer session_heartbeat(struct call *c);
+struct answer step_output(struct call *c);
 struct answer events_stream(struct call *c);
 struct answer runner_list_all(struct call *c);
 struct answer runner_show(struct call *c);
@@ -113,6 +166,9 @@ struct answer openapi_show(struct call *c);
 
 /* 1 found, 0 none, -1 error: the call's job. */
 int call_job(struct call *c, struct job *ret, struct err *err) MUST_CHECK;
+/* ERR_NOT_FOUND in the contract's words. */
+int no_such_job(struct err *err);
+int no_such_step(const struct call *c, struct err *err);
 struct job_view {
 	bool steps;   /* with the steps of a running job */
 	bool waiting; /* with why it waits */

@@ -1,15 +1,24 @@
 /*
- * The one authorisation gate. Open mode (loopback, no key): everybody on
- * this machine may do everything, but a web page may not drive the hub: a
- * foreign Host or Origin is refused. Else the API key is needed. Handler
- * threads.
+ * The one authorisation gate. Who asks (principal.c) meets what the route
+ * needs, and the job that it names:
+ *
+ *   this machine (open mode), the API key   everything
+ *   a runner's token       its own sessions, itself
+ *   a session's token      the sessions inside it; of itself it may read
+ *   the enrolment key      to become a runner
+ *
+ * A job of somebody else is answered as if it did not exist. Open mode
+ * (loopback, no key): everybody on this machine may do everything, but a web
+ * page may not drive the hub: a foreign Host or Origin is refused. It does
+ * not apply to the unix socket. Handler threads.
  */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/api_internal.h"
-#include "base/secret.h"
+
+/* -- open mode --------------------------------------------------------- */
 
 /* "localhost", "127.0.0.1", "[::1]", with or without a port. */
 static bool is_loopback_authority(const char *text)
@@ -57,43 +66,100 @@ static int check_open(struct call *c, struct err *err)
 	return 0;
 }
 
-/* Takes the same time whatever the difference. */
-static bool same_secret(const char *given, const struct secret *want)
-{
-	size_t len, n = strlen(given);
-	const char *key = secret_expose(want, &len);
-	unsigned char diff = n != len;
+/* -- what the route needs ---------------------------------------------- */
 
-	for (size_t i = 0; i < n; i++)
-		diff |= (unsigned char)(given[i] ^ key[len > 0 ? i % len : 0]);
-	return diff == 0;
+/* Of those who are not admins. */
+static bool is_for(enum scope scope, enum principal_kind kind)
+{
+	switch (scope) {
+	case SCOPE_PUBLIC:
+		return true;
+	case SCOPE_READ:
+	case SCOPE_OPERATE:
+		return false;
+	case SCOPE_DELEGATE:
+	case SCOPE_OWN:
+	case SCOPE_SESSION:
+	case SCOPE_SESSION_LOOK:
+		return kind == PRINCIPAL_RUNNER || kind == PRINCIPAL_SESSION;
+	case SCOPE_RUNNER_SELF:
+		return kind == PRINCIPAL_RUNNER;
+	case SCOPE_ENROL:
+		return kind == PRINCIPAL_ENROLMENT;
+	}
+	return false;
 }
 
-static const char *given_key(struct call *c)
+static int check_scope(struct call *c, const struct route *r, struct err *err)
 {
-	const char *auth = http_header(c->x, "Authorization");
+	static const char *const may[] = {
+	    [PRINCIPAL_NOBODY] = "Nobody may do that",
+	    [PRINCIPAL_RUNNER] = "A runner's token may open sessions and drive "
+				 "its own, nothing else",
+	    [PRINCIPAL_SESSION] = "A session's token may open sessions inside "
+				  "it and drive those, nothing else",
+	    [PRINCIPAL_ENROLMENT] = "The enrolment key may be exchanged for a "
+				    "runner's token, nothing else",
+	};
 
-	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) == 0)
-		return auth + 7 + strspn(auth + 7, " ");
-	return http_header(c->x, "X-API-Key");
+	if (principal_is_admin(&c->who) || is_for(r->scope, c->who.kind))
+		return 0;
+	return err_set(
+	    err, ERR_FORBIDDEN, "not_permitted", "%s", may[c->who.kind]);
 }
 
 int gate_check(struct call *c, const struct route *r, struct err *err)
 {
-	const struct secret *key = hub_options(c->hub)->api_key;
-	const char *given;
+	/* Health and description are nobody's secret, but containers of jobs
+	 * need not know how the hub does. */
+	if (r->scope == SCOPE_PUBLIC && !http_is_unix(c->x))
+		return c->api->open ? check_open(c, err) : 0;
+	TRY(principal_read(c, err));
+	if (c->who.kind == PRINCIPAL_LOCAL)
+		TRY(check_open(c, err));
+	return check_scope(c, r, err);
+}
 
-	if (c->api->open)
-		return check_open(c, err);
-	if (r->scope == SCOPE_PUBLIC)
+/* -- whose it is ------------------------------------------------------- */
+
+static bool is_own_job(
+    const struct principal *p, enum scope scope, const struct job *job)
+{
+	if (!job->is_session)
+		return false;
+	if (p->kind == PRINCIPAL_RUNNER)
+		return job->runner_id != NULL &&
+		       strcmp(job->runner_id, p->id_text) == 0;
+	if (p->kind != PRINCIPAL_SESSION)
+		return false;
+	if (scope == SCOPE_SESSION_LOOK && uuid_equal(job->id.u, p->id))
+		return true;
+	return job->parent_id != NULL &&
+	       strcmp(job->parent_id, p->id_text) == 0;
+}
+
+int gate_check_job(struct call *c, const struct route *r, struct err *err)
+{
+	CLEANUP(job_fini) struct job job = {0};
+
+	if (r->scope == SCOPE_PUBLIC || principal_is_admin(&c->who))
 		return 0;
-	given = given_key(c);
-	if (given == NULL)
-		return err_set(err, ERR_AUTH, "missing_credentials",
-		    "Missing credentials: send \"Authorization: Bearer "
-		    "<RUNNERHUB_API_KEY>\"");
-	if (key == NULL || !same_secret(given, key))
-		return err_set(err, ERR_AUTH, "invalid_credentials",
-		    "The API key is not valid");
-	return 0;
+	TRY(call_job(c, &job, err));
+	return is_own_job(&c->who, r->scope, &job) ? 0 : no_such_job(err);
+}
+
+int gate_check_runner(struct call *c, struct err *err)
+{
+	struct uuid id;
+
+	if (c->who.kind != PRINCIPAL_RUNNER)
+		return 0;
+	if (strcmp(c->id, "self") == 0) {
+		memcpy(c->id, c->who.id_text, sizeof(c->who.id_text));
+		return 0;
+	}
+	if (uuid_parse(c->id, &id) == 0 && uuid_equal(id, c->who.id))
+		return 0;
+	return err_set(
+	    err, ERR_NOT_FOUND, "runner_not_found", "Runner not found");
 }

@@ -9,14 +9,22 @@
 #include "jobs/progress.h"
 #include "jobs/spec.h"
 
+int no_such_job(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "job_not_found", "Job not found");
+}
+
+int no_such_step(const struct call *c, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "step_not_found",
+	    "The job has no step %u", c->step);
+}
+
 int call_job(struct call *c, struct job *ret, struct err *err)
 {
 	int found = store_job_get(hub_store(c->hub), c->job, ret, err);
 
-	if (found == 0)
-		return err_set(
-		    err, ERR_NOT_FOUND, "job_not_found", "Job not found");
-	return found;
+	return found == 0 ? no_such_job(err) : found;
 }
 
 static void write_metadata(const struct job *job, struct json *j)
@@ -162,6 +170,32 @@ static void write_contract_fields(const struct job *job, struct json *j)
 	write_metadata(job, j);
 }
 
+/* Of sessions: what was made for it, and until when it is leased. One that
+ * asked for nothing has its container. */
+static void write_session(const struct job *job, struct json *j)
+{
+	json_t *made =
+	    job->session != NULL ? json_loads(job->session, 0, NULL) : NULL;
+	const char *key;
+	json_t *value;
+
+	json_kobj(j, "session");
+	if (made == NULL) {
+		json_kstr(j, "containerId", job->container_id);
+		json_kstr(j, "image", job->image);
+	}
+	json_object_foreach(made, key, value)
+	{
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		json_kraw(j, key, text);
+		mem_free(text);
+	}
+	json_ktime(j, "leaseUntil", job->lease_until);
+	json_end(j);
+	json_decref(made);
+}
+
 void job_write(
     struct call *c, const struct job *job, struct job_view view, struct json *j)
 {
@@ -169,7 +203,11 @@ void job_write(
 	write_contract_fields(job, j);
 	json_kstr(j, "code", job->reason_code);
 	json_kstr(j, "reason", job->reason);
-	json_kbool(j, "session", job->is_session);
+	json_kstr(j, "parentId", job->parent_id);
+	if (job->is_session)
+		write_session(job, j);
+	else
+		json_kraw(j, "session", "null");
 	json_kint(j, "priority", job->priority);
 	json_kstr(j, "image", job->image);
 	json_kint(j, "tries", job->tries);

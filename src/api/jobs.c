@@ -6,16 +6,14 @@
 #include "api/api_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/parse.h"
 
-enum { DEPTH_MAX = 32 }; /* of a request's JSON */
+enum { END_WORDS_MAX = 4096 }; /* of a session's error */
 
 /* -- delegate ---------------------------------------------------------- */
 
 /* From the request's handler to the store's writer, which answers. */
 struct delegation {
-	struct call call;
-	char request_id[80];
+	struct later later;
 	char *warnings; /* JSON array, NULL: none */
 };
 
@@ -44,14 +42,15 @@ static void delegated(void *arg, enum job_insert_result r, job_id id,
 	struct buf body;
 
 	if (r == JOB_INSERT_FAILED) {
-		reply_error(&d->call, err);
+		reply_error(&d->later.call, err);
 	} else {
-		log_info(&d->call.ctx, "job delegated",
+		log_info(&d->later.call.ctx, "job delegated",
 		    LOG_STR("job", uuid_text(id.u, text)),
 		    LOG_STR("repeat", r == JOB_EXISTED ? "true" : NULL));
 		buf_init(&body, BODY_MAX);
 		write_delegated(d, id, status, &body);
-		reply_json(&d->call, r == JOB_INSERTED ? 201 : 200, &body);
+		reply_json(
+		    &d->later.call, r == JOB_INSERTED ? 201 : 200, &body);
 	}
 	mem_free(d->warnings);
 	mem_free(d);
@@ -62,13 +61,32 @@ static struct delegation *delegation_new(
 {
 	struct delegation *d = mem_zalloc(sizeof(*d));
 
-	d->call = *c;
-	snprintf(
-	    d->request_id, sizeof(d->request_id), "%s", http_request_id(c->x));
-	d->call.root = ctx_root();
-	d->call.ctx = ctx_with_field(&d->call.root, "request", d->request_id);
+	later_init(&d->later, c);
 	d->warnings = mem_strdup_or_null(r->warnings);
 	return d;
+}
+
+/* Tokens open sessions only, and what they open is theirs: the same request
+ * of somebody else is another one. */
+static int own(struct call *c, struct request *r, struct err *err)
+{
+	const struct principal *p = &c->who;
+	char *content;
+
+	if (principal_is_admin(p))
+		return 0;
+	if (!r->is_session)
+		return err_set(err, ERR_FORBIDDEN, "sessions_only",
+		    "A token opens sessions only: leave \"steps\" away, or use "
+		    "the API key");
+	if (p->kind == PRINCIPAL_RUNNER)
+		r->runner_id = p->id_text;
+	else
+		r->parent_id = p->id_text;
+	content = mem_printf("%s %s", p->id_text, r->canonical);
+	mem_free(r->canonical);
+	r->canonical = content;
+	return 0;
 }
 
 struct answer job_delegate(struct call *c)
@@ -82,7 +100,8 @@ struct answer job_delegate(struct call *c)
 
 	body = http_body(c->x, &len);
 	hub_request_limits(c->hub, &limits);
-	if (request_parse(&r, body, len, &limits, &err) < 0)
+	if (request_parse(&r, body, len, &limits, &err) < 0 ||
+	    own(c, &r, &err) < 0)
 		return reply_error(c, &err);
 	request_set_id(&r, http_request_id(c->x));
 	d = delegation_new(c, &r);
@@ -124,7 +143,13 @@ static int read_filter(struct call *c, struct job_filter *f, struct err *err)
 
 	*f = (struct job_filter){.page = 1,
 	    .limit = 20,
-	    .repository = http_query(c->x, "repository")};
+	    .repository = http_query(c->x, "repository"),
+	    .runner_id = http_query(c->x, "runnerId"),
+	    .parent_id = http_query(c->x, "parentId")};
+	if (c->who.kind == PRINCIPAL_RUNNER)
+		f->runner_id = c->who.id_text;
+	if (c->who.kind == PRINCIPAL_SESSION)
+		f->parent_id = c->who.id_text;
 	TRY(param_int(c, "page", 1, 1000000000, &f->page, err));
 	TRY(param_int(c, "limit", 1, 100, &f->limit, err));
 	TRY(param_time(c, "startDate", false, &f->from_ns, err));
@@ -194,8 +219,7 @@ struct answer job_cancel(struct call *c)
 
 	if (hub_cancel(c->hub, c->job, "api", &was, &err) < 0) {
 		if (err.kind == ERR_NOT_FOUND)
-			IGNORE(err_set(&err, ERR_NOT_FOUND, "job_not_found",
-			    "Job not found")); /* in the contract's words */
+			IGNORE(no_such_job(&err));
 		return reply_error(c, &err);
 	}
 	if (was == JOB_CANCELLED)
@@ -207,32 +231,6 @@ struct answer job_cancel(struct call *c)
 	log_info(&c->ctx, "cancel requested", LOG_STR("job", c->id));
 	return reply_message(
 	    c, 202, "Cancelling: its container is being ended");
-}
-
-static json_t *body_object(struct call *c, struct err *err)
-{
-	json_error_t why;
-	size_t len;
-	const char *body = http_body(c->x, &len);
-	json_t *o;
-
-	if (parse_json_depth(body, len, DEPTH_MAX) < 0) {
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body nests deeper than %d levels", DEPTH_MAX));
-		return NULL;
-	}
-	o = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
-	if (json_is_object(o))
-		return o;
-	if (o == NULL)
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body is not valid JSON: line %d column %d: %s",
-		    why.line, why.column, why.text));
-	else
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body must be a JSON object"));
-	json_decref(o);
-	return NULL;
 }
 
 static int read_status(
@@ -250,19 +248,22 @@ static int read_status(
 	return 0;
 }
 
+/* Whose it is, an admin may say; a token's session stays with it. */
 static int set_status(struct call *c, const json_t *body, struct err *err)
 {
 	enum job_status status;
+	const char *runner = NULL;
 
 	TRY(read_status(body, &status, err));
-	return hub_session_status(c->hub, c->job, status,
-	    json_string_value(json_object_get(body, "runnerId")), err);
+	if (principal_is_admin(&c->who))
+		runner = json_string_value(json_object_get(body, "runnerId"));
+	return hub_session_status(c->hub, c->job, status, runner, err);
 }
 
 struct answer job_set_status(struct call *c)
 {
 	struct err err = ERR_INIT;
-	json_t *body = body_object(c, &err);
+	json_t *body = param_body(c, &err);
 	int r = body != NULL ? set_status(c, body, &err) : -1;
 
 	json_decref(body);
@@ -287,14 +288,48 @@ static int check_names(struct call *c, const json_t *body, struct err *err)
 	return 0;
 }
 
+static int read_end(
+    const json_t *body, struct session_end *ret, struct err *err)
+{
+	const json_t *code = json_object_get(body, "exitCode");
+	const json_t *error = json_object_get(body, "error");
+
+	TRY(read_status(body, &ret->status, err));
+	if (!job_status_is_final(ret->status))
+		return err_set(err, ERR_INVALID, "invalid_status",
+		    "Invalid status: expected completed, failed or cancelled");
+	ret->has_exit_code = code != NULL && !json_is_null(code);
+	if (ret->has_exit_code &&
+	    (!json_is_integer(code) || json_integer_value(code) < INT32_MIN ||
+		json_integer_value(code) > INT32_MAX))
+		return err_set(err, ERR_INVALID, "invalid_field",
+		    "exitCode: expected an integer of 32 bits or null");
+	ret->exit_code = (int)json_integer_value(code);
+	if (error != NULL && !json_is_null(error) &&
+	    (!json_is_string(error) ||
+		json_string_length(error) > END_WORDS_MAX))
+		return err_set(err, ERR_INVALID, "invalid_field",
+		    "error: expected text of at most %d bytes or null",
+		    END_WORDS_MAX);
+	ret->error = json_string_value(error);
+	return 0;
+}
+
+static int complete(struct call *c, const json_t *body, struct err *err)
+{
+	struct session_end end = {0};
+
+	TRY(check_names(c, body, err));
+	TRY(read_end(body, &end, err));
+	return hub_session_complete(c->hub, c->job, &end, err);
+}
+
 struct answer job_proxy_complete(struct call *c)
 {
 	struct err err = ERR_INIT;
-	json_t *body = body_object(c, &err);
-	int r = -1;
+	json_t *body = param_body(c, &err);
+	int r = body != NULL ? complete(c, body, &err) : -1;
 
-	if (body != NULL && check_names(c, body, &err) == 0)
-		r = set_status(c, body, &err);
 	json_decref(body);
 	return r < 0 ? reply_error(c, &err)
 		     : reply_message(c, 200, "Completion recorded");

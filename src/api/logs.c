@@ -22,7 +22,8 @@ struct log_stream {
 	char id[UUID_TEXT_LEN];
 	struct spool_cursor *cursor;
 	bool follow;
-	int64_t left; /* bytes of a range, -1: to the end */
+	bool until_running; /* not to the job's end */
+	int64_t left;       /* bytes of a range, -1: to the end */
 	struct spool_watch watch;
 	struct bus_follower ends; /* a job that never had a log ends, too */
 	struct http_stream *stream;
@@ -61,12 +62,13 @@ static void closed(void *arg)
 	mem_free(s);
 }
 
-static bool job_is_over(const struct log_stream *s)
+static bool is_over(const struct log_stream *s)
 {
 	struct job job = {0};
 	struct err err = ERR_INIT;
 	bool over = store_job_get(hub_store(s->hub), s->job, &job, &err) <= 0 ||
-		    job_status_is_final(job.status);
+		    job_status_is_final(job.status) ||
+		    (s->until_running && job.status == JOB_RUNNING);
 
 	job_fini(&job);
 	return over;
@@ -99,7 +101,7 @@ static enum http_produce produce(void *arg, struct buf *out)
 	/* The store is asked only by who has nothing to read; and what was
 	 * written before the job's end is read after it. */
 	if (s->follow && !end && out->len == before) {
-		if (!job_is_over(s))
+		if (!is_over(s))
 			return HTTP_WAIT;
 		if (read_chunk(s, out, &end) < 0)
 			return HTTP_ABORT;
@@ -111,7 +113,7 @@ static const struct http_stream_ops stream_ops = {
     .produce = produce, .closed = closed};
 
 struct log_request {
-	bool follow, timestamps, json, download;
+	bool follow, timestamps, json, download, until_running;
 	int64_t tail; /* -1: all */
 	int64_t offset;
 };
@@ -133,6 +135,7 @@ static struct answer start_stream(struct call *c, const struct log_request *q,
 	s->job = c->job;
 	uuid_text(c->job.u, s->id);
 	s->follow = q->follow;
+	s->until_running = q->until_running;
 	s->left = length;
 	if (spool_cursor_open(hub_spool(c->hub), s->id, from, format_of(q),
 		&s->cursor, &err) < 0) {
@@ -286,6 +289,7 @@ static struct answer static_log(
 static int read_request(struct call *c, struct log_request *q, struct err *err)
 {
 	const char *format = http_query(c->x, "format");
+	const char *until = http_query(c->x, "until");
 
 	*q = (struct log_request){.tail = -1};
 	TRY(param_int(c, "tail", 0, INT64_MAX, &q->tail, err));
@@ -293,6 +297,11 @@ static int read_request(struct call *c, struct log_request *q, struct err *err)
 	TRY(param_bool(c, "follow", &q->follow, err));
 	TRY(param_bool(c, "timestamps", &q->timestamps, err));
 	TRY(param_bool(c, "download", &q->download, err));
+	q->until_running = until != NULL && strcmp(until, "running") == 0;
+	if (until != NULL && (!q->until_running || !q->follow))
+		return err_set(err, ERR_INVALID, "invalid_parameter",
+		    "Parameter \"until\": expected running, with "
+		    "follow=true");
 	if (format == NULL || strcmp(format, "text") == 0)
 		return 0;
 	if (strcmp(format, "json") != 0)

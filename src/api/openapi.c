@@ -38,6 +38,9 @@ static void write_parameters(struct json *j, const struct route *r)
 	json_karr(j, "parameters");
 	if (strstr(r->pattern, ":id") != NULL)
 		write_parameter(j, "id", "path", "the UUID", true);
+	if (strstr(r->pattern, ":step") != NULL)
+		write_parameter(
+		    j, "step", "path", "the step's number, from 0", true);
 	for (const struct query_param *q = r->query;
 	     q != NULL && q->name != NULL; q++)
 		write_parameter(j, q->name, "query", q->doc, false);
@@ -87,8 +90,9 @@ static void write_content(
 
 static void write_responses(struct json *j, const struct route *r)
 {
-	const char *code =
-	    strcmp(r->pattern, "/api/jobs/delegate") == 0 ? "201" : "200";
+	bool makes = strcmp(r->pattern, "/api/jobs/delegate") == 0 ||
+		     strcmp(r->pattern, "/api/jobs/:id/steps") == 0;
+	const char *code = makes ? "201" : "200";
 	bool bare = strcmp(r->pattern, "/health") == 0;
 
 	json_kobj(j, "responses");
@@ -104,6 +108,19 @@ static void write_responses(struct json *j, const struct route *r)
 	json_end(j);
 }
 
+static void write_body(struct json *j, const char *schema)
+{
+	bool raw = strcmp(schema, BODY_RAW) == 0;
+
+	json_kobj(j, "requestBody");
+	json_kbool(j, "required", true);
+	if (raw)
+		write_content(j, "application/octet-stream", NULL, false);
+	else
+		write_content(j, "application/json", schema, false);
+	json_end(j);
+}
+
 static void write_operation(struct json *j, const struct route *r)
 {
 	char method[8];
@@ -114,12 +131,8 @@ static void write_operation(struct json *j, const struct route *r)
 	json_kobj(j, method);
 	json_kstr(j, "summary", r->doc);
 	write_parameters(j, r);
-	if (r->body != NULL) {
-		json_kobj(j, "requestBody");
-		json_kbool(j, "required", true);
-		write_content(j, "application/json", r->body, false);
-		json_end(j);
-	}
+	if (r->body != NULL)
+		write_body(j, r->body);
 	write_responses(j, r);
 	if (r->scope == SCOPE_PUBLIC)
 		json_kraw(j, "security", "[]");
@@ -129,14 +142,20 @@ static void write_operation(struct json *j, const struct route *r)
 /* "/api/jobs/:id" -> "/api/jobs/{id}" */
 static void path_template(const char *pattern, char *out, size_t size)
 {
-	const char *colon = strchr(pattern, ':');
-	size_t n = colon != NULL ? strcspn(colon, "/") : 0;
+	size_t n = 0;
 
-	if (colon == NULL)
-		snprintf(out, size, "%s", pattern);
-	else
-		snprintf(out, size, "%.*s{%.*s}%s", (int)(colon - pattern),
-		    pattern, (int)n - 1, colon + 1, colon + n);
+	while (*pattern != '\0' && n + 3 < size) {
+		if (*pattern != ':') {
+			out[n++] = *pattern++;
+			continue;
+		}
+		out[n++] = '{';
+		for (pattern++;
+		     *pattern != '\0' && *pattern != '/' && n + 2 < size;)
+			out[n++] = *pattern++;
+		out[n++] = '}';
+	}
+	out[n] = '\0';
 }
 
 /* Rows of one path stand in one object; the table need not be sorted. */

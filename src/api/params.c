@@ -1,7 +1,12 @@
-/* Query parameters, bounded and named in errors: see api_internal.h. */
+/* Query parameters and JSON bodies, bounded and named in errors: see
+ * api_internal.h. */
+#include <jansson.h>
+
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "base/parse.h"
+
+enum { DEPTH_MAX = 32 }; /* of a request's JSON */
 
 int param_int(struct call *c, const char *name, int64_t min, int64_t max,
     int64_t *ret, struct err *err)
@@ -42,4 +47,30 @@ int param_time(struct call *c, const char *name, bool end_of_day, int64_t *ret,
 	if (end_of_day && text[10] == '\0') /* a day is meant whole */
 		*ret += INT64_C(86400) * CLOCK_NS_PER_S - 1;
 	return 0;
+}
+
+json_t *param_body(struct call *c, struct err *err)
+{
+	json_error_t why;
+	size_t len;
+	const char *body = http_body(c->x, &len);
+	json_t *o;
+
+	if (parse_json_depth(body, len, DEPTH_MAX) < 0) {
+		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
+		    "The body nests deeper than %d levels", DEPTH_MAX));
+		return NULL;
+	}
+	o = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	if (json_is_object(o))
+		return o;
+	if (o == NULL)
+		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
+		    "The body is not valid JSON: line %d column %d: %s",
+		    why.line, why.column, why.text));
+	else
+		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
+		    "The body must be a JSON object"));
+	json_decref(o);
+	return NULL;
 }

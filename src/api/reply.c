@@ -28,6 +28,15 @@ struct answer reply_text(
 	return (struct answer){status};
 }
 
+void later_init(struct later *l, const struct call *c)
+{
+	l->call = *c;
+	snprintf(
+	    l->request_id, sizeof(l->request_id), "%s", http_request_id(c->x));
+	l->call.root = ctx_root();
+	l->call.ctx = ctx_with_field(&l->call.root, "request", l->request_id);
+}
+
 struct answer reply_later(void)
 {
 	return (struct answer){0};

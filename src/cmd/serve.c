@@ -121,8 +121,10 @@ static int serve(const struct options *o, sigset_t *signals,
 
 	TRY(hub_open(&hub, o, err));
 	r = api_open(&api, hub, err);
-	if (r == 0)
+	if (r == 0) {
+		hub_set_api_socket(hub, api_socket(api));
 		r = api_start(api, err);
+	}
 	if (r == 0) {
 		snprintf(
 		    url, sizeof(url), "http://%s:%d", o->listen, api_port(api));

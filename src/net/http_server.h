@@ -132,7 +132,8 @@ struct http_stream_ops {
 	 * while produce runs. */
 	void (*closed)(void *arg);
 	/* 0: never. Else after this long without output the server sends
-	 * `keepalive` (SSE comment) by itself. */
+	 * `keepalive` (SSE comment) by itself, or, when that is NULL, calls
+	 * produce as if it had been woken. */
 	int64_t keepalive_ms;
 	const char *keepalive;
 };

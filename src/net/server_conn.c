@@ -6,6 +6,7 @@
 #include "net/server_internal.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -316,6 +317,18 @@ static void name_peer(struct server_conn *c)
 	    strchr(ip, ':') != NULL ? "[%s]:%d" : "%s:%d", ip, port);
 }
 
+/* A peer that vanished without a word takes nothing, either: also when so
+ * little is sent that the kernel's buffers never fill. */
+static void limit_silence(struct server_conn *c)
+{
+	unsigned ms = (unsigned)c->s->config.write_timeout_ms;
+	uv_os_fd_t fd;
+
+	if (uv_fileno(&c->handle, &fd) == 0)
+		IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		    sizeof(ms))); /* then the kernel's own patience */
+}
+
 static struct server_conn *conn_new(struct http_server *s, bool is_unix)
 {
 	struct server_conn *c = mem_zalloc(sizeof(*c));
@@ -358,6 +371,7 @@ void server_conn_accept(uv_stream_t *listener, int status)
 		snprintf(c->peer, sizeof(c->peer), "unix");
 	} else {
 		uv_tcp_nodelay(&c->tcp, 1);
+		limit_silence(c);
 		name_peer(c);
 	}
 	server_loop_tick_start(s);

@@ -124,7 +124,7 @@ static int listen_unix(struct http_server *s, struct err *err)
 		    "the path is longer than the 107 bytes that a socket's "
 		    "may have",
 		    err);
-	strcpy(addr.sun_path, s->socket);
+	memcpy(addr.sun_path, s->socket, strlen(s->socket));
 	TRY(make_place(s, &addr, err));
 	r = uv_pipe_bind(&s->local, s->socket);
 	if (r == 0 && chmod(s->socket, SOCKET_MODE) < 0)

@@ -111,7 +111,6 @@ void http_reply_stream(struct http_exchange *x, int status,
 	buf_init(&st->out, SERVER_STREAM_BYTES_MAX);
 	if (content_length >= 0)
 		st->ops.keepalive_ms = 0; /* would break the promise */
-	ASSERT(st->ops.keepalive_ms == 0 || st->ops.keepalive != NULL);
 	if (content_length < 0 && !st->chunked)
 		x->keep_alive = false;
 	x->status = status;
@@ -256,6 +255,11 @@ void server_stream_keepalive(struct server_conn *c)
 	if (uv_stream_get_write_queue_size(tcp) > 0) {
 		c->write_left = uv_stream_get_write_queue_size(tcp);
 		server_conn_arm(c, TIMER_WRITE);
+		return;
+	}
+	if (st->ops.keepalive == NULL) {
+		server_conn_arm(c, TIMER_KEEPALIVE);
+		http_stream_wake(st);
 		return;
 	}
 	if (st->chunked)

@@ -26,33 +26,18 @@ int spool_cursor_open(struct spool *s, const char *id, uint64_t off,
 	c->shared = shared_get(s, name);
 	c->format = format;
 	c->off = off;
-	mtx_lock(&c->shared->mtx);
-	c->shared->cursors++;
-	mtx_unlock(&c->shared->mtx);
+	shared_follow(c->shared);
 	*ret = c;
 	return 0;
 }
 
-/* The last follower takes the newest bytes in memory along. */
 void spool_cursor_close(struct spool_cursor *c)
 {
-	struct spool_shared *sh;
-
 	if (c == NULL)
 		return;
 	MAGIC_CHECK(c, CURSOR_MAGIC);
-	sh = c->shared;
-	mtx_lock(&sh->mtx);
-	ASSERT(sh->cursors > 0);
-	if (--sh->cursors == 0) {
-		for (int i = 0; i < FILE_COUNT; i++) {
-			mem_free(sh->tail[i].data);
-			sh->tail[i] = (struct tail){0};
-			sh->tail_wanted[i] = false;
-		}
-	}
-	mtx_unlock(&sh->mtx);
-	shared_put(sh);
+	shared_unfollow(c->shared);
+	shared_put(c->shared);
 	c->magic = 0;
 	mem_free(c);
 }

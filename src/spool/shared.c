@@ -250,3 +250,24 @@ void shared_want_tail(struct spool_shared *sh, enum spool_file file)
 	sh->tail_wanted[file] = true;
 	mtx_unlock(&sh->mtx);
 }
+
+void shared_follow(struct spool_shared *sh)
+{
+	mtx_lock(&sh->mtx);
+	sh->followers++;
+	mtx_unlock(&sh->mtx);
+}
+
+void shared_unfollow(struct spool_shared *sh)
+{
+	mtx_lock(&sh->mtx);
+	ASSERT(sh->followers > 0);
+	if (--sh->followers == 0) {
+		for (int i = 0; i < FILE_COUNT; i++) {
+			mem_free(sh->tail[i].data);
+			sh->tail[i] = (struct tail){0};
+			sh->tail_wanted[i] = false;
+		}
+	}
+	mtx_unlock(&sh->mtx);
+}

@@ -68,7 +68,7 @@ struct spool_shared {
 	int fd[FILE_COUNT]; /* for reading, -1 until needed */
 	struct tail tail[FILE_COUNT];
 	bool tail_wanted[FILE_COUNT];
-	unsigned cursors;
+	unsigned followers; /* who read on as it grows */
 	struct spool_watch *watches;
 };
 
@@ -183,6 +183,10 @@ int shared_read(struct spool_shared *sh, enum spool_file file, uint64_t off,
     void *out, size_t len, struct err *err) MUST_CHECK;
 /* The next appends are to be kept in memory: a cursor waits at the edge. */
 void shared_want_tail(struct spool_shared *sh, enum spool_file file);
+/* Counts who reads on as it grows; the last one to leave takes the newest
+ * bytes in memory along. */
+void shared_follow(struct spool_shared *sh);
+void shared_unfollow(struct spool_shared *sh);
 
 /* -- files.c ----------------------------------------------------------- */
 extern const char *const file_suffix[FILE_COUNT];

@@ -2,7 +2,7 @@
  * ~ Delegation, the hot path: store_job_insert copies what the row needs
  * into one block and seals the secrets on the caller's thread; the writer
  * thread only binds and steps. The unique key (repository, run, job,
- * attempt) makes a repeat harmless.
+ * attempt, and the session it is inside of) makes a repeat harmless.
  */
 #include <string.h>
 
@@ -143,7 +143,8 @@ static int insert_row(struct db *db, const struct insert *in, struct err *err)
 	    " priority, spec_hash, lease_until_ns, not_before_ns, created_at,"
 	    " updated_at, phase_queued_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	    " ON CONFLICT (repository, run_id, job_name, attempt) DO NOTHING";
+	    " ON CONFLICT (repository, run_id, job_name, attempt,"
+	    " COALESCE(parent_id, '')) DO NOTHING";
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	const struct job *j = &in->numbers;
 
@@ -203,7 +204,8 @@ static int find_existing(struct db *db, struct insert *in, struct err *err)
 {
 	static const char sql[] =
 	    "SELECT id, status, spec_hash FROM jobs WHERE repository = ?"
-	    " AND run_id = ? AND job_name = ? AND attempt = ?";
+	    " AND run_id = ? AND job_name = ? AND attempt = ?"
+	    " AND COALESCE(parent_id, '') = COALESCE(?, '')";
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	char other[UUID_TEXT_LEN];
 	int64_t hash = 0;
@@ -214,6 +216,7 @@ static int find_existing(struct db *db, struct insert *in, struct err *err)
 	bind_texts(st, in, T_RUN_ID, T_RUN_ID);
 	bind_texts(st, in, T_EXTERNAL_ID, T_EXTERNAL_ID);
 	db_bind_int(st, in->numbers.attempt);
+	bind_texts(st, in, T_PARENT_ID, T_PARENT_ID);
 	rc = db_step(st, err);
 	TRY(rc);
 	ASSERT(rc == 1);

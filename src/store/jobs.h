@@ -122,7 +122,8 @@ enum job_insert_result { JOB_INSERTED, JOB_EXISTED, JOB_INSERT_FAILED };
 /*
  * Inserts a queued job durably. Asynchronous: done runs on the writer thread
  * after the fsync; it must not block. existing: id and status of the job
- * with the same repository, run_id, external id, attempt. ERR_CONFLICT code
+ * with the same repository, run_id, external id, attempt and parent_id (what
+ * a session opens is apart from all else). ERR_CONFLICT code
  * "job_conflict" when that one has another hash. Returns -1 without calling
  * done when the writer's queue is full (ERR_UNAVAILABLE "store_busy").
  */

@@ -98,10 +98,14 @@ static const char SCHEMA_1[] =
     " sealed BLOB NOT NULL);";
 
 /* Sessions inside sessions, and runners with tokens. Few jobs have either
- * id: the indexes hold those alone. */
+ * id: the indexes hold those alone. What a job opens inside its session has
+ * keys of its own: it can take nobody else's. */
 static const char SCHEMA_2[] =
     "ALTER TABLE jobs ADD COLUMN parent_id TEXT;"
     "ALTER TABLE jobs ADD COLUMN session TEXT;"
+    "DROP INDEX jobs_by_key;"
+    "CREATE UNIQUE INDEX jobs_by_key ON jobs"
+    " (repository, run_id, job_name, attempt, COALESCE(parent_id, ''));"
     "CREATE INDEX jobs_by_runner ON jobs (runner_id, id)"
     " WHERE runner_id IS NOT NULL;"
     "CREATE INDEX jobs_by_parent ON jobs (parent_id, id)"

@@ -214,7 +214,7 @@ class Hub:
 
     # -- jobs ----------------------------------------------------------------
     def delegate(self, steps: list[dict] | list[str] | None = None,
-                 **fields: Any) -> str:
+                 headers: dict[str, str] | None = None, **fields: Any) -> str:
         """Delegates a job (a step may be given as its command) and returns
         its id; the run id is unique unless given."""
         body = {"jobId": "test", "runId": f"run-{time.monotonic_ns()}",
@@ -223,17 +223,18 @@ class Hub:
             body["steps"] = [{"name": f"step {n}", "run": step}
                              if isinstance(step, str) else step
                              for n, step in enumerate(steps, 1)]
-        reply = self.post("/api/jobs/delegate", body)
+        reply = self.post("/api/jobs/delegate", body, headers=headers)
         assert reply.status == 201, f"status {reply.status}: {reply.text}"
         return reply.data["delegationId"]
 
-    def job(self, job_id: str) -> dict:
-        return self.get(f"/api/jobs/{job_id}").data
+    def job(self, job_id: str, headers: dict[str, str] | None = None) -> dict:
+        return self.get(f"/api/jobs/{job_id}", headers=headers).data
 
-    def wait_status(self, job_id: str, *wanted: str, timeout: float = 120) -> dict:
+    def wait_status(self, job_id: str, *wanted: str, timeout: float = 120,
+                    headers: dict[str, str] | None = None) -> dict:
         """Waits for one of the statuses; another final one fails at once."""
         def there() -> dict | None:
-            job = self.job(job_id)
+            job = self.job(job_id, headers)
             if job["status"] in wanted:
                 return job
             assert job["status"] not in FINAL, (

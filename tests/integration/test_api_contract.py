@@ -74,7 +74,7 @@ def test_the_documented_commands_work_without_configuration(make_hub: Callable[.
                                                "status": "queued"}}
     job = hub.job(first["data"]["delegationId"])
     assert job["jobId"] == "test-123" and job["runId"] == "run-456"
-    assert job["githubJobId"] is None and job["session"] is True
+    assert job["githubJobId"] is None and job["session"]["containerId"] is None
     assert job["workflow"] == "Test Workflow" and job["runnerName"] == "proxy-test"
     assert job["labels"] == ["self-hosted", "ubuntu-latest"]
     again = by_hand(DELEGATE_BY_CURL)
@@ -322,7 +322,7 @@ def test_a_waiting_session_cannot_skip_its_states(parked: Hub, status: str) -> N
 def test_a_session_is_driven_to_its_end(live: Hub) -> None:
     job_id = live.delegate(runnerName="proxy-7")
     before = live.wait_status(job_id, "running")
-    assert before["session"] is True and TIME.fullmatch(before["leaseUntil"])
+    assert before["session"]["leaseUntil"] and TIME.fullmatch(before["leaseUntil"])
     runner = str(uuid.uuid4())
     reply = set_status(live, job_id, status="running", runnerId=runner)
     assert reply.data["status"] == "running" and reply.data["runnerId"] == runner

@@ -282,6 +282,24 @@ static void a_job_keeps_parent_runner_and_session(void **state)
 	job_fini(&j);
 }
 
+static void a_session_has_keys_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct job_new again = sample("1");
+	job_id outside = insert_of(f->s, "1", "ra", NULL), inside, found;
+
+	inside = insert_of(f->s, "1", NULL, "p");
+	assert_false(uuid_equal(outside.u, inside.u));
+	found = insert_of(f->s, "1", NULL, "q");
+	assert_false(uuid_equal(inside.u, found.u));
+	found = insert_of(f->s, "1", NULL, "p");
+	assert_true(uuid_equal(inside.u, found.u));
+	again.spec_hash++;
+	again.job.parent_id = (char *)"p";
+	assert_int_equal(
+	    insert_and_wait(f->s, &again).result, JOB_INSERT_FAILED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +311,7 @@ int main(void)
 	    STORE_TEST(a_runner_is_found_by_name),
 	    STORE_TEST(jobs_are_listed_by_runner_and_parent),
 	    STORE_TEST(a_job_keeps_parent_runner_and_session),
+	    STORE_TEST(a_session_has_keys_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
