@@ -38,8 +38,8 @@ static int check_records(
 		    "%zu records in one append, at most %d are taken", n,
 		    BATCH_RECORDS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		ASSERT(recs[i].kind >= SPOOL_OUT &&
-		       recs[i].kind <= SPOOL_TAKEN);
+		ASSERT(
+		    recs[i].kind >= SPOOL_OUT && recs[i].kind <= SPOOL_TAKEN);
 		ASSERT(recs[i].kind != SPOOL_CAP); /* only made here */
 		ASSERT(recs[i].stream <= SPOOL_STDERR);
 		if (recs[i].kind != SPOOL_OUT && recs[i].len > LAYOUT_NOTE_MAX)
