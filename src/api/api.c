@@ -213,6 +213,11 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	return 0;
 }
 
+void api_set_runners(struct api *a, struct runners *runners)
+{
+	a->runners = runners;
+}
+
 const char *api_socket(const struct api *a)
 {
 	return a->socket;

@@ -12,6 +12,9 @@
 
 struct api;
 
+/* The registry that its routes serve; before api_start, borrowed. */
+struct runners;
+void api_set_runners(struct api *a, struct runners *runners);
 int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 /* Binds and serves. */
 int api_start(struct api *a, struct err *err) MUST_CHECK;

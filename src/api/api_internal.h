@@ -88,6 +88,7 @@ extern const size_t nroutes;
 
 struct api {
 	struct hub *hub;
+	struct runners *runners;
 	struct http_server *server;
 	struct ctx ctx;
 	struct meter *latency; /* per route and class of status */
@@ -158,6 +159,16 @@ struct answer step_output(struct call *c);
 struct answer events_stream(struct call *c);
 struct answer runner_list_all(struct call *c);
 struct answer runner_show(struct call *c);
+struct answer runner_create(struct call *c);
+struct answer runner_register(struct call *c);
+struct answer runner_enrol(struct call *c);
+struct answer runner_confirm(struct call *c);
+struct answer runner_new_token(struct call *c);
+struct answer runner_heartbeat(struct call *c);
+struct answer runner_job_started(struct call *c);
+struct answer runner_job_completed(struct call *c);
+struct answer runner_github_token(struct call *c);
+struct answer runner_drain(struct call *c);
 struct answer runner_remove(struct call *c);
 struct answer health_show(struct call *c);
 struct answer system_show(struct call *c);

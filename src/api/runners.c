@@ -1,21 +1,36 @@
-/* Runners that the hub knows. Handler threads. */
+/* Runners that the hub knows, shown. Handler threads. */
 #include <string.h>
 
-#include "api/api_internal.h"
-#include "store/runners.h"
+#include "api/runners_internal.h"
 
-static void write_runner(const struct runner *r, struct json *j)
+/* "owner/repo" is a repository, a word alone an organization. */
+static void write_scope(const struct runner *r, struct json *j)
 {
-	char id[UUID_TEXT_LEN];
+	bool is_repository =
+	    r->repository != NULL && strchr(r->repository, '/') != NULL;
 
+	json_kstr(j, "repository", is_repository ? r->repository : NULL);
+	json_kstr(j, "organization", is_repository ? NULL : r->repository);
+}
+
+void runner_write(struct call *c, const struct runner *r, struct json *j)
+{
+	char id[UUID_TEXT_LEN], problem[300] = "";
+
+	if (r->made != NULL)
+		runners_problem(c->api->runners, r->id, problem);
 	json_obj(j);
 	json_kstr(j, "id", uuid_text(r->id.u, id));
 	json_kstr(j, "name", r->name);
 	json_kstr(j, "type", r->type);
 	json_kstr(j, "status", r->status);
 	json_kraw(j, "labels", r->labels);
-	json_kstr(j, "repository", r->repository);
+	write_scope(r, j);
 	json_kstr(j, "containerId", r->container_id);
+	json_kstr(j, "jobId", r->job_id);
+	json_kraw(j, "roots", r->roots);
+	json_kraw(j, "made", r->made);
+	json_kstr(j, "problem", problem[0] != '\0' ? problem : NULL);
 	json_ktime(j, "lastHeartbeat", r->last_heartbeat);
 	json_ktime(j, "createdAt", r->created_at);
 	json_ktime(j, "updatedAt", r->updated_at);
@@ -69,7 +84,7 @@ struct answer runner_list_all(struct call *c)
 	envelope_begin(&j, &body);
 	json_arr(&j);
 	for (size_t i = 0; i < l.n; i++)
-		write_runner(&l.items[i], &j);
+		runner_write(c, &l.items[i], &j);
 	json_end(&j);
 	envelope_page(&j, &(struct pagination){f.page, f.limit, l.total});
 	envelope_end(&j);
@@ -82,39 +97,37 @@ static int not_found(struct err *err)
 	    err, ERR_NOT_FOUND, "runner_not_found", "Runner not found");
 }
 
+int call_runner(struct call *c, runner_id *ret, struct err *err)
+{
+	return uuid_parse(c->id, &ret->u) < 0 ? not_found(err) : 0;
+}
+
+/* A name will do as well: the path of one that a person writes. */
+static int find(struct call *c, struct runner *ret, struct err *err)
+{
+	struct store *s = hub_store(c->hub);
+	runner_id id;
+	int found;
+
+	if (uuid_parse(c->id, &id.u) == 0)
+		found = store_runner_get(s, id, ret, err);
+	else
+		found = store_runner_by_name(s, c->id, ret, err);
+	return found == 0 ? not_found(err) : found;
+}
+
 struct answer runner_show(struct call *c)
 {
 	CLEANUP(runner_fini) struct runner r = {0};
 	struct err err = ERR_INIT;
 	struct buf body;
 	struct json j;
-	runner_id id;
-	int found;
 
-	found = uuid_parse(c->id, &id.u) < 0
-		    ? not_found(&err)
-		    : store_runner_get(hub_store(c->hub), id, &r, &err);
-	if (found == 0)
-		found = not_found(&err);
-	if (found < 0)
+	if (find(c, &r, &err) < 0)
 		return reply_error(c, &err);
 	buf_init(&body, BODY_MAX);
 	envelope_begin(&j, &body);
-	write_runner(&r, &j);
+	runner_write(c, &r, &j);
 	envelope_end(&j);
 	return reply_json(c, 200, &body);
-}
-
-struct answer runner_remove(struct call *c)
-{
-	struct err err = ERR_INIT;
-	runner_id id;
-
-	if (uuid_parse(c->id, &id.u) < 0)
-		IGNORE(not_found(&err));
-	else if (store_runner_delete(hub_store(c->hub), id, &err) == 0)
-		return reply_message(c, 200, "Runner removed");
-	if (err.kind == ERR_NOT_FOUND)
-		IGNORE(not_found(&err)); /* in the contract's words */
-	return reply_error(c, &err);
 }

@@ -107,6 +107,25 @@ static void words_of(const char *group, struct buf *out)
 	}
 }
 
+/* The next first word of commands with two ("job"), from *i on; false: no
+ * more. They stand together in the list. */
+static bool next_group(size_t *i, char out[32])
+{
+	for (; commands[*i] != NULL; (*i)++) {
+		const char *name = commands[*i]->name;
+		size_t n = strcspn(name, " ");
+
+		if (name[n] == '\0' ||
+		    (*i > 0 &&
+			strncmp(commands[*i - 1]->name, name, n + 1) == 0))
+			continue;
+		snprintf(out, 32, "%.*s", (int)n, name);
+		(*i)++;
+		return true;
+	}
+	return false;
+}
+
 /* -- bash -------------------------------------------------------------- */
 
 static void bash_name(
@@ -140,8 +159,26 @@ static void bash_value(
 		IGNORE(buf_append_str(out, ") return ;;\n"));
 }
 
+/* The words of one group, and its commands by both words. */
+static void bash_group(struct buf *out, const char *group)
+{
+	IGNORE(buf_printf(out,
+	    "\tif [ \"$cmd\" = %s ] && [ \"$COMP_CWORD\" -gt 1 ]; then\n"
+	    "\t\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+	    "\t\t\tCOMPREPLY=($(compgen -W '",
+	    group));
+	words_of(group, out);
+	IGNORE(buf_printf(out,
+	    "' -- \"$cur\")); return\n\t\tfi\n"
+	    "\t\tcmd=\"%s ${COMP_WORDS[2]}\"\n\tfi\n",
+	    group));
+}
+
 static void bash_script(struct buf *out)
 {
+	char group[32];
+	size_t g = 0;
+
 	IGNORE(buf_append_str(out,
 	    "# bash completion for runnerhub, made by `runnerhub completion "
 	    "bash`\n"
@@ -149,14 +186,10 @@ static void bash_script(struct buf *out)
 	    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} "
 	    "prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]} "
 	    "words=''\n"
-	    "\tCOMPREPLY=()\n"
-	    "\tif [ \"$cmd\" = job ] && [ \"$COMP_CWORD\" -gt 1 ]; then\n"
-	    "\t\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-	    "\t\t\tCOMPREPLY=($(compgen -W '"));
-	words_of("job", out);
-	IGNORE(buf_append_str(out, "' -- \"$cur\")); return\n\t\tfi\n"
-				   "\t\tcmd=\"job ${COMP_WORDS[2]}\"\n\tfi\n"
-				   "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+	    "\tCOMPREPLY=()\n"));
+	while (next_group(&g, group))
+		bash_group(out, group);
+	IGNORE(buf_append_str(out, "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
 				   "\t\tCOMPREPLY=($(compgen -W '"));
 	words_of(NULL, out);
 	IGNORE(buf_append_str(
@@ -216,8 +249,24 @@ static void zsh_option(
 		zsh_one(out, "-", letter, o);
 }
 
+static void zsh_group(struct buf *out, const char *group)
+{
+	IGNORE(buf_printf(out,
+	    "\tif [[ $cmd == %s ]]; then\n"
+	    "\t\tif (( CURRENT == 3 )); then\n\t\t\tcompadd --",
+	    group));
+	words_of(group, out);
+	IGNORE(buf_printf(out,
+	    "\n\t\t\treturn\n\t\tfi\n"
+	    "\t\tcmd=\"%s ${words[3]}\" skip=2\n\tfi\n",
+	    group));
+}
+
 static void zsh_script(struct buf *out)
 {
+	char group[32];
+	size_t g = 0;
+
 	IGNORE(buf_append_str(out,
 	    "#compdef runnerhub\n"
 	    "# made by `runnerhub completion zsh`\n"
@@ -225,15 +274,11 @@ static void zsh_script(struct buf *out)
 	    "\tlocal cmd=${words[2]} skip=1\n"
 	    "\tif (( CURRENT == 2 )); then\n\t\tcompadd --"));
 	words_of(NULL, out);
-	IGNORE(buf_append_str(out,
-	    "\n\t\treturn\n\tfi\n"
-	    "\tif [[ $cmd == job ]]; then\n"
-	    "\t\tif (( CURRENT == 3 )); then\n\t\t\tcompadd --"));
-	words_of("job", out);
+	IGNORE(buf_append_str(out, "\n\t\treturn\n\tfi\n"));
+	while (next_group(&g, group))
+		zsh_group(out, group);
 	IGNORE(
-	    buf_append_str(out, "\n\t\t\treturn\n\t\tfi\n"
-				"\t\tcmd=\"job ${words[3]}\" skip=2\n\tfi\n"
-				"\tshift $skip words\n\t(( CURRENT -= skip ))\n"
+	    buf_append_str(out, "\tshift $skip words\n\t(( CURRENT -= skip ))\n"
 				"\tcase $cmd in\n"));
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		IGNORE(buf_printf(
@@ -317,12 +362,20 @@ static void fish_word(struct buf *out, const struct command *c)
 
 static void fish_script(struct buf *out)
 {
+	char group[32];
+	size_t g = 0;
+
 	IGNORE(buf_append_str(out,
 	    "# fish completion for runnerhub, made by `runnerhub completion "
 	    "fish`\n"
-	    "complete -c runnerhub -f\n"
-	    "complete -c runnerhub -n __fish_use_subcommand -a job -d "
-	    "'delegate, list, show, ... jobs'\n"));
+	    "complete -c runnerhub -f\n"));
+	while (next_group(&g, group)) {
+		IGNORE(buf_printf(out,
+		    "complete -c runnerhub -n __fish_use_subcommand -a %s -d '",
+		    group));
+		words_of(group, out);
+		IGNORE(buf_append_str(out, "'\n"));
+	}
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		fish_word(out, commands[i]);
 		visit_command(out, commands[i], fish_option);

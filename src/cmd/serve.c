@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "jobs/hub.h"
+#include "runners/runners.h"
 
 enum { STOP_API_MS = 2000 };
 
@@ -111,11 +112,42 @@ static void warn_line(void *arg, const char *line)
 
 /* -- the hub ----------------------------------------------------------- */
 
+/* The registry of runners, which looks again when sessions change. */
+static int open_runners(struct runners **ret, struct hub *hub, struct api *api,
+    struct bus_follower *sessions, struct err *err)
+{
+	const struct options *o = hub_options(hub);
+	struct runners_config c = {.options = o,
+	    .store = hub_store(hub),
+	    .engine = hub_engine(hub),
+	    .hub_id = hub_id(hub),
+	    .state_dir = o->state_dir,
+	    .api_socket = api_socket(api)};
+
+	TRY(runners_open(ret, &c, err));
+	api_set_runners(api, *ret);
+	*sessions = (struct bus_follower){
+	    .wake = runners_wake, .arg = *ret, .no_ticks = true};
+	bus_follow(hub_bus(hub), sessions);
+	return runners_start(*ret, err);
+}
+
+static void close_runners(
+    struct runners *runners, struct hub *hub, struct bus_follower *sessions)
+{
+	if (runners == NULL)
+		return;
+	bus_leave(hub_bus(hub), sessions);
+	runners_close(runners);
+}
+
 static int serve(const struct options *o, sigset_t *signals,
     const struct ctx *ctx, struct err *err)
 {
 	struct hub *hub = NULL;
 	struct api *api = NULL;
+	struct runners *runners = NULL;
+	struct bus_follower sessions;
 	char url[160];
 	int r;
 
@@ -123,8 +155,10 @@ static int serve(const struct options *o, sigset_t *signals,
 	r = api_open(&api, hub, err);
 	if (r == 0) {
 		hub_set_api_socket(hub, api_socket(api));
-		r = api_start(api, err);
+		r = open_runners(&runners, hub, api, &sessions, err);
 	}
+	if (r == 0)
+		r = api_start(api, err);
 	if (r == 0) {
 		snprintf(
 		    url, sizeof(url), "http://%s:%d", o->listen, api_port(api));
@@ -137,8 +171,11 @@ static int serve(const struct options *o, sigset_t *signals,
 	}
 	/* Jobs first: while they drain, people can still look. */
 	hub_stop(hub);
+	if (runners != NULL)
+		runners_stop(runners);
 	if (api != NULL)
 		api_stop(api, STOP_API_MS);
+	close_runners(runners, hub, &sessions);
 	hub_close(hub);
 	api_close(api);
 	return r;
