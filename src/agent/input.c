@@ -18,29 +18,32 @@
 /* -- the pipes --------------------------------------------------------- */
 
 /* ours: the end (0 reads, 1 writes) that stays here. */
-static int open_pipe(int ours, int *ret_ours, int *ret_theirs, struct err *err)
+static int open_pipe(int ours, const struct account *who, int *ret_ours,
+    int *ret_theirs, struct err *err)
 {
 	int fd[2];
 
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return err_sys(err, errno, "make a pipe for the step's input");
 	fcntl(fd[ours], F_SETFL, fcntl(fd[ours], F_GETFL) | O_NONBLOCK);
+	/* Else the step could not open its /dev/stdin. */
+	IGNORE(fchown(fd[0], who->uid, who->gid) < 0);
 	*ret_ours = fd[ours];
 	*ret_theirs = fd[1 - ours];
 	return 0;
 }
 
-int input_open(
-    struct input *in, uint32_t flags, struct input_ends *ret, struct err *err)
+int input_open(struct input *in, uint32_t flags, const struct account *who,
+    struct input_ends *ret, struct err *err)
 {
 	*in = (struct input){.pipe = -1, .sink = -1};
 	*ret = (struct input_ends){-1, -1};
 	buf_init(&in->held, WIRE_INPUT_MAX);
 	if ((flags & (WIRE_RUN_INPUT | WIRE_RUN_PIPES)) == 0)
 		return 0;
-	TRY(open_pipe(1, &in->pipe, &ret->reads, err));
+	TRY(open_pipe(1, who, &in->pipe, &ret->reads, err));
 	if ((flags & WIRE_RUN_PIPES) != 0)
-		TRY(open_pipe(0, &in->sink, &ret->writes, err));
+		TRY(open_pipe(0, who, &in->sink, &ret->writes, err));
 	in->takes = true;
 	return 0;
 }

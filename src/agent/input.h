@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/account.h"
 #include "agent/outbox.h"
 #include "agent/wire.h"
 #include "base/buf.h"
@@ -33,9 +34,10 @@ struct input_ends {
 	int reads, writes; /* -1: none */
 };
 
-/* Makes what `flags` (enum wire_run_flag) ask for. Without them: nothing. */
-int input_open(struct input *in, uint32_t flags, struct input_ends *ret,
-    struct err *err) MUST_CHECK;
+/* Makes what `flags` (enum wire_run_flag) ask for, to be who's. Without them:
+ * nothing. */
+int input_open(struct input *in, uint32_t flags, const struct account *who,
+    struct input_ends *ret, struct err *err) MUST_CHECK;
 /* Wipes, closes. The step reads an end of file, and writes in vain. */
 void input_close(struct input *in);
 void input_ends_close(struct input_ends *e);

@@ -132,6 +132,12 @@ static void pipe_close_guard(struct pipe_ends *p)
 	fd_close(p->w);
 }
 
+/* The user's: /dev/stdout and /dev/stderr are opened anew by their names. */
+static void pipe_give(const struct pipe_ends *p, const struct account *who)
+{
+	IGNORE(fchown(p->r, who->uid, who->gid) < 0); /* then only by number */
+}
+
 static int pipe_open(struct pipe_ends *p, struct err *err)
 {
 	int fd[2];
@@ -154,6 +160,8 @@ int spawn_start(const struct spawn *s, struct spawned *ret, struct err *err)
 	TRY(pipe_open(&out, err));
 	TRY(pipe_open(&errs, err));
 	TRY(pipe_open(&fail, err));
+	pipe_give(&out, s->who);
+	pipe_give(&errs, s->who);
 	pid = fork();
 	if (pid < 0)
 		return err_sys(err, errno,

@@ -229,7 +229,7 @@ static int start(struct steps *s, const struct command_run *run,
 
 	TRY(job_plan_step(&s->job, run, now->number, &now->plan, err));
 	TRY(make_stream_room(s, err));
-	TRY(input_open(&now->input, run->flags, &ends, err));
+	TRY(input_open(&now->input, run->flags, &s->job.place.who, &ends, err));
 	spawn = spawn_of(s);
 	connect_input(run->flags, &ends, &now->plan, &spawn);
 	return spawn_start(&spawn, ret, err);
