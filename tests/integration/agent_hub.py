@@ -10,12 +10,18 @@ from dataclasses import dataclass, field
 from typing import Callable, Iterable
 
 HELLO, PONG, WELCOME, ACK, PING = 1, 2, 16, 17, 18
-JOB, RUN, CANCEL, EXIT = 32, 33, 34, 35
+TUN_OPEN, TUN_DATA, TUN_ACK, TUN_CLOSE = 3, 4, 5, 6
+TUN_DATA_DOWN, TUN_ACK_DOWN, TUN_CLOSE_DOWN = 19, 20, 21
+JOB, RUN, CANCEL, EXIT, SIGNAL, INPUT = 32, 33, 34, 35, 36, 37
 RECORD_BASE = 64
-OUT, STEP_START, STEP_END, OUTPUTS, SUMMARY, NOTE = 64, 65, 66, 67, 68, 69
+OUT, STEP_START, STEP_END, OUTPUTS, SUMMARY, NOTE, TAKEN = 64, 65, 66, 67, 68, 69, 70
 STEP_NONE = 0xFFFF
 SIGNALED, TIMEOUT, CANCELLED, OOM, NOT_STARTED = 1, 2, 4, 8, 16
+RUN_INPUT, RUN_PIPES = 1, 2
 RING_BYTES = 512 * 1024
+INPUT_MAX = 256 * 1024
+WINDOW = 64 * 1024
+TUNNELS_MAX = 32
 DEADLINE_S = 60.0
 
 
@@ -77,6 +83,7 @@ class Step:
     outputs: dict[str, str] = field(default_factory=dict)
     summary: bytearray = field(default_factory=bytearray)
     notes: list[str] = field(default_factory=list)
+    taken: int = 0
 
     @property
     def stdout(self) -> str:
@@ -85,6 +92,16 @@ class Step:
     @property
     def stderr(self) -> str:
         return self.out[2].decode(errors="replace")
+
+
+@dataclass
+class Tunnel:
+    """A connection of the container; what came of it, in order."""
+
+    data: bytearray = field(default_factory=bytearray)
+    window: int = WINDOW  # what may be sent down
+    unacknowledged: int = 0
+    closed: bool = False
 
 
 @dataclass
@@ -114,6 +131,8 @@ class Hub:
         self.hello: Hello | None = None
         self.steps: dict[int, Step] = {}
         self.pongs = 0
+        self.tunnels: dict[int, Tunnel] = {}
+        self.tunnel_ack = True
         self.auto_ack = True
         self.send_welcome = True
 
@@ -134,7 +153,7 @@ class Hub:
         self.listener.settimeout(DEADLINE_S)
         self.conn, _ = self.listener.accept()
         self.conn.settimeout(DEADLINE_S)
-        self.inbuf, self.hello = b"", None
+        self.inbuf, self.hello, self.tunnels = b"", None, {}
         self.pump(lambda: self.hello is not None)
         assert self.hello is not None
         if self.send_welcome:
@@ -174,9 +193,10 @@ class Hub:
         env: dict[str, str] | None = None,
         masks: Iterable[str | bytes] = (),
         workspace: str = "/github/workspace",
+        flags: int = 0,
     ) -> bytes:
         body = string(user) + pairs(env) + strings(masks)
-        return self.command(JOB, body + string(workspace) + struct.pack("<I", 0))
+        return self.command(JOB, body + string(workspace) + struct.pack("<I", flags))
 
     def run_body(
         self,
@@ -187,12 +207,17 @@ class Hub:
         shell: str = "",
         timeout_ms: int = 0,
         grace_ms: int = 2000,
+        flags: int | None = None,  # None: as a hub of version 1
+        prepend: Iterable[str] = (),
     ) -> bytes:
         kind = 0 if script is not None else 1
         body = struct.pack("<I", kind) + string("a step")
         body += string(shell) + string(script or "") if kind == 0 else strings(argv or [])
         body += pairs(env) + string(cwd)
-        return body + struct.pack("<QI", timeout_ms, grace_ms)
+        body += struct.pack("<QI", timeout_ms, grace_ms)
+        if flags is None and not prepend:
+            return body
+        return body + struct.pack("<I", flags or 0) + strings(prepend)
 
     def start(self, step: int, script: str | None = None, **kw) -> bytes:
         return self.command(RUN, self.run_body(script, **kw), step)
@@ -203,6 +228,70 @@ class Hub:
 
     def cancel(self, grace_ms: int) -> None:
         self.command(CANCEL, struct.pack("<I", grace_ms))
+
+    def signal(self, step: int, number: int) -> None:
+        self.command(SIGNAL, struct.pack("<I", number), step)
+
+    def input(self, step: int, offset: int, data: bytes, end: bool = False) -> bytes:
+        head = struct.pack("<QI", offset, 1 if end else 0)
+        return self.command(INPUT, head + data, step)
+
+    def feed(self, step: int, data: bytes) -> None:
+        """All of the input, as fast as the step takes it; then its end."""
+        sent = 0
+        while True:
+            room = INPUT_MAX - (sent - self.step(step).taken)
+            piece = data[sent : sent + room]
+            last = sent + len(piece) == len(data)
+            if piece or last:
+                self.input(step, sent, piece, last)
+                sent += len(piece)
+            if last:
+                return
+            taken = self.step(step).taken
+            self.pump(lambda: self.step(step).taken > taken)
+
+    # -- tunnels --
+
+    def down(self, number: int, data: bytes) -> None:
+        """As much as the window takes, then the rest."""
+        tunnel = self.tunnels[number]
+        while data:
+            self.pump(lambda: tunnel.window > 0 or tunnel.closed)
+            if tunnel.closed:
+                return
+            piece, data = data[: tunnel.window], data[tunnel.window :]
+            tunnel.window -= len(piece)
+            self.send(frame(TUN_DATA_DOWN, struct.pack("<I", number) + piece))
+
+    def tunnel_passed(self, number: int) -> None:
+        """Acknowledges what has come of it."""
+        tunnel = self.tunnels[number]
+        passed, tunnel.unacknowledged = tunnel.unacknowledged, 0
+        self.send(frame(TUN_ACK_DOWN, struct.pack("<II", number, passed)))
+
+    def close_down(self, number: int) -> None:
+        self.send(frame(TUN_CLOSE_DOWN, struct.pack("<I", number)))
+
+    def tunnel_frame(self, kind: int, body: bytes) -> None:
+        (number,) = struct.unpack_from("<I", body)
+        if kind == TUN_OPEN:
+            assert number not in self.tunnels
+            self.tunnels[number] = Tunnel()
+            return
+        tunnel = self.tunnels[number]
+        assert not tunnel.closed
+        if kind == TUN_ACK:
+            tunnel.window += struct.unpack_from("<I", body, 4)[0]
+            assert tunnel.window <= WINDOW
+        elif kind == TUN_CLOSE:
+            tunnel.closed = True
+        else:
+            tunnel.data += body[4:]
+            tunnel.unacknowledged += len(body) - 4
+            assert tunnel.unacknowledged <= WINDOW
+            if self.tunnel_ack:
+                self.tunnel_passed(number)
 
     # -- records --
 
@@ -244,6 +333,8 @@ class Hub:
                 self.hello = Hello(*struct.unpack("<IQQQIH", payload))
             elif kind == PONG:
                 self.pongs += 1
+            elif TUN_OPEN <= kind <= TUN_CLOSE:
+                self.tunnel_frame(kind, payload)
             else:
                 raise AssertionError(f"frame of unknown type {kind}")
         self.inbuf = self.inbuf[at:]
@@ -277,6 +368,10 @@ class Hub:
                 step.outputs[key.decode()] = value.decode()
         elif kind == SUMMARY:
             step.summary += rest
+        elif kind == TAKEN:
+            (taken,) = body.take("<Q")
+            assert taken > step.taken
+            step.taken = taken
         elif kind == NOTE:
             step.notes.append(rest.decode())
         else:
