@@ -93,6 +93,25 @@ static void put_env(struct maker *m, struct body_made *made)
 
 /* -- mounts, ports, network -------------------------------------------- */
 
+static int check_remote(
+    const json_t *mounts, const char *remote_engine, struct err *err)
+{
+	for (size_t i = 0; i < json_array_size(mounts); i++) {
+		const json_t *m = json_array_get(mounts, i);
+		const char *type =
+		    json_string_value(json_object_get(m, "Type"));
+
+		if (strcmp(type, "bind") == 0)
+			return err_set(err, ERR_INVALID, "remote_engine",
+			    "%.200s cannot be mounted: the engine at %s is on "
+			    "another machine and sees no directory of this "
+			    "one; services without volumes work there",
+			    json_string_value(json_object_get(m, "Source")),
+			    remote_engine);
+	}
+	return 0;
+}
+
 static int put_grounds(struct maker *m, struct body_made *made, struct err *err)
 {
 	CLEANUP(grounds_made_fini) struct grounds_made got = {.mounts = NULL};
@@ -100,6 +119,8 @@ static int put_grounds(struct maker *m, struct body_made *made, struct err *err)
 
 	TRY(grounds_mount(s->grounds, m->body->container, m->options.mounts,
 	    s->policy, s->volume_prefix, &got, err));
+	if (s->remote_engine != NULL)
+		TRY(check_remote(got.mounts, s->remote_engine, err));
 	json_object_set(m->host, "Mounts", got.mounts);
 	made->links = got.links;
 	got.links = (struct buf){.max = 0};

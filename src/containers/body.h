@@ -29,6 +29,9 @@ struct body_session {
 	/* Address for ports that are published without one: "127.0.0.1". NULL:
 	 * all of the engine's host. */
 	const char *publish_on;
+	/* The engine is on another machine, of this name: no directory can be
+	 * mounted there. NULL: it is here. */
+	const char *remote_engine;
 	/* What the workflow may only lower: ERR_INVALID "over_limit" names the
 	 * hub's option. 0: no limit. */
 	int64_t memory_bytes, nano_cpus, pids;
