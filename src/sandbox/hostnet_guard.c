@@ -200,8 +200,7 @@ static void add_session_chain(
 	nft_subchain_add(b, SESSION);
 	nft_rule_begin(b, SESSION);
 	nft_match_interface(b, NFT_OUT, true, g->bridge);
-	nft_count(b);
-	nft_drop(b);
+	refuse(b);
 	nft_rule_end(b);
 	pass_replies(b, SESSION);
 	refuse_ipv6(b, SESSION);
@@ -224,8 +223,7 @@ static void guard_session(struct nft_batch *b, const struct hostnet_session *s)
 	match_session(b, NFT_OUT, s);
 	nft_match_no_reply(b);
 	nft_match_not_redirected(b);
-	nft_count(b);
-	nft_drop(b);
+	refuse(b);
 	nft_rule_end(b);
 
 	nft_rule_begin(b, FORWARD);
