@@ -18,9 +18,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PEER = [sys.executable, os.path.join(HERE, "net_peer.py")]
 LABEL = "runnerhub.test.hostnet"
 
-GATEWAY = "10.214.240.1"
-SUBNET = "10.214.240.0/24"
-OTHER_SUBNET = "10.214.241.0/24"
+GATEWAY = "10.217.240.1"
+SUBNET = "10.217.240.0/24"
+OTHER_SUBNET = "10.217.241.0/24"
 OUTSIDE = "198.51.100.2"
 UPLINK = "198.51.100.1"
 METADATA = "169.254.213.254"
@@ -167,7 +167,7 @@ class Lab:
         """A container without networking, joined to the bridge by hostnet."""
         container = self.container(NetworkDisabled=True)
         self.sandboxes += 1
-        box = Sandbox(self, container, self.pid(container), f"10.214.240.{199 + self.sandboxes}",
+        box = Sandbox(self, container, self.pid(container), f"10.217.240.{199 + self.sandboxes}",
                       f"{self.prefix}{self.sandboxes}")
         self.hostnet("attach", self.bridge, box.host_if, str(box.pid), box.address, "24", GATEWAY)
         return box

@@ -60,9 +60,9 @@ def test_says_why_not_without_privileges(lab: Lab) -> None:
 def test_sandbox_has_its_network(lab: Lab, pair: tuple[Sandbox, Sandbox]) -> None:
     box = pair[0]
     eth0 = box.run("ip", "-d", "address", "show", "eth0")
-    assert f"inet {box.address}/24 brd 10.214.240.255" in eth0
+    assert f"inet {box.address}/24 brd 10.217.240.255" in eth0
     assert "state UP" in eth0 and "mtu 1500" in eth0 and "inet6" not in eth0
-    assert "link/ether 02:52:0a:d6:f0:c8" in eth0  # from 10.214.240.200
+    assert "link/ether 02:52:0a:d9:f0:c8" in eth0  # from 10.217.240.200
     assert box.run("ip", "-4", "route").split("\n")[0].split()[:5] == [
         "default", "via", GATEWAY, "dev", "eth0"]
     assert "127.0.0.1/8" in box.run("ip", "address", "show", "lo")
@@ -147,7 +147,7 @@ def test_containers_that_the_engine_attached_are_apart(
 
 def test_host_services_are_shut(lab: Lab, pair: tuple[Sandbox, Sandbox]) -> None:
     lab.host.serve(HOST_PORT)
-    addresses = [GATEWAY, UPLINK, "10.214.241.1"]
+    addresses = [GATEWAY, UPLINK, "10.217.241.1"]
     addresses += run("hostname", "-I").split()[:1]
     for address in addresses:
         assert pair[0].dial(address, HOST_PORT).startswith("open ")
@@ -158,7 +158,7 @@ def test_host_services_are_shut(lab: Lab, pair: tuple[Sandbox, Sandbox]) -> None
                 assert box.dial(address, HOST_PORT) == "refused"
                 assert box.dial(address, HOST_PORT, "udp") == "refused"
         assert not pair[0].pings(GATEWAY)
-        assert lab.guard_hits("input", "jump refuse") > 0
+        assert lab.guard_hits("machine", "jump refuse") > 0
         assert lab.host.dial(GATEWAY, HOST_PORT).startswith("open ")
     finally:
         lab.hostnet("unguard", lab.table)
@@ -206,7 +206,7 @@ def test_other_networks_of_the_engine_are_apart(lab: Lab, pair: tuple[Sandbox, S
     assert fetches(UPLINK)
     lab.hostnet("guard", lab.table, lab.bridge)
     try:
-        for address in (GATEWAY, UPLINK, "10.214.241.1"):
+        for address in (GATEWAY, UPLINK, "10.217.241.1"):
             assert box.dial(address, PUBLISHED_PORT) == "refused"
     finally:
         lab.hostnet("unguard", lab.table)
@@ -298,7 +298,7 @@ def test_attach_errors_are_clear_and_leave_nothing(lab: Lab, pair: tuple[Sandbox
     gone = subprocess.Popen(["true"])
     gone.wait()
     name = f"{lab.prefix}e"
-    where = ("10.214.240.90", "24", GATEWAY)
+    where = ("10.217.240.90", "24", GATEWAY)
     before = lab.host_ends()
     for arguments, words in (
             (("rhtabsent", name, tenant, *where), "there is no interface rhtabsent"),
@@ -313,8 +313,8 @@ def test_attach_errors_are_clear_and_leave_nothing(lab: Lab, pair: tuple[Sandbox
             ((lab.bridge, name, str(pair[0].pid), *where), "has an eth0 already"),
             ((lab.bridge, name, tenant, "10.9.0.2", "24", GATEWAY), "gateway is not in"),
             ((lab.bridge, name, tenant, GATEWAY, "24", GATEWAY), "is the gateway's"),
-            ((lab.bridge, name, tenant, "10.214.240.255", "24", GATEWAY), "broadcast"),
-            ((lab.bridge, name, tenant, "10.214.240.9", "31", GATEWAY), "/8 to /30"),
+            ((lab.bridge, name, tenant, "10.217.240.255", "24", GATEWAY), "broadcast"),
+            ((lab.bridge, name, tenant, "10.217.240.9", "31", GATEWAY), "/8 to /30"),
             ((lab.bridge, name, tenant, *where, "-1"), "an MTU of -1"),
             ((lab.bridge, name, tenant, *where, "9999999"), "create a veth pair")):
         assert words in lab.refused("attach", *arguments)
@@ -328,7 +328,7 @@ def test_attach_undoes_itself(lab: Lab) -> None:
     tenant.run("ip", "link", "set", "own0", "up")
     tenant.run("ip", "route", "add", "default", "dev", "own0")
     name = f"{lab.prefix}u"
-    words = lab.refused("attach", lab.bridge, name, str(tenant.pid), "10.214.240.91", "24", GATEWAY)
+    words = lab.refused("attach", lab.bridge, name, str(tenant.pid), "10.217.240.91", "24", GATEWAY)
     assert "set the default route" in words and name in words
     assert name not in lab.host_ends()
     assert "eth0" not in tenant.run("ip", "-o", "link")
@@ -338,14 +338,14 @@ def test_mtu_of_the_bridge_or_as_told(lab: Lab) -> None:
     for octet, told in ((92, ()), (93, ("1400",))):
         tenant = lab.tenant()
         lab.hostnet("attach", lab.bridge, f"{lab.prefix}m{octet}", str(tenant.pid),
-                    f"10.214.240.{octet}", "24", GATEWAY, *told)
+                    f"10.217.240.{octet}", "24", GATEWAY, *told)
         assert f"mtu {told[0] if told else 1500} " in tenant.run("ip", "link", "show", "eth0")
         lab.hostnet("detach", f"{lab.prefix}m{octet}")
 
 
 def test_fifty_at_once(lab: Lab) -> None:
     prefix = f"{lab.prefix}s"
-    with subprocess.Popen([lab.probe_path, "storm", lab.bridge, prefix, "10.214.240.100", "24",
+    with subprocess.Popen([lab.probe_path, "storm", lab.bridge, prefix, "10.217.240.100", "24",
                            GATEWAY, "50"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as storm:
         assert storm.stdout and storm.stdin
@@ -356,7 +356,7 @@ def test_fifty_at_once(lab: Lab) -> None:
         shown = run("bridge", "-d", "link")
         for number in (0, 25, 49):
             assert f"{prefix}{number}@" in shown
-            assert lab.host.pings(f"10.214.240.{100 + number}")
+            assert lab.host.pings(f"10.217.240.{100 + number}")
         storm.stdin.close()
         assert storm.wait() == 0
     wait_for("the ends to vanish",

@@ -31,7 +31,7 @@ def neighbours(engine: Engine, image: str) -> Iterator[None]:
         engine.call("POST", f"/containers/{made[-1]}/start")
     network = engine.call("POST", "/networks/create", {
         "Name": unique_run(), "Labels": other,
-        "IPAM": {"Config": [{"Subnet": "10.214.239.0/24"}]}})["Id"]
+        "IPAM": {"Config": [{"Subnet": "10.217.239.0/24"}]}})["Id"]
     try:
         yield
         assert all(engine.inspect(container)["State"]["Running"] for container in made)
