@@ -18,11 +18,11 @@
 
 /* -- what install is told ---------------------------------------------- */
 
-/* A program that came with this one; NULL: not found. */
-static char *companion(const char *name)
+char *proxy_companion(const char *name)
 {
 	char self[PATH_MAX], *slash;
-	const char *const dirs[] = {self, "/usr/local/bin", "/usr/bin"};
+	const char *const dirs[] = {
+	    self, "/opt/runnerhub/bin", "/usr/local/bin", "/usr/bin"};
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	self[n > 0 ? n : 0] = '\0';
@@ -62,7 +62,7 @@ static int choose_file(char **into, const struct args *a, const char *option,
 		*into = NULL;
 	}
 	if (*into == NULL)
-		*into = companion(name);
+		*into = proxy_companion(name);
 	if (*into != NULL)
 		return 0;
 	return err_set(err, ERR_NOT_FOUND, NULL,
@@ -140,8 +140,7 @@ static int register_runner(const struct invocation *v,
 		ret_reply, err) != 0)
 		return err_wrap(err, "register the runner");
 	data = json_object_get(*ret_reply, "data");
-	replace(&s->runner_id,
-	    reply_str(json_object_get(data, "runner"), "id", NULL));
+	replace(&s->runner_id, reply_str(data, "id", NULL));
 	if (reply_str(data, "token", NULL) != NULL && s->runner_id != NULL)
 		return 0;
 	return err_set(err, ERR_INTERNAL, NULL,

@@ -45,6 +45,8 @@ static inline void proxy_dir_fini_guard(struct proxy_dir *d)
  * the runner, and no link planted there leads it elsewhere. */
 int proxy_dir_become_owner(
     const struct proxy_dir *d, struct err *err) MUST_CHECK;
+/* The path of a program that came with this one, mem_free; NULL: not found. */
+char *proxy_companion(const char *name);
 /* "<path>/<name>"; mem_free. */
 char *proxy_path(const struct proxy_dir *d, const char *name);
 

@@ -103,6 +103,7 @@ int supervised_read(struct supervised *s, const char *dir, struct err *err)
 		    "unix:///run/runnerhub/hub.sock");
 	s->github_url = mem_strdup_or_null(env("RUNNERHUB_RUNNER_URL"));
 	s->labels = mem_strdup_or_null(env("RUNNERHUB_RUNNER_LABELS"));
+	s->mode = mem_strdup_or_null(env("RUNNERHUB_PROXY_MODE"));
 	s->token_file = token_file != NULL
 			    ? mem_strdup(token_file)
 			    : mem_printf("%s/.runnerhub-token", s->dir);
@@ -132,6 +133,7 @@ void supervised_fini(struct supervised *s)
 	mem_free(s->url);
 	mem_free(s->github_url);
 	mem_free(s->labels);
+	mem_free(s->mode);
 	mem_free(s->key);
 	mem_free(s->token_file);
 }
@@ -267,6 +269,7 @@ static void start(struct loop *l)
 	struct err err = ERR_INIT;
 
 	if (supervised_register(l->s, &ctx, &err) < 0 ||
+	    supervised_place(l->s, &err) < 0 ||
 	    supervised_start(l->s, &err) < 0) {
 		supervised_say(l->s, "%s", err.msg);
 		set_back(l, 0);
@@ -444,7 +447,9 @@ const struct command command_proxy_run = {
 	"RUNNERHUB_ENROLMENT_KEY (or _FILE); RUNNERHUB_RUNNER_URL (the "
 	"repository or organization to register with at GitHub), "
 	"RUNNERHUB_RUNNER_NAME, RUNNERHUB_RUNNER_LABELS, "
-	"RUNNERHUB_RUNNER_EPHEMERAL; RUNNERHUB_DRAIN_TIMEOUT. SIGTERM drains: "
+	"RUNNERHUB_RUNNER_EPHEMERAL; RUNNERHUB_PROXY_MODE (worker, hooks, "
+	"both, or none: jobs run on the proxy itself); "
+	"RUNNERHUB_DRAIN_TIMEOUT. SIGTERM drains: "
 	"the running job is waited for, then the runner is deregistered.",
     .options = run_options,
     .run = run_run,

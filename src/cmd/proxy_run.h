@@ -19,6 +19,7 @@ struct supervised {
 	char *github_url; /* RUNNERHUB_RUNNER_URL, NULL: registered already */
 	char *labels;     /* RUNNERHUB_RUNNER_LABELS, csv, NULL: none */
 	bool ephemeral;   /* RUNNERHUB_RUNNER_EPHEMERAL */
+	char *mode;       /* RUNNERHUB_PROXY_MODE, NULL: as it is, or worker */
 	int64_t drain_ms; /* RUNNERHUB_DRAIN_TIMEOUT */
 	char *key;        /* the enrolment key, NULL: none; wiped at the end */
 	char *token_file;
@@ -45,6 +46,9 @@ void supervised_say(const struct supervised *s, const char *fmt, ...)
 /* From the token's file while it is good, else by enrolment. Sets client. */
 int supervised_join(
     struct supervised *s, const struct ctx *ctx, struct err *err) MUST_CHECK;
+
+/* -- proxy_run_place.c: what makes a proxy of the runner --------------- */
+int supervised_place(const struct supervised *s, struct err *err) MUST_CHECK;
 
 /* -- proxy_run_child.c: config.sh and run.sh --------------------------- */
 /* Registers at GitHub with a token from the hub, unless it is registered or

@@ -43,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.calls.append((self.command, self.path, body,
                                       self.headers.get("Authorization") or ""))
         status, reply = 200, {"success": True, "status": "healthy", "data": {
-            "runner": {"id": "runner-7"}, "token": "rhr_" + "a" * 40}}
+            "id": "runner-7", "token": "rhr_" + "a" * 40}}
         if self.server.refuse:
             status, reply = 403, {"success": False, "error": "not you", "code": "forbidden"}
         data = json.dumps(reply).encode()
