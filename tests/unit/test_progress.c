@@ -398,6 +398,101 @@ static void test_memory_is_shown(void **state)
 	json_decref(root);
 }
 
+/* -- sessions ------------------------------------------------------------- */
+
+static void give(struct progress *p, uint16_t step, const char *key, bool aside)
+{
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct spool_record rec = {.kind = SPOOL_STEP_GIVEN, .step = step};
+
+	buf_init(&note, 4096);
+	progress_given_note(&note, key, "its name", aside);
+	rec.data = buf_str(&note);
+	rec.len = note.len;
+	progress_fold(p, &rec);
+}
+
+static void test_a_session_grows(void **state)
+{
+	struct progress p;
+
+	(void)state;
+	progress_init(&p, 0);
+	assert_int_equal(progress_find(&p, "a"), -1);
+	give(&p, 0, "a", false);
+	give(&p, 1, "b", true);
+	give(&p, 1, "late", false); /* its place is taken */
+	give(&p, 7, "early", false);
+	assert_int_equal(p.nsteps, 2);
+	assert_int_equal(progress_find(&p, "a"), 0);
+	assert_int_equal(progress_find(&p, "b"), 1);
+	assert_int_equal(progress_find(&p, "late"), -1);
+	assert_false(p.steps[0].aside);
+	assert_true(p.steps[1].aside);
+	assert_string_equal(p.steps[1].name, "its name");
+	feed_start(&p, 1);
+	assert_true(p.steps[1].started);
+	for (uint16_t i = 2; i < PROGRESS_STEPS_MAX; i++)
+		give(&p, i, "x", false);
+	give(&p, PROGRESS_STEPS_MAX, "one more", false);
+	assert_int_equal(p.nsteps, PROGRESS_STEPS_MAX);
+	progress_fini(&p);
+}
+
+static void feed_taken(struct progress *p, uint64_t offset)
+{
+	CLEANUP(buf_fini) struct buf b = {0};
+
+	buf_init(&b, 16);
+	wire_put_u64(&b, offset);
+	feed(p, WIRE_TAKEN, 0, &b);
+}
+
+static void test_taken_input_only_grows(void **state)
+{
+	struct progress p;
+
+	(void)state;
+	progress_init(&p, 0);
+	give(&p, 0, "a", false);
+	feed_taken(&p, 70000);
+	assert_int_equal(p.steps[0].taken, 70000);
+	feed_taken(&p, 5);
+	assert_int_equal(p.steps[0].taken, 70000);
+	progress_fini(&p);
+}
+
+static void test_open_steps_are_cut(void **state)
+{
+	const struct progress_cut cut = {137, "the lease \"ran\" out"};
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct spool_record rec;
+	char code[32], words[480];
+	struct progress p;
+	size_t at = 0;
+
+	(void)state;
+	buf_init(&note, 4096);
+	progress_init(&p, 0);
+	for (uint16_t i = 0; i < 3; i++)
+		give(&p, i, i == 0 ? "a" : i == 1 ? "b" : "c", false);
+	feed_start(&p, 0);
+	feed_end(&p, 0, (struct wire_end){.code = 3}, "");
+	feed_start(&p, 1);
+	while (progress_cut_next(&p, &at, &cut, &note, &rec))
+		progress_fold(&p, &rec);
+	assert_int_equal(p.steps[0].end.code, 3);
+	assert_true(p.steps[1].ended && p.steps[2].ended);
+	assert_int_equal(p.steps[1].end.code, 137);
+	step_describe(&p.steps[1], 1, "b", code, words, sizeof(words));
+	assert_string_equal(
+	    words, "step 2 (b) was cut short: the lease \"ran\" out");
+	assert_true((p.steps[2].end.flags & WIRE_END_NOT_STARTED) != 0);
+	at = 0;
+	assert_false(progress_cut_next(&p, &at, &cut, &note, &rec));
+	progress_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +506,9 @@ int main(void)
 	    cmocka_unit_test(test_words_of_each_end),
 	    cmocka_unit_test(test_long_reasons_are_cut),
 	    cmocka_unit_test(test_memory_is_shown),
+	    cmocka_unit_test(test_a_session_grows),
+	    cmocka_unit_test(test_taken_input_only_grows),
+	    cmocka_unit_test(test_open_steps_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

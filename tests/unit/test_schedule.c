@@ -672,6 +672,140 @@ static void test_each_delayed_job_wakes_a_taker(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* -- children ------------------------------------------------------------- */
+
+static struct schedule_job child_of(job_id parent)
+{
+	struct schedule_job j = job_of(50);
+
+	j.child = j.session = true;
+	j.parent = parent;
+	j.memory_bytes = GIB;
+	return j;
+}
+
+static struct schedule_grant take_child(struct schedule *s)
+{
+	struct schedule_grant g;
+
+	assert_true(schedule_take_child(s, &g));
+	return g;
+}
+
+static void test_a_child_starts_beside_its_parent(void **state)
+{
+	struct schedule *s = open_with(
+	    (struct schedule_config){.slots = 1, .memory_bytes = GIB});
+	struct schedule_job big = job_of(50);
+	struct schedule_grant parent, child;
+	struct schedule_stats stats;
+	job_id id, next;
+
+	(void)state;
+	big.memory_bytes = GIB;
+	add(s, "o/r", big);
+	parent = take(s);
+	next = add(s, "o/r", big = job_of(90));
+	id = add(s, "o/r", child_of(parent.job.id));
+	assert_waits(s, id, "next", "in a moment");
+	assert_waits(s, next, "capacity", "1 of 1 slots");
+	child = take_child(s);
+	assert_true(same(child.job.id, id));
+	schedule_stats(s, &stats);
+	assert_int_equal(stats.running, 1);
+	assert_int_equal(stats.memory_used, GIB);
+	assert_int_equal(stats.idle_sessions, 0);
+	schedule_driven(s, &child);
+	schedule_release(s, &parent);
+	/* A free slot is never given to a child's taker, nor the reverse. */
+	assert_next(s, next);
+	schedule_release(s, &child);
+	schedule_close(s);
+}
+
+static void test_children_of_one_parent_are_bounded(void **state)
+{
+	struct schedule *s = open_slots(1);
+	job_id parent = {uuid_v4()}, other = {uuid_v4()}, id, found;
+	struct schedule_grant g[SCHEDULE_CHILDREN_MAX];
+
+	(void)state;
+	for (int i = 0; i < SCHEDULE_CHILDREN_MAX; i++) {
+		assert_true(schedule_reserve_child(s, parent));
+		id = add(s, "o/r", child_of(parent));
+		schedule_unreserve_child(s, parent);
+	}
+	assert_false(schedule_reserve_child(s, parent));
+	assert_true(schedule_reserve_child(s, other));
+	schedule_unreserve_child(s, other);
+	assert_true(schedule_remove(s, id)); /* ended while it waited */
+	assert_true(schedule_reserve_child(s, parent));
+	assert_false(schedule_reserve_child(s, parent));
+	schedule_unreserve_child(s, parent);
+	for (int i = 0; i < SCHEDULE_CHILDREN_MAX - 1; i++) {
+		assert_true(schedule_next_child(s, parent, &found));
+		g[i] = take_child(s);
+		assert_true(same(g[i].job.id, found));
+	}
+	assert_false(schedule_next_child(s, parent, &found));
+	schedule_occupy(s,
+	    &(struct schedule_job){
+		.id = {uuid_v4()}, .child = true, .parent = parent},
+	    "o/r", &g[SCHEDULE_CHILDREN_MAX - 1]);
+	assert_false(schedule_reserve_child(s, parent));
+	for (int i = 0; i < SCHEDULE_CHILDREN_MAX; i++)
+		schedule_release(s, &g[i]);
+	assert_true(schedule_reserve_child(s, parent));
+	schedule_unreserve_child(s, parent);
+	schedule_close(s);
+}
+
+struct child_taker {
+	struct schedule *s;
+	bool taken;
+	struct schedule_grant g;
+};
+
+static void *take_one_child(void *arg)
+{
+	struct child_taker *t = arg;
+
+	t->taken = schedule_take_child(t->s, &t->g);
+	return NULL;
+}
+
+static void test_takers_of_children(void **state)
+{
+	struct child_taker t[2] = {{.s = open_slots(1)}, {0}};
+	struct schedule *s = t[0].s;
+	struct err err = ERR_INIT;
+	pthread_t threads[2];
+	job_id parent = {uuid_v4()};
+
+	(void)state;
+	t[1].s = s;
+	assert_false(schedule_lacks_taker(s));
+	schedule_close_gate(s, GATE_ENGINE_DOWN);
+	add(s, "o/r", child_of(parent));
+	assert_true(schedule_lacks_taker(s));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(thread_start(&threads[i], "taker",
+				     take_one_child, &t[i], &err),
+		    0);
+	while (schedule_lacks_taker(s))
+		;
+	schedule_open_gate(s, GATE_ENGINE_DOWN);
+	add(s, "o/r", child_of(parent));
+	for (int i = 0; i < 2; i++) {
+		thread_join(threads[i]);
+		assert_true(t[i].taken);
+		schedule_release(s, &t[i].g);
+	}
+	schedule_stop(s);
+	assert_false(schedule_take_child(s, &t[0].g));
+	schedule_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -693,6 +827,9 @@ int main(void)
 	    TEST(test_long_run),
 	    TEST(test_many_takers),
 	    TEST(test_each_delayed_job_wakes_a_taker),
+	    TEST(test_a_child_starts_beside_its_parent),
+	    TEST(test_children_of_one_parent_are_bounded),
+	    TEST(test_takers_of_children),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
