@@ -108,6 +108,13 @@ static int logs_body(void *arg, const char *data, size_t len, struct err *err)
 	return r;
 }
 
+static int logs_pause(void *arg, struct err *err)
+{
+	struct logs *l = arg;
+
+	return l->output(l->arg, 0, "", 0, err);
+}
+
 /* timeout_ms 0: until the stream ends. */
 static int read_logs(struct engine *e, const struct ctx *ctx, const char *id,
     const char *query, int64_t timeout_ms, struct logs *logs, struct err *err)
@@ -118,6 +125,7 @@ static int read_logs(struct engine *e, const struct ctx *ctx, const char *id,
 	const struct engine_request req = {.method = "GET",
 	    .target = target,
 	    .on_body = logs_body,
+	    .on_pause = timeout_ms == 0 ? logs_pause : NULL,
 	    .sink_arg = logs,
 	    .doing = doing,
 	    .object = ENGINE_CONTAINER,

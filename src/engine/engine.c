@@ -94,6 +94,7 @@ static struct http_call http_call_of(
 	    .body_arg = req->source_arg,
 	    .headers = req->headers,
 	    .on_body = req->on_body,
+	    .on_pause = req->on_pause,
 	    .body_sink_arg = req->sink_arg};
 }
 

@@ -64,6 +64,7 @@ struct engine_request {
 	const char *const *headers;
 	int (*on_body)(
 	    void *arg, const char *data, size_t len, struct err *err);
+	int (*on_pause)(void *arg, struct err *err); /* see http_call */
 	void *sink_arg;
 	const char *doing; /* begins messages: "start container web" */
 	enum engine_object object;

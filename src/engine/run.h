@@ -38,7 +38,8 @@ int engine_container_logs(struct engine *e, const struct ctx *ctx,
     const char *id, int tail, engine_output_fn *output, void *arg,
     struct err *err) MUST_CHECK;
 /* Both streams from the first byte on until the container has ended; not
- * bounded but by ctx. Reading again hands out the same bytes. */
+ * bounded but by ctx. Reading again hands out the same bytes. Stream 0, no
+ * bytes: all that has arrived was handed over, more is waited for. */
 int engine_container_follow(struct engine *e, const struct ctx *ctx,
     const char *id, engine_output_fn *output, void *arg,
     struct err *err) MUST_CHECK;

@@ -388,6 +388,9 @@ int side_resume(struct carry *c, int step, struct side **ret, struct err *err)
 	struct side *s;
 
 	TRY(find_containers(c, step, &l, err));
+	/* One that was not to be started yet may lack its links. */
+	if (l.n > 0 && !c->progress.steps[step].started)
+		return remove_earlier(c, step, err);
 	if (l.n == 0)
 		return 0;
 	s = side_new(c, step);

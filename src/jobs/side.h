@@ -26,6 +26,14 @@ struct side_stream {
 	uint64_t seen, have;
 };
 
+/* Pieces on their way into the log, one write for all that came together. */
+enum { SIDE_BATCH = 64 };
+struct side_batch {
+	struct buf text;
+	struct spool_record recs[SIDE_BATCH];
+	size_t n;
+};
+
 struct side {
 	struct carry *carry;
 	struct sandbox *sandbox; /* to wake */
@@ -35,9 +43,10 @@ struct side {
 	struct place place;
 	struct mask_set *masks;
 	struct side_stream streams[2]; /* stdout, stderr */
-	uint64_t preamble;             /* bytes said before the container */
-	char id[ENGINE_ID_LEN];        /* "": none was made */
-	char tag[SIDE_TAG_LEN];        /* of an image that was built, or "" */
+	struct side_batch batch;
+	uint64_t preamble;      /* bytes said before the container */
+	char id[ENGINE_ID_LEN]; /* "": none was made */
+	char tag[SIDE_TAG_LEN]; /* of an image that was built, or "" */
 	bool resumed;
 
 	struct ctx ctx;

@@ -15,16 +15,20 @@
 #include "spool/step_bytes.h"
 
 #define AGAIN_MS  INT64_C(500)
-#define PIECE_MAX ((size_t)4 * 1024 * 1024)
+#define PIECE_MAX ((size_t)64 * 1024)
+/* Masked, a piece and what was held back of the one before. */
+#define MASKED_MAX  (16 * PIECE_MAX)
+#define BATCH_BYTES (2 * MASKED_MAX)
 
 /* -- into the log ------------------------------------------------------ */
 
-int side_append(struct side *s, const struct spool_record *rec, struct err *err)
+static int append(
+    struct side *s, const struct spool_record *recs, size_t n, struct err *err)
 {
 	struct err slept = ERR_INIT;
 	bool told = false;
 
-	while (carry_append(s->carry, rec, 1, err) < 0) {
+	while (carry_append(s->carry, recs, n, err) < 0) {
 		if (err->kind != ERR_UNAVAILABLE)
 			return -1;
 		if (!told)
@@ -41,22 +45,69 @@ int side_append(struct side *s, const struct spool_record *rec, struct err *err)
 	return 0;
 }
 
+int side_append(struct side *s, const struct spool_record *rec, struct err *err)
+{
+	return append(s, rec, 1, err);
+}
+
+/* The text stands still now: point at it. */
+static int flush(struct side *s, struct err *err)
+{
+	struct side_batch *b = &s->batch;
+	const char *at = buf_str(&b->text);
+	int r = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		b->recs[i].data = at;
+		at += b->recs[i].len;
+	}
+	if (b->n > 0)
+		r = append(s, b->recs, b->n, err);
+	b->n = 0;
+	buf_clear(&b->text);
+	FAULT("side_output");
+	return r;
+}
+
 static int put(struct side *s, enum spool_stream stream, const char *data,
     size_t len, struct err *err)
 {
-	const struct spool_record rec = {.kind = SPOOL_OUT,
+	struct side_batch *b = &s->batch;
+
+	if (len == 0)
+		return 0;
+	if (b->text.len + len > BATCH_BYTES)
+		TRY(flush(s, err));
+	IGNORE(buf_append(&b->text, data, len)); /* len is bounded: it fits */
+	if (b->n > 0 && b->recs[b->n - 1].stream == stream) {
+		b->recs[b->n - 1].len += len;
+		return 0;
+	}
+	if (b->n == SIDE_BATCH) {
+		/* The newest piece waits for the next one. */
+		b->text.len -= len;
+		TRY(flush(s, err));
+		IGNORE(buf_append(&b->text, data, len)); /* as above */
+	}
+	b->recs[b->n++] = (struct spool_record){.kind = SPOOL_OUT,
 	    .stream = stream,
 	    .step = (uint16_t)s->step,
 	    .time_ns = clock_wall_ns(),
-	    .data = data,
 	    .len = len};
-
-	return len > 0 ? side_append(s, &rec, err) : 0;
+	return 0;
 }
 
 int side_say(struct side *s, const char *text, size_t len, struct err *err)
 {
-	TRY(put(s, SPOOL_STDOUT, text, len, err));
+	const struct spool_record rec = {.kind = SPOOL_OUT,
+	    .stream = SPOOL_STDOUT,
+	    .step = (uint16_t)s->step,
+	    .time_ns = clock_wall_ns(),
+	    .data = text,
+	    .len = len};
+
+	if (len > 0)
+		TRY(side_append(s, &rec, err));
 	s->preamble += len;
 	return 0;
 }
@@ -88,24 +139,25 @@ static int keep_new(
 static int feed(struct side *s, int index, const char *data, size_t len,
     bool last, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf masked = {.max = PIECE_MAX};
+	CLEANUP(buf_fini) struct buf masked = {.max = MASKED_MAX};
 	size_t n;
 
 	do {
-		n = len < PIECE_MAX / 8 ? len : PIECE_MAX / 8;
+		n = len < PIECE_MAX ? len : PIECE_MAX;
 		mask_feed(&s->streams[index].mask, data, n, last, &masked);
 		TRY(keep_new(s, index, &masked, err));
 		buf_clear(&masked);
 		data += n;
 		len -= n;
 	} while (len > 0);
-	FAULT("side_output");
 	return 0;
 }
 
 static int take(
     void *arg, int stream, const char *data, size_t len, struct err *err)
 {
+	if (stream == 0)
+		return flush(arg, err);
 	return feed(arg, stream == 2 ? 1 : 0, data, len, false, err);
 }
 
@@ -118,6 +170,16 @@ static void rewind_streams(struct side *s)
 	}
 }
 
+/* What is in hand goes first: `have` counts it already. */
+static int again(struct side *s, struct err *err)
+{
+	err_clear(err);
+	TRY(flush(s, err));
+	TRY(ctx_sleep(&s->ctx, AGAIN_MS, err));
+	rewind_streams(s);
+	return 0;
+}
+
 int side_follow(struct side *s, struct err *err)
 {
 	struct engine *e = s->carry->hub->engine;
@@ -128,12 +190,11 @@ int side_follow(struct side *s, struct err *err)
 			return -1;
 		log_info(
 		    &s->ctx, "reading a container's log again", LOG_ERR(err));
-		err_clear(err);
-		TRY(ctx_sleep(&s->ctx, AGAIN_MS, err));
-		rewind_streams(s);
+		TRY(again(s, err));
 	}
 	TRY(feed(s, 0, "", 0, true, err));
-	return feed(s, 1, "", 0, true, err);
+	TRY(feed(s, 1, "", 0, true, err));
+	return flush(s, err);
 }
 
 /* -- masks, and what the log has --------------------------------------- */
@@ -164,6 +225,7 @@ int side_output_open(struct side *s, struct err *err)
 	struct carry *c = s->carry;
 	uint64_t have[2] = {0, 0};
 
+	buf_init(&s->batch.text, BATCH_BYTES);
 	TRY(load_masks(s, err));
 	for (int i = 0; i < 2; i++)
 		mask_stream_init(&s->streams[i].mask, s->masks);
@@ -186,4 +248,5 @@ void side_output_close(struct side *s)
 	for (int i = 0; i < 2; i++)
 		mask_stream_fini(&s->streams[i].mask);
 	mask_set_free(s->masks);
+	buf_fini(&s->batch.text);
 }

@@ -159,6 +159,15 @@ static void deliver(struct client_reply *r)
 	    ret, "content-type", ret->content_type, sizeof(ret->content_type));
 }
 
+static int pause_body(struct client_reply *r, struct err *err)
+{
+	int status = r->ret->status;
+
+	if (r->call->on_pause == NULL || status < 200 || status >= 300)
+		return 0;
+	return r->call->on_pause(r->call->body_sink_arg, err);
+}
+
 int client_reply_feed(
     struct client_reply *r, const char *data, size_t len, struct err *err)
 {
@@ -170,7 +179,7 @@ int client_reply_feed(
 	code = llhttp_execute(&r->parser, data, len);
 	r->err = NULL;
 	if (code == HPE_OK)
-		return 0;
+		return pause_body(r, err);
 	if (r->done || code == HPE_PAUSED_UPGRADE) {
 		r->rest = llhttp_get_error_pos(&r->parser);
 		r->rest_len = (size_t)(data + len - r->rest);

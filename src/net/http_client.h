@@ -46,6 +46,9 @@ struct http_call {
 	 * into the reply; return -1 with err to stop. */
 	int (*on_body)(
 	    void *arg, const char *data, size_t len, struct err *err);
+	/* With on_body: called when all that has arrived was handed over, before
+	 * more is waited for; same argument. NULL: nobody asks. */
+	int (*on_pause)(void *arg, struct err *err);
 	void *body_sink_arg;
 };
 

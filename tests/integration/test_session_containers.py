@@ -1,39 +1,19 @@
 """Containers of sessions: what a delegation with `container`, `services` or
 `nested` makes on the real engine, what it refuses, and that nothing stays."""
 
-import io
 import json
 import os
-import tarfile
 import uuid
 from typing import Any, Iterator
 
 import pytest
 
-from engine_api import API, Engine
-from hub import Hub, wait_for
-
-LABEL = "runnerhub.session"
+from engine_api import Engine
+from hub import Hub
+from session_driver import build, made_for, nothing_left
 
 
 # -- what the tests stand on ------------------------------------------------------------
-
-
-def build(engine: Engine, dockerfile: str) -> str:
-    """A local image from a Dockerfile without context; its name."""
-    name = f"sessiontest/{uuid.uuid4().hex[:8]}:1"
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        text = dockerfile.encode()
-        info = tarfile.TarInfo("Dockerfile")
-        info.size = len(text)
-        archive.addfile(info, io.BytesIO(text))
-    connection = engine._connection(300)
-    connection.request("POST", f"{API}/build?t={name}&rm=1&networkmode=none", packed.getvalue(),
-                       {"Content-Type": "application/x-tar"})
-    assert "Successfully tagged" in connection.getresponse().read().decode()
-    connection.close()
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +60,6 @@ def mounts(work: str) -> list[dict]:
             one(f"{work}/_temp/_github_home", "/github/home")]
 
 
-def made_for(engine: Engine, job: str) -> dict[str, list]:
-    """All that bears the session's label."""
-    chosen = json.dumps({"label": [f"{LABEL}={job}"]})
-    return {
-        "containers": engine.call("GET", "/containers/json",
-                                  query={"all": "1", "filters": chosen}),
-        "networks": engine.call("GET", "/networks", query={"filters": chosen}),
-        "volumes": engine.call("GET", "/volumes", query={"filters": chosen})["Volumes"] or [],
-        "images": engine.call("GET", "/images/json", query={"filters": chosen}),
-    }
-
-
 def open_session(hub: Hub, **fields: Any) -> dict:
     job = hub.wait_status(hub.delegate(None, **fields), "running")
     return job
@@ -103,10 +71,6 @@ def end_session(hub: Hub, job: str, engine: Engine) -> None:
                      {"status": "completed", "runId": known["runId"], "jobId": known["jobId"]})
     assert reply.status == 200, reply.text
     nothing_left(engine, job)
-
-
-def nothing_left(engine: Engine, job: str) -> None:
-    wait_for(lambda: not any(made_for(engine, job).values()), 60, "the session's things are gone")
 
 
 # -- what is made -----------------------------------------------------------------------
