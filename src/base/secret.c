@@ -12,7 +12,8 @@ struct secret {
 
 void secret_wipe(void *p, size_t len)
 {
-	explicit_bzero(p, len);
+	if (len > 0) /* p may be NULL with nothing */
+		explicit_bzero(p, len);
 }
 
 struct secret *secret_new(const char *bytes, size_t len)
