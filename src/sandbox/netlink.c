@@ -18,6 +18,9 @@
 /* What the kernel fills at most per datagram of a dump. */
 #define DATAGRAM_MAX    32768
 #define ANSWER_LIMIT_MS 10000
+/* What a socket takes at once on most machines; and what it is made to. */
+#define SEND_USUAL 65536
+#define SEND_MAX   (4 * 1024 * 1024)
 
 static void msg_seal(struct nl_msg *m)
 {
@@ -377,10 +380,22 @@ int nl_call(struct nl_sock *s, struct nl_msg *m, nl_reply_fn *fn, void *arg,
 	return exchange(s, m->bytes, m->len, &a, fn, arg, err);
 }
 
+/* The kernel takes no message larger than the socket's buffer. */
+static int make_room(struct nl_sock *s, size_t len, struct err *err)
+{
+	int room = (int)(len < SEND_MAX ? len : SEND_MAX);
+
+	if (len <= SEND_USUAL || setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE,
+				     &room, sizeof(room)) == 0)
+		return 0;
+	return err_sys(err, errno, "make room for %zu bytes of rules", len);
+}
+
 int nl_call_batch(struct nl_sock *s, const void *bytes, size_t len,
     uint32_t first, uint32_t last, struct err *err)
 {
 	struct nl_answer a = {.first = first, .last = last};
 
+	TRY(make_room(s, len, err));
 	return exchange(s, bytes, len, &a, NULL, NULL, err);
 }

@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define BATCH_MAX 65536
+/* Some 1500 sessions. */
+#define BATCH_MAX (2 * 1024 * 1024)
 
 /* The kernel's bit for a connection state in `ct state`. */
 #define CT_STATE_BIT(state) (1u << ((state) + 1))
@@ -32,6 +33,7 @@ static void msg_begin(struct nft_batch *b, uint16_t type, uint16_t flags,
 
 static void msg_end(struct nft_batch *b)
 {
+	b->last_at = b->bytes.len;
 	if (b->msg.overflow ||
 	    buf_append(&b->bytes, b->msg.bytes, b->msg.len) < 0)
 		b->overflow = true;
@@ -52,8 +54,8 @@ static void request_begin(struct nft_batch *b, uint16_t what, uint16_t flags)
 	const struct nfgenmsg head = {
 	    .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
 
-	msg_begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what),
-	    NLM_F_ACK | flags, &head);
+	msg_begin(
+	    b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what), flags, &head);
 }
 
 void nft_batch_init(struct nft_batch *b, const char *table)
@@ -68,16 +70,30 @@ void nft_batch_fini(struct nft_batch *b)
 	buf_fini(&b->bytes);
 }
 
+/* Hundreds of answers would not fit the socket: only the last request asks
+ * for one. Refusals come anyway. */
+static void ask_for_answer(struct nft_batch *b)
+{
+	struct nlmsghdr h;
+
+	if (b->overflow || b->bytes.data == NULL)
+		return;
+	memcpy(&h, b->bytes.data + b->last_at, sizeof(h));
+	h.nlmsg_flags |= NLM_F_ACK;
+	memcpy(b->bytes.data + b->last_at, &h, sizeof(h));
+}
+
 /*
- * The answers come after the commit, one for each request and in their
- * order, so the last request's is that of the whole. A refusal of the
- * commit itself bears the number of the first fence.
+ * The answers come after the commit and in the order of the requests, so the
+ * last request's is that of the whole. A refusal of the commit itself bears
+ * the number of the first fence.
  */
 int nft_batch_commit(struct nft_batch *b, struct err *err)
 {
 	CLEANUP(nl_close) struct nl_sock s = {.fd = -1};
 	uint32_t last = b->seq;
 
+	ask_for_answer(b);
 	fence(b, NFNL_MSG_BATCH_END);
 	if (b->overflow)
 		return err_set(err, ERR_INTERNAL, NULL,

@@ -16,6 +16,7 @@
 struct nft_batch {
 	const char *table; /* family inet; borrowed */
 	struct buf bytes;
+	size_t last_at; /* where the last message begins in bytes */
 	uint32_t seq;
 	struct nl_msg msg; /* the request being built */
 	size_t rule;       /* its list of expressions, a nest in msg */

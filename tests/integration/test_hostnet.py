@@ -261,6 +261,17 @@ def test_guard_leaves_others_alone(lab: Lab, pair: tuple[Sandbox, Sandbox]) -> N
     assert lab.table not in run("nft", "list", "tables")
 
 
+def test_guard_takes_hundreds_of_sessions(lab: Lab) -> None:
+    """All in one transaction, larger than what a socket takes by itself."""
+    try:
+        lab.hostnet("crowd", lab.table, "rhtabsent", "800")
+        rules = run("nft", "list", "chain", "inet", lab.table, "forward")
+        for last in ('oifname "rscrowd798" accept', "10.214.49.240/28 accept"):
+            assert rules.count(last) == 1
+    finally:
+        lab.hostnet("unguard", lab.table)
+
+
 def test_guard_says_what_it_does_not_take(lab: Lab) -> None:
     assert "no name for a firewall table" in lab.refused("guard", "a b", lab.bridge)
     assert "1 to 15 characters" in lab.refused("guard", lab.table, "")

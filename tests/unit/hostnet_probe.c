@@ -29,6 +29,7 @@ static int usage(void)
 	      "  detach HOST_IF\n"
 	      "  list PREFIX\n"
 	      "  guard TABLE BRIDGE [dns]\n"
+	      "  crowd TABLE BRIDGE SESSIONS\n"
 	      "  unguard TABLE\n"
 	      "  blocked BRIDGE\n"
 	      "  storm BRIDGE IF_PREFIX FIRST_ADDRESS PREFIX GATEWAY COUNT\n",
@@ -87,6 +88,33 @@ static int run_guard(int argc, char **argv, struct err *err)
 	    .table = argv[0], .bridge = argv[1], .allow_dns = argc == 3};
 
 	return hostnet_guard_install(&guard, err);
+}
+
+/* Every other one is known by its addresses alone. */
+static int run_crowd(char **argv, struct err *err)
+{
+	size_t n = (size_t)number(argv[2]);
+	struct hostnet_session *sessions = mem_calloc(n + 1, sizeof(*sessions));
+	const struct hostnet_guard guard = {.table = argv[0],
+	    .bridge = argv[1],
+	    .sessions = sessions,
+	    .nsessions = n};
+	int64_t start = clock_mono_ns();
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		sessions[i].base = 0x0ad60000 + ((uint32_t)i << 4);
+		sessions[i].prefix = 28;
+		if (i % 2 == 0)
+			snprintf(sessions[i].device, sizeof(sessions[i].device),
+			    "rscrowd%zu", i);
+	}
+	r = hostnet_guard_install(&guard, err);
+	mem_free(sessions);
+	TRY(r);
+	printf("%.3f\n",
+	    (double)(clock_mono_ns() - start) / (double)CLOCK_NS_PER_MS);
+	return 0;
 }
 
 static int run_blocked(const char *bridge, struct err *err)
@@ -221,6 +249,8 @@ static int run(int argc, char **argv, struct err *err)
 		return hostnet_detach(argv[0], err);
 	if (strcmp(what, "list") == 0 && argc == 1)
 		return hostnet_list(argv[0], show, NULL, err);
+	if (strcmp(what, "crowd") == 0 && argc == 3)
+		return run_crowd(argv, err);
 	if (strcmp(what, "guard") == 0 && (argc == 2 || argc == 3))
 		return run_guard(argc, argv, err);
 	if (strcmp(what, "unguard") == 0 && argc == 1)
