@@ -122,6 +122,9 @@ static struct body_session rules_of(const struct place *p, bool env_apart)
 	    .volume_prefix = p->volume_prefix,
 	    .env_apart = env_apart,
 	    .publish_on = publish_on(p),
+	    .remote_engine = engine_is_local(p->carry->hub->engine)
+				 ? NULL
+				 : engine_host(p->carry->hub->engine),
 	    .memory_bytes = p->limits.memory_bytes,
 	    .nano_cpus = p->limits.nano_cpus,
 	    .pids = p->limits.pids};
