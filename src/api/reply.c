@@ -71,9 +71,12 @@ void error_body(int status, const char *code, const char *text, struct buf *out)
 
 static int status_of(const struct err *err)
 {
-	if (strcmp(err->code, "queue_full") == 0 ||
-	    strcmp(err->code, "store_busy") == 0)
-		return 503;
+	static const char *const in_a_moment[] = {
+	    "queue_full", "store_busy", "session_busy"};
+
+	for (size_t i = 0; i < ARRAY_LEN(in_a_moment); i++)
+		if (strcmp(err->code, in_a_moment[i]) == 0)
+			return 503;
 	return err_http_status(err->kind);
 }
 

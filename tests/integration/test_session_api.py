@@ -198,7 +198,7 @@ def test_who_reads_the_output_keeps_the_lease(make_hub: Callable[..., Hub]) -> N
 def test_input_is_bounded(live: Hub, session: str) -> None:
     step = start_step(live, session, "bounded", command=["wc", "-c"], input=True)
     path = f"/api/jobs/{session}/steps/{step}/input"
-    assert live.post(path, b"x" * (1024 * 1024 + 1)).status in (413, 429)
+    assert live.post(path, b"x" * (1024 * 1024 + 1)).status == 413
     assert live.post(path + "?end=true", b"x" * (1024 * 1024)).data == {"offset": 1024 * 1024}
     with Output(live, session, step) as output:
         assert output.all()[0].strip() == b"1048576"
