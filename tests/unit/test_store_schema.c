@@ -11,6 +11,9 @@
 static const char SCHEMA_1[] =
 #include "store_schema_1.inc"
     ;
+static const char SCHEMA_2[] =
+#include "store_schema_2.inc"
+    ;
 
 static void load(const char *path, const char *sql)
 {
@@ -24,7 +27,7 @@ static void load(const char *path, const char *sql)
 }
 
 /* Opens a store on the fixture instead of an empty one. */
-static int setup_schema_1(void **state)
+static int setup_schema(void **state, const char *sql, const char *key)
 {
 	struct fixture *f;
 
@@ -32,10 +35,20 @@ static int setup_schema_1(void **state)
 	f = *state;
 	fixture_close(f);
 	unlink(f->db);
-	load(f->db, SCHEMA_1);
-	f->config.encryption_key = "the key of schema one";
+	load(f->db, sql);
+	f->config.encryption_key = key;
 	fixture_open(f);
 	return 0;
+}
+
+static int setup_schema_1(void **state)
+{
+	return setup_schema(state, SCHEMA_1, "the key of schema one");
+}
+
+static int setup_schema_2(void **state)
+{
+	return setup_schema(state, SCHEMA_2, "the key of schema two");
 }
 
 static struct job_list by_status(struct store *s, enum job_status status)
@@ -117,6 +130,96 @@ static void runners_of_schema_1_are_there(void **state)
 	runner_list_free(&l);
 }
 
+/* -- schema 2 ---------------------------------------------------------- */
+
+static struct job_list of_runner(struct store *s, const struct runner *r)
+{
+	char id[UUID_TEXT_LEN];
+	struct job_filter filter = {
+	    .runner_id = uuid_text(r->id.u, id), .page = 1, .limit = 9};
+	struct job_list l = {0};
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_job_list(s, &filter, &l, &err));
+	assert_int_equal(l.n, 1);
+	return l;
+}
+
+static void a_session_of_schema_2_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct job_list sessions, children = {0};
+	struct job_filter inside = {.page = 1, .limit = 9};
+	char id[UUID_TEXT_LEN];
+	struct runner r = {0};
+	struct err err = ERR_INIT;
+	const struct job *job;
+
+	assert_int_equal(store_runner_by_name(f->s, "proxy-2", &r, &err), 1);
+	sessions = of_runner(f->s, &r);
+	job = &sessions.items[0];
+	uuid_text(job->id.u, id);
+	assert_int_equal(job->status, JOB_RUNNING);
+	assert_true(job->is_session);
+	assert_int_equal(job->lease_until, INT64_C(1795288336876420363));
+	assert_string_equal(job->session, "{\"network\":\"net-1\"}");
+	assert_string_equal(r.job_id, id);
+	assert_string_equal(r.made, "{\"image\":\"runner:1\"}");
+	assert_string_equal(r.roots,
+	    "[{\"here\":\"/w\",\"host\":\"/srv/w\",\"readOnly\":false}]");
+	inside.parent_id = id;
+	ASSERT_OK(store_job_list(f->s, &inside, &children, &err));
+	assert_int_equal(children.n, 1);
+	assert_string_equal(children.items[0].external_id, "session");
+	job_list_free(&children);
+	job_list_free(&sessions);
+	runner_fini(&r);
+}
+
+static void tokens_of_schema_2_are_good(void **state)
+{
+	static const char runner_token[] =
+	    "rhr_01a200338a5e7a7cb794434b0ac5fe12_c7d802147b641"
+	    "7e858819edfdd49841135514c1592b770a2cf745a684499f0f5";
+	static const char session_token[] =
+	    "rhs_01a200338a6072b39e6f96274a7dbb8a_feb663ed2a370"
+	    "5baecdaf5a55d88921ff33735ef5ff4757c3ad64584a122ed8e";
+	struct fixture *f = *state;
+	struct runner r = {0};
+	struct job_list sessions;
+	struct err err = ERR_INIT;
+	struct uuid job;
+	runner_id id;
+
+	assert_int_equal(store_runner_by_name(f->s, "proxy-2", &r, &err), 1);
+	assert_int_equal(
+	    store_runner_by_token(f->s, runner_token, &id, &err), 1);
+	assert_true(uuid_equal(id.u, r.id.u));
+	sessions = of_runner(f->s, &r);
+	assert_true(store_session_token_check(f->s, session_token, &job));
+	assert_true(uuid_equal(job, sessions.items[0].id.u));
+	job_list_free(&sessions);
+	runner_fini(&r);
+}
+
+static void secrets_of_schema_2_open(void **state)
+{
+	struct fixture *f = *state;
+	struct job_filter filter = {
+	    .status = JOB_RUNNING, .page = 1, .limit = 9};
+	CLEANUP(secret_free) struct secret *plain = NULL;
+	struct job_list l = {0};
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_job_list(f->s, &filter, &l, &err));
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.items[1].external_id, "running");
+	ASSERT_OK(store_job_secrets(f->s, l.items[1].id, &plain, &err));
+	assert_string_equal(
+	    secret_expose(plain, NULL), "{\"TOKEN\":\"from schema two\"}");
+	job_list_free(&l);
+}
+
 static int count_rows(void *arg, int n, char **values, char **names)
 {
 	(void)n;
@@ -165,6 +268,8 @@ static void the_operators_queries_work(void **state)
 	sqlite3_close(db);
 }
 
+#define SCHEMA_2_TEST(fn)                                                      \
+	cmocka_unit_test_setup_teardown(fn, setup_schema_2, fixture_teardown)
 #define SCHEMA_1_TEST(fn)                                                      \
 	cmocka_unit_test_setup_teardown(fn, setup_schema_1, fixture_teardown)
 
@@ -176,6 +281,9 @@ int main(void)
 	    SCHEMA_1_TEST(a_repeat_of_a_job_of_schema_1_finds_it),
 	    SCHEMA_1_TEST(runners_of_schema_1_are_there),
 	    SCHEMA_1_TEST(the_operators_queries_work),
+	    SCHEMA_2_TEST(a_session_of_schema_2_goes_on),
+	    SCHEMA_2_TEST(tokens_of_schema_2_are_good),
+	    SCHEMA_2_TEST(secrets_of_schema_2_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
