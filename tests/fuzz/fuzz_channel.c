@@ -1,12 +1,16 @@
 /*
  * Hostile agents: any bytes on the hub's end of the channel. The first byte
  * chooses: 1 greet first, 2 wrap the rest in the engine's framing, 4 a sink
- * that refuses every second batch, 8 look already half way.
+ * that refuses every second batch, 8 look already half way, 16 tunnels lead
+ * to a server (that says everything back).
  */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -97,6 +101,74 @@ static void greet(struct agent *a)
 	say(a, b.data, b.len, true);
 }
 
+/* -- the hub's server -------------------------------------------------- */
+
+static struct {
+	int listener;
+	struct sockaddr_un addr;
+	char dir[32];
+	int fds[WIRE_TUNNELS_MAX];
+	size_t n;
+} server = {.listener = -1};
+
+static void server_remove(void)
+{
+	unlink(server.addr.sun_path);
+	rmdir(server.dir);
+}
+
+static void server_open(void)
+{
+	if (server.listener >= 0)
+		return;
+	strcpy(server.dir, "/tmp/rh-fuzz-XXXXXX");
+	ASSERT(mkdtemp(server.dir) != NULL);
+	server.addr.sun_family = AF_UNIX;
+	snprintf(server.addr.sun_path, sizeof(server.addr.sun_path), "%s/s",
+	    server.dir);
+	server.listener =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ASSERT(bind(server.listener, (struct sockaddr *)&server.addr,
+		   sizeof(server.addr)) == 0);
+	ASSERT(listen(server.listener, WIRE_TUNNELS_MAX) == 0);
+	atexit(server_remove);
+}
+
+/* Closes a connection that says a 0xff. */
+static void serve(void)
+{
+	uint8_t piece[512];
+	size_t kept = 0;
+	ssize_t n;
+	int fd;
+
+	while (server.n < WIRE_TUNNELS_MAX &&
+	       (fd = accept4(server.listener, NULL, NULL,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		server.fds[server.n++] = fd;
+	for (size_t i = 0; i < server.n; i++) {
+		fd = server.fds[i];
+		n = read(fd, piece, sizeof(piece));
+		if (n > 0)
+			IGNORE(send(fd, piece, (size_t)n, MSG_NOSIGNAL) < 0);
+		if (n == 0 || (n > 0 && memchr(piece, 0xff, (size_t)n) != NULL))
+			close(fd);
+		else
+			server.fds[kept++] = fd;
+	}
+	server.n = kept;
+}
+
+static void server_hang_up(void)
+{
+	int fd;
+
+	while (server.n > 0)
+		close(server.fds[--server.n]);
+	while ((fd = accept(server.listener, NULL, NULL)) >= 0)
+		close(fd);
+}
+
 static void pump(struct channel *ch, struct agent *a)
 {
 	struct err err = ERR_INIT;
@@ -105,6 +177,7 @@ static void pump(struct channel *ch, struct agent *a)
 	/* Until it has nothing more to do or breaks off. */
 	for (int i = 0; i < PUMPS_MAX; i++) {
 		r = channel_pump(ch, take, a, &err);
+		serve();
 		if (r < 0 && err.kind == ERR_INVALID)
 			return;
 	}
@@ -124,6 +197,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	a.refusing = (how & 4) != 0;
 	if (channel_dial(&ch, dial, &a, true, &err) < 0)
 		return 0;
+	server_open();
+	if ((how & 16) != 0)
+		channel_tunnel_to(ch, server.addr.sun_path);
 	channel_send(ch, WIRE_EXIT, WIRE_STEP_NONE, NULL);
 	channel_send(ch, WIRE_EXIT, WIRE_STEP_NONE, NULL);
 	pump(ch, &a);
@@ -141,5 +217,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(a.fd);
 	pump(ch, &a);
 	channel_free(ch);
+	server_hang_up();
 	return 0;
 }
