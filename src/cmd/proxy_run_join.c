@@ -189,8 +189,14 @@ static int enrol_once(struct supervised *s, const struct ctx *ctx,
 	body = enrol_body(s, old, with_containers);
 	secret_wipe(old, sizeof(old));
 	TRY(client_open(&c, s->url, s->key, err));
-	TRY(client_call(
-	    c, ctx, "POST", "/api/runners/enrol", body, &first, err));
+	if (client_call(
+		c, ctx, "POST", "/api/runners/enrol", body, &first, err) < 0)
+		return err->kind != ERR_AUTH
+			   ? -1
+			   : err_set(err, ERR_AUTH, err->code,
+				 "%s does not take this enrolment key: it must "
+				 "be the RUNNERHUB_ENROLMENT_KEY of the hub",
+				 client_url(c));
 	data = json_object_get(first, "data");
 	if (reply_str(data, "challenge", NULL) != NULL)
 		return prove(c, ctx, data, ret, err);

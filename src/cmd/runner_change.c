@@ -79,7 +79,7 @@ static int hand_over(struct run *r, struct err *err)
 {
 	const json_t *data = json_object_get(r->reply, "data");
 	const char *token = reply_str(data, "token", NULL);
-	const char *path = args_get(&r->v.args, "token-file");
+	const char *path = args_get(&r->v.args, "output");
 	CLEANUP(mem_free) char *line = NULL;
 	int rc = 0;
 
@@ -134,7 +134,7 @@ static const struct command_option register_options[] = {
     {"root", 'r', "DIR", "a work directory that its sessions may mount", NULL},
     {"label", 'l', "LABEL", "a label; may be given several times", NULL},
     {"for", 0, "OWNER[/REPO]", "whose GitHub tokens it may ask for", NULL},
-    {"token-file", 'o', "FILE", "write the token there, mode 600", NULL},
+    {"output", 'o', "FILE", "write the token there, mode 600", NULL},
     {0},
 };
 
@@ -183,7 +183,7 @@ static int token_run(int argc, char **argv)
 }
 
 static const struct command_option token_options[] = {
-    {"token-file", 'o', "FILE", "write the token there, mode 600", NULL},
+    {"output", 'o', "FILE", "write the token there, mode 600", NULL},
     {0},
 };
 
