@@ -13,11 +13,10 @@ from typing import Any, Iterator
 
 import pytest
 
-import frames
 import host_image
 from fixtures import ROOT
 from hub import free_port, wait_for
-from relay_lab import job, worker_image  # noqa: F401
+from relay_lab import frames, job, worker_image  # noqa: F401
 
 RUNNER_IMAGE = "runnerhub/test-actions-runner:latest"
 BUILD_IMAGE = "runnerhub/test-build:latest"
@@ -113,7 +112,8 @@ def inside(container: str, *command: str, stdin: bytes = b"") -> str:
 
 def run_job(container: str, script: str) -> tuple[int, str]:
     """GitHub hands the job to this runner."""
-    message = frames.frame(frames.JOB, json.dumps(job(script)))
+    message = frames.frame(frames.JOB, json.dumps(job(
+        script, github={"run_id": str(secrets.randbits(40))})))
     inside(container, "sh", "-c", "cat >/home/runner/new.bin && "
            "mv /home/runner/new.bin /home/runner/job.bin", stdin=message)
     wait_for(lambda: subprocess.run(["docker", "exec", container, "test", "-s",
