@@ -43,6 +43,26 @@ RECOVERY = {
     "spool_recover_index_cut": "after_spool_append",
 }
 
+# Passed by a session with containers: test_session_faults.py.
+SESSION = {
+    "after_session_network": [1],
+    "after_work_volume": [1],
+    "after_place_create": [1, 2],
+    "after_service_create": [1],
+    "after_step_given": [1],
+    "before_side_build": [1],
+    "after_side_create": [1],
+    "after_side_start_mark": [1],
+    "after_side_start": [1],
+    "side_output": [1, 5],
+    "before_side_end_mark": [1],
+    "after_side_end_mark": [1],
+    "after_side_remove": [1],
+    "after_session_cut": [1],
+    "unmake_containers": [1],
+    "unmake_network": [1],
+}
+
 # Passed when a job is ended early: test_fault_points.py names each.
 EARLY_END = ["after_step_cut_short"]
 

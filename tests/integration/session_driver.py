@@ -71,7 +71,12 @@ class Session:
         self.made = self.job["session"]
 
     def post(self, path: str, body: Any = None) -> Any:
-        return self.hub.post(f"/api/jobs/{self.id}/{path}", body)
+        """Repeats what a hub that was just restarted asks to repeat."""
+        def answer() -> Any:
+            reply = self.hub.post(f"/api/jobs/{self.id}/{path}", body)
+            again = reply.status >= 400 and reply.json.get("code") == "session_resuming"
+            return None if again else reply
+        return wait_for(answer, 60, "the session is taken over")
 
     def begin(self, **fields: Any) -> int:
         """Starts a step; its number."""
