@@ -135,7 +135,8 @@ struct hostnet_guard {
  * Of each of `sessions`: its containers reach each other; nobody else but the
  * machine opens a connection to them, unless to a port that is published;
  * what they send elsewhere is judged as what comes from `bridge` is, and does
- * not reach `bridge` either.
+ * not reach `bridge` either. One without a device may ask its gateway (the
+ * first address) for names.
  *
  * Idempotent; replaces the earlier table in one transaction, so never is
  * there a moment without rules. A reload of the machine's own firewall can

@@ -101,6 +101,23 @@ static void add_machine_chain(struct nft_batch *b, bool allow_dns)
 	nft_rule_end(b);
 }
 
+/* Podman answers for the names of a network's containers on its gateway;
+ * Docker does inside of the containers. */
+static void pass_names(
+    struct nft_batch *b, const char *chain, const struct hostnet_session *s)
+{
+	static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		nft_rule_begin(b, chain);
+		match_session(b, NFT_IN, s);
+		nft_match_destination(b, s->base + 1, 32);
+		nft_match_port(b, protocols[i], DNS_PORT);
+		nft_accept(b);
+		nft_rule_end(b);
+	}
+}
+
 static void guard_input(struct nft_batch *b, const struct hostnet_guard *g)
 {
 	static const char chain[] = "input";
@@ -112,6 +129,8 @@ static void guard_input(struct nft_batch *b, const struct hostnet_guard *g)
 	nft_jump(b, MACHINE);
 	nft_rule_end(b);
 	for (size_t i = 0; i < g->nsessions; i++) {
+		if (g->sessions[i].device[0] == '\0')
+			pass_names(b, chain, &g->sessions[i]);
 		nft_rule_begin(b, chain);
 		match_session(b, NFT_IN, &g->sessions[i]);
 		nft_jump(b, MACHINE);

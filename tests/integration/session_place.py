@@ -6,10 +6,12 @@ import os
 import subprocess
 import tempfile
 import uuid
+from contextlib import nullcontext
 from typing import Any
 
 from engine_api import Engine, EngineError
 from engine_probe import Probe
+from podman_machine import Machine
 
 
 class SessionError(Exception):
@@ -21,7 +23,8 @@ class SessionError(Exception):
 
 class Places:
     def __init__(self, build_dir: str, engine: Engine, image: str,
-                 subnet: str = "10.214.0.0/16", mode: str = "isolated", enter: Any = None):
+                 subnet: str = "10.214.0.0/16", mode: str = "isolated",
+                 machine: Machine | None = None):
         self.engine = engine
         self.image = image
         self.hub_id = str(uuid.uuid4())
@@ -29,9 +32,11 @@ class Places:
         self.probe = Probe(build_dir, engine.host)
         path = os.path.join(build_dir, "tests", "unit", "session_probe")
         assert os.access(path, os.X_OK), f"{path} is not built"
-        self.process = subprocess.Popen(
-            [*(enter or []), path, engine.host, self.state.name, self.hub_id, subnet, mode],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with machine.processes() if machine else nullcontext():
+            self.process = subprocess.Popen(
+                [machine.program(path) if machine else path, engine.host, self.state.name,
+                 self.hub_id, subnet, mode],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def close(self) -> None:
         """The probe removes what it made; afterwards nothing is left."""
