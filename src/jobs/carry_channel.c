@@ -14,6 +14,7 @@
 #include "jobs/job_env.h"
 #include "jobs/session.h"
 #include "jobs/session_wish.h"
+#include "store/runners.h"
 
 enum {
 	NOTES_MAX = 4 * 1024 * 1024,
@@ -205,6 +206,19 @@ static void put_masks(struct buf *b, const json_t *secrets)
 	    b, json_string_value(value), json_string_length(value));
 }
 
+/* Processes inside of a nested session open sessions of their own: with the
+ * socket that the agent serves, and a token good for that alone. */
+static void put_way_to_hub(const struct carry *c, json_t *env)
+{
+	char token[SESSION_TOKEN_LEN];
+
+	store_session_token(c->hub->store, c->job.id.u, token);
+	json_object_set_new(env, "RUNNERHUB_URL",
+	    json_string("unix:///run/runnerhub/hub.sock"));
+	json_object_set_new(env, "RUNNERHUB_TOKEN", json_string(token));
+	secret_wipe(token, sizeof(token));
+}
+
 /* Variables of the job: what follows from the delegation, then the
  * request's own, then its secrets. */
 static int load_env(
@@ -217,6 +231,8 @@ static int load_env(
 	TRY(store_job_secrets(c->hub->store, c->job.id, &sealed, err));
 	*ret_env = job_env_make(c->hub->options, &c->job, &c->spec);
 	*ret_secrets = json_object();
+	if (spec_nested_work(&c->spec) != NULL)
+		put_way_to_hub(c, *ret_env);
 	if (sealed == NULL)
 		return 0;
 	text = secret_expose(sealed, &len);
