@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 /* A small body rides in the same send as the head. */
 #define JOIN_BODY_MAX    (32 * 1024)
 #define HEAD_BYTES_MAX   (256 * 1024)
@@ -73,9 +75,21 @@ static int send_chunks(struct client_exchange *x, struct err *err)
 	return send_bytes(x, "0\r\n\r\n", 5, err);
 }
 
+/* It holds the caller's token, and often a body full of secrets. */
+static void head_fini(struct buf *head)
+{
+	secret_wipe(head->data, head->cap);
+	buf_fini(head);
+}
+
+static void head_fini_guard(struct buf *head)
+{
+	head_fini(head);
+}
+
 static int send_request(struct client_exchange *x, struct err *err)
 {
-	CLEANUP(buf_fini)
+	CLEANUP(head_fini)
 	struct buf head = {.max = HEAD_BYTES_MAX};
 	const struct http_call *call = x->call;
 	bool joined =
