@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -40,9 +41,11 @@ def worker_image(engine: Engine, runner_image: str, tmp_path_factory) -> str:
 
 
 def job(script: str, **fields: Any) -> dict[str, Any]:
-    """A job message whose "worker" runs script in its work directory."""
+    """A job message whose "worker" runs script in its work directory. The id
+    is a new one, as GitHub's are."""
     text = base64.b64encode(script.encode()).decode()
-    return frames.job(steps=[{"inputs": f"STANDIN:{text}:"}], **fields)
+    return frames.job(steps=[{"inputs": f"STANDIN:{text}:"}],
+                      **{"jobId": str(uuid.uuid4()), **fields})
 
 
 def when(kind: int, then: str) -> str:

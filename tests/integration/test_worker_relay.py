@@ -4,7 +4,9 @@ fails the job, and no secret of a job's message stays anywhere."""
 
 import base64
 import hashlib
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import uuid
 
 import pytest
 
+from hook_runner import mount, registry_free
 from hub import FINAL, free_port, wait_for
 from relay_lab import STANDINS, frames, job, jobs_of, last_job, when
 from relay_lab import make_runner, worker_image  # noqa: F401
@@ -241,7 +244,9 @@ def test_a_container_that_is_removed_fails_the_job(hub, runner):
     relay.wait_output("ready")
     container = hub.job(last_job(hub)["id"])["session"]["containerId"]
     hub.engine.remove(container)
-    assert relay.wait() == 1, relay.output
+    code = relay.wait()
+    assert code not in RESULTS and code != 0
+    assert "removed by hand" in relay.output
     assert last_job(hub)["status"] == "failed"
 
 
@@ -261,13 +266,13 @@ def test_without_settings_the_job_fails(runner):
 
 
 def test_a_job_cancelled_while_it_waits_starts_nothing(make_hub, make_runner):  # noqa: F811
-    hub = make_hub(env={"RUNNERHUB_MAX_CONCURRENT": "1"}).start()
+    hub = make_hub(env={"RUNNERHUB_CAPACITY": "1"}).start()
     runner = make_runner(hub)  # noqa: F811
     first = runner.start()
     first.listener.send_job(job("echo ready; " + when(frames.CANCEL, "exit 103")))
     first.wait_output("ready")
     second = runner.start()
-    second.listener.send_job(job("exit 100", jobId="second"))
+    second.listener.send_job(job("exit 100"))
     wait_for(lambda: [found for found in jobs_of(hub) if found["status"] == "queued"],
              60, "the second waits")
     second.listener.send(frames.CANCEL)
@@ -277,6 +282,57 @@ def test_a_job_cancelled_while_it_waits_starts_nothing(make_hub, make_runner):  
              60, "only the first is left")
     first.listener.send(frames.CANCEL)
     assert first.wait() == 103
+
+
+# -- containers of the job ---------------------------------------------------
+
+def hook_calls(image: str) -> str:
+    """What the runner's own worker asks of its container hook for a job with
+    a container: a script that does the same."""
+    work = "/home/runner/_work"
+    mounts = [mount("/var/run/docker.sock", "/var/run/docker.sock"), mount(work, "/__w"),
+              mount("/home/runner/externals", "/__e", read_only=True),
+              mount(f"{work}/_temp", "/__w/_temp"),
+              mount(f"{work}/_temp/_github_home", "/github/home")]
+    container = registry_free(image=image, workingDirectory="/__w/repo/repo",
+                              systemMountVolumes=mounts)
+    calls = [
+        ("prepare_job", {"container": container, "services": []}),
+        ("run_script_step", {"entryPoint": "sh",
+                             "entryPointArgs": ["-e", "/__w/_temp/step.sh"],
+                             "workingDirectory": "/__w/repo/repo",
+                             "environmentVariables": {}, "prependPath": None}),
+        ("cleanup_job", None),
+    ]
+    step = ("echo step in $(pwd) of $(hostname); cat /__w/from-worker; "
+            "echo from the step >/__w/from-step")
+    lines = ["mkdir -p repo/repo _temp/_github_home",
+             f"printf '%s\\n' {shlex.quote(step)} >_temp/step.sh", "echo from the worker >from-worker",
+             "state='{}'", "echo outside is $(hostname)"]
+    for command, args in calls:
+        request = json.dumps({"command": command, "responseFile": f"{work}/_temp/answer",
+                              "args": args, "state": "STATE"})
+        lines += [
+            ": >_temp/answer",
+            f"printf '%s\\n' {shlex.quote(request)} | sed \"s|\\\"STATE\\\"|$state|\" | "
+            f"(cd repo/repo && bash -e $ACTIONS_RUNNER_CONTAINER_HOOKS) || exit 50",
+            "new=$(sed -n 's/.*\"state\": *\\({[^}]*}\\).*/\\1/p' _temp/answer); "
+            "[ -z \"$new\" ] || state=$new"]
+    return "\n".join([*lines, "cat from-step", "exit 100"])
+
+
+def test_a_job_with_a_container_of_its_own_in_the_relays_container(
+        hub, runner, image):
+    code, output = runner.run(
+        "export RUNNER_NAME=box-7 GITHUB_RUN_ID=1 GITHUB_JOB=build GITHUB_RUN_ATTEMPT=1 "
+        f"RUNNER_TEMP=/home/runner/_work/_temp\n{hook_calls(image)}")
+    assert code == 100, output
+    assert "from the worker\n" in output and "from the step\n" in output
+    outside = output.split("outside is ")[1].split()[0]
+    step = output.split("step in /__w/repo/repo of ")[1].split()[0]
+    assert outside != step
+    wait_for(lambda: all(found["status"] in FINAL for found in jobs_of(hub)), 60,
+             "sessions inside end with theirs")
 
 
 # -- secrets -----------------------------------------------------------------
