@@ -115,12 +115,15 @@ bool live_renew(struct live_set *s, job_id id, int64_t lease_until,
     int64_t slack_ns, bool *ret_stale)
 {
 	struct live *l;
+	bool first;
 
 	*ret_stale = false;
 	mtx_lock(&s->mtx);
 	l = find_locked(s, id);
 	if (l != NULL) {
-		if (lease_until > atomic_load(&l->lease_until))
+		/* The first call ends the grace that it had for it. */
+		first = !atomic_exchange(&l->driven, true);
+		if (first || lease_until > atomic_load(&l->lease_until))
 			atomic_store(&l->lease_until, lease_until);
 		*ret_stale =
 		    lease_until - atomic_load(&l->lease_kept) >= slack_ns;
@@ -128,7 +131,7 @@ bool live_renew(struct live_set *s, job_id id, int64_t lease_until,
 			atomic_store(&l->lease_kept, lease_until);
 		/* The schedule is told once; a lease is looked at when it
 		 * seems over. */
-		if (!atomic_exchange(&l->driven, true))
+		if (first)
 			wake_locked(l);
 	}
 	mtx_unlock(&s->mtx);

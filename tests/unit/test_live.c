@@ -108,7 +108,9 @@ static void test_sessions(void **state)
 	enter(s, &job, false);
 	live_set_sandbox(s, &l, &sb);
 	assert_false(was_woken(&sb));
+	atomic_store(&l.lease_until, 9000); /* until the first call */
 	assert_true(live_renew(s, l.id, 500, 100, &stale));
+	assert_int_equal(atomic_load(&l.lease_until), 500);
 	assert_true(stale); /* nothing of it stands in the store */
 	assert_true(atomic_load(&l.driven));
 	assert_true(was_woken(&sb));
