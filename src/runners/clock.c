@@ -100,7 +100,7 @@ static int set_offline(
 	int found = store_runner_get(r->config.store, id, &row, err);
 
 	*ret_done = false;
-	if (found <= 0 || !is_late(r, &row))
+	if (found <= 0 || !is_late(r, &row) || runner_is(&row, "stopping"))
 		return found < 0 ? -1 : 0;
 	*ret_done = true;
 	return store_runner_change(r->config.store, id, &change, err);
@@ -167,14 +167,14 @@ static int look_at_beat(void *arg, const struct runner *row, struct err *err)
 		   ctx = ctx_with_timeout(&stop, LOOK_TIMEOUT_MS);
 	bool gone;
 
-	if (!runner_is(row, "offline") && is_late(r, row)) {
-		if (runner_is(row, "stopping") && row->made == NULL &&
-		    row->job_id == NULL) {
+	/* That it drains must not be forgotten for being silent. */
+	if (runner_is(row, "stopping")) {
+		if (is_late(r, row) && row->made == NULL && row->job_id == NULL)
 			let_go(r, row, "drained");
-			return 0;
-		}
-		return say_offline(r, row, err);
+		return 0;
 	}
+	if (!runner_is(row, "offline"))
+		return is_late(r, row) ? say_offline(r, row, err) : 0;
 	if (row->made != NULL || row->job_id != NULL)
 		return 0;
 	TRY(is_gone(r, &ctx, row, &gone, err));
