@@ -165,7 +165,7 @@ static void end_step(struct steps *s)
 	}
 	fill_memory(now, &end);
 	/* It was told to end: that means all of its group. */
-	if (now->kill_at != CLOCK_NO_DEADLINE)
+	if (now->kill_at != CLOCK_NO_DEADLINE || now->dismissed)
 		priv_signal(&s->job.place.who, -now->pid, SIGKILL);
 	job_collect(&s->job, now->number, &s->hub);
 	job_plan_remove(&s->job, &now->plan);
@@ -307,15 +307,23 @@ static void terminate(struct steps *s, uint32_t flag, uint32_t grace_ms)
 	priv_signal_step(who, now->pid, SIGTERM);
 }
 
+static bool ends_a_step(uint32_t sig)
+{
+	return sig == SIGINT || sig == SIGTERM || sig == SIGQUIT ||
+	       sig == SIGKILL;
+}
+
 int steps_signal(struct steps *s, uint16_t number, struct wire_reader *body)
 {
 	uint32_t sig;
 
 	if (wire_get_u32(body, &sig) < 0)
 		return -1;
-	if (sig > 0 && sig < NSIG && s->now.active && !s->now.exited &&
-	    s->now.number == number)
-		priv_signal_step(&s->job.place.who, s->now.pid, (int)sig);
+	if (sig == 0 || sig >= NSIG || !s->now.active || s->now.exited ||
+	    s->now.number != number)
+		return 0;
+	s->now.dismissed = s->now.dismissed || ends_a_step(sig);
+	priv_signal_step(&s->job.place.who, s->now.pid, (int)sig);
 	return 0;
 }
 

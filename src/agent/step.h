@@ -28,6 +28,7 @@ struct step {
 	pid_t pid; /* main process, also its group */
 	int failure;
 	bool exited;
+	bool dismissed; /* a signal told it to end */
 	int status;
 	struct rusage usage;
 	uint32_t flags; /* enum wire_end_flag, as far as decided */
