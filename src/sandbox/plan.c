@@ -133,6 +133,8 @@ int container_plan_make(struct container_plan *p, const struct sandboxes *s,
     const struct sandbox_spec *spec, const struct sandbox *sb,
     enum network_kind kind, const char *network_name, struct err *err)
 {
+	static const char *const none[] = {NULL};
+
 	p->spec = (struct engine_container_spec){.name = p->name,
 	    .image = spec->image,
 	    .entrypoint = p->entrypoint,
@@ -148,6 +150,9 @@ int container_plan_make(struct container_plan *p, const struct sandboxes *s,
 	    .nano_cpus = spec->limits.nano_cpus,
 	    .pids = spec->limits.pids,
 	    .network_aliases = spec->aliases};
+	/* An empty list takes in those of the document. */
+	if (spec->session_network != NULL && spec->aliases == NULL)
+		p->spec.network_aliases = none;
 	plan_profile(&p->spec, spec->profile);
 	snprintf(p->name, sizeof(p->name), "runnerhub-%s", sb->id);
 	snprintf(p->hostname, sizeof(p->hostname), "runner-%.8s", sb->id);
