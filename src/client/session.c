@@ -83,6 +83,7 @@ struct opening {
 	struct buf line;
 	size_t seen; /* entries of the log that were told */
 	size_t at;   /* entries of this connection */
+	unsigned looks;
 	char reason[300];
 };
 
@@ -142,9 +143,11 @@ static int look(struct opening *o, const struct ctx *ctx, struct err *err)
 	if (is_over(status))
 		return ended(job, err);
 	reason = reply_str(json_object_get(job, "waiting"), "reason", "");
-	if (strcmp(reason, o->reason) != 0) {
-		snprintf(o->reason, sizeof(o->reason), "%s", reason);
+	/* The first is what everybody waits for, for a moment. */
+	if (o->looks++ > 0 && strcmp(reason, o->reason) != 0) {
+		snprintf(o->reason, sizeof(o->reason), "Waiting: %s", reason);
 		tell(o, o->reason);
+		snprintf(o->reason, sizeof(o->reason), "%s", reason);
 	}
 	return 0;
 }

@@ -47,14 +47,13 @@ static void sweep(void *arg, const struct ctx *ctx)
 	IGNORE(send_signal(arg, ctx, "KILL", &ignored)); /* cleanup_job will */
 }
 
-/* A step without an exit code, or whose container is gone, says why. */
+/* Why it ended so, unless the exit code says all: the runner prints that. */
 static int exit_code_of(const struct step *s)
 {
-	const json_t *code = json_object_get(s->end, "exitCode");
 	const char *why = reply_str(s->end, "error", NULL);
 	int64_t n = reply_int(s->end, "exitCode", 1);
 
-	if (why != NULL && (!json_is_integer(code) || n == 137))
+	if (why != NULL && strstr(why, " exited with code ") == NULL)
 		output_error("%s", why);
 	return n >= 0 && n <= 255 ? (int)n : 1;
 }
@@ -188,9 +187,18 @@ static json_t *list_json(const char *first, const struct words *words)
 	return list;
 }
 
+static bool has_path(const struct words *env)
+{
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], "PATH=", 5) == 0)
+			return true;
+	return false;
+}
+
 static int script_body(
     const struct container_wish *step, json_t **ret, struct err *err)
 {
+	static const struct words none = {.v = NULL};
 	CLEANUP(words_fini) struct words args = {.v = NULL};
 
 	if (step->entry_point == NULL)
@@ -202,7 +210,8 @@ static int script_body(
 	*ret = json_pack("{s:o, s:o, s:o}", "command",
 	    list_json(step->entry_point, &args), "env",
 	    hub_env_json(&step->env), "prependPath",
-	    list_json(NULL, &step->prepend_path));
+	    list_json(
+		NULL, has_path(&step->env) ? &none : &step->prepend_path));
 	if (*ret == NULL)
 		return err_set(err, ERR_INVALID, "bad_request",
 		    "the step's command or environment is not UTF-8");

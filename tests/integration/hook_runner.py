@@ -17,6 +17,7 @@ import pytest
 
 from engine_api import Engine
 from fixtures import ROOT
+from hub import Hub, wait_for
 
 SHIM = os.path.join(ROOT, "deploy", "hooks", "runnerhub-hook.sh")
 SOCKET = "/var/run/docker.sock"
@@ -53,12 +54,54 @@ def registry_free(**fields: Any) -> dict[str, Any]:
             "userMountVolumes": [], **fields}
 
 
+class Direct:
+    """runnerhub-hook speaks to the engine itself."""
+    kind = "direct"
+    grants = "RUNNERHUB_HOOK_ALLOW"
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+
+    def join(self, runner: "Runner") -> dict[str, str]:
+        return {"DOCKER_HOST": self.engine.host, "RUNNERHUB_HOOK_DIRECT": "1"}
+
+    def owned(self, runner: "Runner", listed: Callable[[str], list[dict]]) -> list[dict]:
+        return listed(f"runnerhub.hook.runner={runner.name}")
+
+
+class ThroughHub:
+    """runnerhub-hook drives sessions of a hub, with a token of its own."""
+    kind = "hub"
+    grants = "RUNNERHUB_SESSION_ALLOW"
+
+    def __init__(self, hub: Hub):
+        self.hub = hub
+        self.engine = hub.engine
+
+    def join(self, runner: "Runner") -> dict[str, str]:
+        """Registers the runner with its work directories, as an operator does."""
+        reply = self.hub.post("/api/runners/register", {
+            "name": runner.name, "roots": [runner.work, {
+                "here": os.path.join(runner.root, "externals"), "readOnly": True}]})
+        return {"RUNNERHUB_URL": self.hub.url, "RUNNERHUB_TOKEN": reply.data["token"]}
+
+    def sessions(self, runner: "Runner") -> list[dict[str, Any]]:
+        """Newest first."""
+        jobs = self.hub.get("/api/jobs?limit=100").data
+        return [job for job in jobs if job["runnerName"] == runner.name]
+
+    def owned(self, runner: "Runner", listed: Callable[[str], list[dict]]) -> list[dict]:
+        return [thing for job in self.sessions(runner)
+                for thing in listed(f"runnerhub.session={job['id']}")]
+
+
 @dataclass
 class Runner:
     """One runner with its directories below root. env: more settings."""
     hook: str
     engine: Engine
     root: str
+    backend: Any = None
     uid: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     state: dict[str, Any] | None = None
@@ -80,6 +123,9 @@ class Runner:
         bin_dir = os.path.join(self.root, "bin")
         os.makedirs(bin_dir)
         self.shim = shutil.copy(SHIM, bin_dir)
+        if self.backend is None:
+            self.backend = Direct(self.engine)
+        self.joined = self.backend.join(self)
         # A copy: the build may lie where the runner's user cannot look.
         shutil.copy(self.hook, os.path.join(bin_dir, "runnerhub-hook"))
 
@@ -110,9 +156,8 @@ class Runner:
     def environment(self) -> dict[str, str]:
         base = {key: value for key, value in os.environ.items()
                 if not key.startswith(("RUNNER", "GITHUB_", "ACTIONS_"))}
-        return {**base, "DOCKER_HOST": self.engine.host, "RUNNERHUB_HOOK_DIRECT": "1",
-                "RUNNER_NAME": self.name, "RUNNER_TEMP": self.temp, "GITHUB_RUN_ID": "7",
-                "GITHUB_JOB": "build", "GITHUB_WORKSPACE": self.workspace, **self.env}
+        return {**base, **self.joined, "RUNNER_NAME": self.name, "RUNNER_TEMP": self.temp, "GITHUB_RUN_ID": "7",
+                "GITHUB_JOB": "build", "GITHUB_REPOSITORY": "me/app", "GITHUB_WORKSPACE": self.workspace, **self.env}
 
     def start(self, command: str, args: dict[str, Any], **envelope: Any) -> "Call":
         return Call(self, json.dumps({
@@ -146,14 +191,14 @@ class Runner:
     # -- what is on the engine
 
     def containers(self) -> list[dict[str, Any]]:
-        return self.engine.containers(f"runnerhub.hook.runner={self.name}")
+        return self.backend.owned(self, self.engine.containers)
 
     def networks(self) -> list[dict[str, Any]]:
-        return self.engine.networks(f"runnerhub.hook.runner={self.name}")
+        return self.backend.owned(self, self.engine.networks)
 
     def images(self) -> list[dict[str, Any]]:
-        return self.engine.call("GET", "/images/json", query={"filters": json.dumps(
-            {"label": [f"runnerhub.hook.runner={self.name}"]})})
+        return self.backend.owned(self, lambda label: self.engine.call(
+            "GET", "/images/json", query={"filters": json.dumps({"label": [label]})}))
 
     def volumes(self) -> list[str]:
         listed = self.engine.call("GET", "/volumes")["Volumes"] or []
@@ -162,6 +207,10 @@ class Runner:
     def close(self) -> None:
         if "RUNNERHUB_HOOK_DIRECT" not in self.env:
             self.cleanup().ok()
+        if self.backend.kind == "hub":  # jobs whose state a test has lost
+            for job in self.backend.sessions(self):
+                self.backend.hub.post(f"/api/jobs/{job['id']}/cancel")
+            wait_for(lambda: self.containers() + self.networks() == [], what="the sessions' end")
         left = self.containers() + self.networks() + self.images()
         shutil.rmtree(self.root, ignore_errors=True)
         assert left == []
@@ -219,14 +268,14 @@ def hook(build_dir: str) -> str:
     return path
 
 
-def runners(hook: str, engine: Engine) -> Iterator[Callable[..., Runner]]:
+def runners(hook: str, engine: Engine, backend: Any = None) -> Iterator[Callable[..., Runner]]:
     made: list[Runner] = []
 
     def make(**fields: Any) -> Runner:
         # Not pytest's own directory: uid 1001 must be able to enter it.
         root = tempfile.mkdtemp(prefix="runnerhub-hook-")
         os.chmod(root, 0o755)
-        made.append(Runner(hook, engine, root, **fields))
+        made.append(Runner(hook, engine, root, **{"backend": backend, **fields}))
         return made[-1]
 
     yield make
