@@ -13,7 +13,7 @@
 #include "containers/look.h"
 #include "engine/run.h"
 #include "jobs/carry_made.h"
-#include "jobs/grounds_of.h"
+#include "jobs/externals.h"
 #include "jobs/place.h"
 #include "jobs/registries.h"
 #include "jobs/session_wish.h"
@@ -113,30 +113,21 @@ static int ensure_image(struct making *m, struct err *err)
 	return place_image(&m->place, &c->starting, &pull, err);
 }
 
-/* The image's own programs for runners, once for all sessions of one image:
- * the engine fills a new volume with what the image has there. */
 static int ensure_externals(
     struct making *m, const char *work, char **ret_mount, struct err *err)
 {
-	CLEANUP(engine_image_fini) struct engine_image image = {.env = NULL};
 	struct carry *c = m->carry;
-	const struct engine_pair labels[] = {{"runnerhub.hub", c->hub->id},
-	    {"runnerhub.type", "externals"}, {NULL, NULL}};
-	char *at = grounds_externals(work);
-	const char *id;
+	char *at = externals_place(work);
+	int r;
 
 	if (at == NULL)
 		return 0;
-	*ret_mount = at; /* for now */
-	TRY(engine_image_inspect(
-	    c->hub->engine, &c->starting, c->image, &image, err));
-	id = strchr(image.id, ':');
-	m->externals = mem_printf("runnerhub-x-%.8s-%.16s", c->hub->id,
-	    id != NULL ? id + 1 : image.id);
-	*ret_mount = mem_printf("%s:%s:ro", m->externals, at);
+	r = externals_ensure(
+	    c->hub, &c->starting, c->image, &m->externals, err);
+	if (r == 0)
+		*ret_mount = mem_printf("%s:%s:ro", m->externals, at);
 	mem_free(at);
-	return engine_volume_create(
-	    c->hub->engine, &c->starting, m->externals, labels, err);
+	return r;
 }
 
 static int ensure_work(

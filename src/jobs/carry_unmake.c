@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "engine/run.h"
 #include "jobs/carry_made.h"
+#include "jobs/externals.h"
 #include "jobs/registries.h"
 
 /* What is left is found by its label again. */
@@ -236,6 +237,8 @@ int hub_sweep_sessions(struct hub *h, const struct ctx *ctx, struct err *err)
 
 	registries_keep(h->registries, still_open, h);
 	r = sweep(&s, err);
+	if (r == 0)
+		r = externals_sweep(h, ctx, false, err);
 	if (r == 0 && s.n > 0)
 		log_info(ctx, "removed what ended sessions had left",
 		    LOG_INT("sessions", (int64_t)s.n));

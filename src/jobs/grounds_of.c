@@ -5,17 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "jobs/externals.h"
 #include "jobs/place.h"
 #include "store/runners.h"
-
-char *grounds_externals(const char *work)
-{
-	const char *slash = strrchr(work, '/');
-
-	if (slash == NULL || slash == work)
-		return NULL;
-	return mem_printf("%.*s/externals", (int)(slash - work), work);
-}
 
 /* -- inside another session -------------------------------------------- */
 
@@ -26,7 +18,7 @@ static int add_externals(struct grounds *g, const char *work,
 	    parent->session != NULL ? parent->session : "{}", 0, NULL);
 	const char *volume =
 	    json_string_value(json_object_get(made, "externals"));
-	char *here = grounds_externals(work);
+	char *here = externals_place(work);
 	int r = 0;
 
 	if (volume != NULL && here != NULL)

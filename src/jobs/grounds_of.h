@@ -13,8 +13,4 @@
 int grounds_of(
     struct carry *c, struct grounds *ret, struct err *err) MUST_CHECK;
 
-/* "/home/runner/externals" beside "/home/runner/_work": where a runner's
- * image has its own programs. NULL: there is no such place; to mem_free. */
-char *grounds_externals(const char *work);
-
 #endif

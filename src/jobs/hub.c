@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "jobs/externals.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
 
@@ -370,9 +371,13 @@ static void erase_traces(struct hub *h)
 {
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_timeout(&root, ERASE_TIMEOUT_MS);
+	struct err err = ERR_INIT;
 
-	if (h->recovered)
-		sandboxes_erase(h->sandboxes, &ctx);
+	if (!h->recovered)
+		return;
+	if (externals_sweep(h, &ctx, true, &err) < 0)
+		log_debug(&ctx, "volumes stay for the next hub", LOG_ERR(&err));
+	sandboxes_erase(h->sandboxes, &ctx);
 }
 
 void hub_stop(struct hub *h)
