@@ -150,13 +150,10 @@ static int start_sandbox(struct making *m, const struct body_made *body,
     const char *const *volumes, struct err *err)
 {
 	struct carry *c = m->carry;
-	const char *profile =
-	    json_string_value(json_object_get(c->spec.root, "profile"));
 	const char *aliases[] = {m->container.alias, NULL};
 	const struct sandbox_spec spec = {.image = c->image,
-	    .profile = profile != NULL && strcmp(profile, "strict") == 0
-			   ? SANDBOX_STRICT
-			   : SANDBOX_RUNNER,
+	    .profile =
+		c->spec.profile != NULL ? SANDBOX_RUNNER : SANDBOX_STRICT,
 	    .document = body->json,
 	    .platform = body->platform,
 	    .files = body->links.data,

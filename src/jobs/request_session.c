@@ -239,6 +239,8 @@ static int take_profile(
 		return request_bad(p, "profile", "\"strict\" or \"runner\"");
 	if (name == NULL)
 		name = more ? "runner" : "strict";
+	if (strcmp(name, "strict") == 0) /* as when it is absent */
+		return 0;
 	return json_object_set_new(spec, "profile", json_string(name));
 }
 
