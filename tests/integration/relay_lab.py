@@ -99,6 +99,15 @@ class Runner:
                     if name in os.environ}
         self.env.update(RUNNERHUB_URL=hub.url, RUNNERHUB_WORKER_IMAGE=image)
 
+    def take_relay_away(self) -> str:
+        """The worker is the runner's own again; where the relay went."""
+        worker = os.path.join(self.root, "bin", "Runner.Worker")
+        program = os.path.join(self.root, "runnerhub-worker")
+        os.rename(worker, program)
+        with open(worker, "wb") as file:
+            file.write(b"the runner's own")
+        return program
+
     def start(self, **env: str) -> Relay:
         self.relays.append(Relay(self.root, {**self.env, **env}))
         return self.relays[-1]

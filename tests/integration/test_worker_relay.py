@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -88,6 +89,38 @@ def test_output_comes_as_the_worker_writes_it(runner):
         "echo to stdout; echo to stderr >&2; printf 'no end'; exit 100")
     assert code == 100
     assert "to stdout\n" in output and "to stderr\n" in output and "no end" in output
+
+
+def test_a_runner_that_was_made_a_proxy(make_hub, make_runner, runnerhub):  # noqa: F811
+    """From `proxy install` to `proxy uninstall`, with a hub that wants keys."""
+    key = "key-of-this-test-" + uuid.uuid4().hex
+    hub = make_hub(env={"RUNNERHUB_API_KEY": key}).start()
+    admin = {"Authorization": f"Bearer {key}"}
+    runner = make_runner(hub)  # noqa: F811
+    relay = os.path.join(runner.root, "bin", "Runner.Worker")
+    program = runner.take_relay_away()
+
+    def proxy(command: str, *options: str) -> str:
+        result = subprocess.run(
+            [runnerhub, "proxy", command, runner.root, *options], cwd=runner.root,
+            env={"PATH": os.environ["PATH"], "RUNNERHUB_URL": hub.url, "RUNNERHUB_TOKEN": key},
+            capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    proxy("install", "--worker", program, "--image", runner.env["RUNNERHUB_WORKER_IMAGE"])
+    assert "all in place" in proxy("status")
+    with open(os.path.join(runner.root, ".env"), encoding="utf-8") as file:
+        runner.env = {"PATH": os.environ["PATH"],
+                      **dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)}
+    code, output = runner.run("echo hello; exit 100")
+    assert code == 100 and "hello\n" in output, output
+    [found] = hub.get("/api/jobs", headers=admin).data
+    assert found["status"] == "completed" and found["runnerName"] == "box-7"
+    proxy("uninstall")
+    with open(relay, "rb") as file:
+        assert file.read() == b"the runner's own"
+    assert hub.get("/api/runners", headers=admin).data == []
 
 
 # -- messages ----------------------------------------------------------------
@@ -190,7 +223,8 @@ def test_when_the_listener_dies_the_job_is_cancelled(hub, runner, tmp_path):
 
 
 def test_a_killed_relay_frees_its_container_with_the_lease(make_hub, make_runner):  # noqa: F811
-    hub = make_hub(env={"RUNNERHUB_SESSION_LEASE": "1s"}).start()
+    hub = make_hub(env={"RUNNERHUB_SESSION_LEASE": "3s",
+                        "RUNNERHUB_SESSION_FIRST_LEASE": "3s"}).start()
     relay = make_runner(hub).start()
     relay.listener.send_job(job("echo ready; " + when(frames.CANCEL, "exit 103")))
     relay.wait_output("ready")
@@ -402,6 +436,21 @@ def test_nothing_of_the_message_stays(hub, runner):
     assert relay.wait() == 100
     assert files_with(hub.state_dir, canary) == []
     assert canary not in hub.log() and canary not in hub.logs(found["id"])
+
+
+def test_a_waiting_relay_is_small(runner):
+    relay = runner.start()
+    relay.listener.send_job(job("echo ready; " + when(frames.CANCEL, "exit 100"),
+                                filler="x" * 20_000_000))
+    relay.wait_output("ready")
+    with open(f"/proc/{relay.pid}/maps", encoding="ascii") as file:
+        sanitized = re.search(r"lib(asan|tsan)", file.read()) is not None
+    with open(f"/proc/{relay.pid}/smaps_rollup", encoding="ascii") as file:
+        [resident] = re.findall(r"^Rss: +(\d+) kB", file.read(), re.M)
+    # A sanitizer's own memory says nothing of ours.
+    assert sanitized or int(resident) < 3 * 1024
+    relay.listener.send(frames.CANCEL)
+    assert relay.wait() == 100
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read its memory")
