@@ -368,25 +368,27 @@ static int guard_sessions(struct network *n, struct err *err)
 				: hostnet_guard_remove(n->table, err);
 }
 
-static bool knows_session(const struct network *n, uint32_t base)
+/* The range tells them apart: one that was removed behind our back may have
+ * come back as another's. */
+static void remember_session(struct network *n, const struct hostnet_session *s)
 {
 	for (size_t i = 0; i < n->nsessions; i++)
-		if (n->sessions[i].base == base)
-			return true;
-	return false;
+		if (n->sessions[i].base == s->base) {
+			n->sessions[i] = *s;
+			return;
+		}
+	n->sessions =
+	    mem_realloc(n->sessions, (n->nsessions + 1) * sizeof(*n->sessions));
+	n->sessions[n->nsessions++] = *s;
 }
 
 int network_session_open(
     struct network *n, const struct hostnet_session *s, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	mtx_lock(&n->preparing);
-	if (!knows_session(n, s->base)) {
-		n->sessions = mem_realloc(
-		    n->sessions, (n->nsessions + 1) * sizeof(*n->sessions));
-		n->sessions[n->nsessions++] = *s;
-	}
+	remember_session(n, s);
 	r = guard_sessions(n, err);
 	mtx_unlock(&n->preparing);
 	return r;
@@ -406,15 +408,12 @@ void network_session_close(struct network *n, uint32_t base)
 	mtx_unlock(&n->preparing);
 }
 
-void network_sessions_set(
+void network_sessions_found(
     struct network *n, const struct hostnet_session *list, size_t count)
 {
 	mtx_lock(&n->preparing);
-	mem_free(n->sessions);
-	n->sessions = mem_calloc(count + 1, sizeof(*n->sessions));
-	if (count > 0)
-		memcpy(n->sessions, list, count * sizeof(*list));
-	n->nsessions = count;
+	for (size_t i = 0; i < count; i++)
+		remember_session(n, &list[i]);
 	mtx_unlock(&n->preparing);
 }
 

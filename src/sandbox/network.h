@@ -44,8 +44,9 @@ struct hostnet_session;
 int network_session_open(struct network *n, const struct hostnet_session *s,
     struct err *err) MUST_CHECK;
 void network_session_close(struct network *n, uint32_t base);
-/* As found at a start of the hub; before network_prepare. */
-void network_sessions_set(
+/* Made by an earlier hub; before network_prepare, which guards them. Others
+ * may be opened meanwhile. */
+void network_sessions_found(
     struct network *n, const struct hostnet_session *list, size_t count);
 
 /* Puts the guard's rules back, should somebody have flushed the machine's

@@ -239,7 +239,7 @@ int session_networks_find(
 	for (size_t i = 0; i < l.n; i++)
 		if (read_part(&l.items[i], &found[n]))
 			n++;
-	network_sessions_set(s->network, found, n);
+	network_sessions_found(s->network, found, n);
 	mem_free(found);
 	return 0;
 }
