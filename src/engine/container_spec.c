@@ -77,6 +77,20 @@ static const char *network_mode(const struct engine_container_spec *spec)
 	return spec->network_mode;
 }
 
+/* The output of most belongs to the agent's channel. */
+static void put_log(struct json *j, bool keep)
+{
+	json_kobj(j, "LogConfig");
+	json_kstr(j, "Type", keep ? "json-file" : "none");
+	if (keep) {
+		json_kobj(j, "Config");
+		json_kstr(j, "max-size", "10m");
+		json_kstr(j, "max-file", "2");
+		json_end(j);
+	}
+	json_end(j);
+}
+
 static void put_host_config(
     struct json *j, const struct engine_container_spec *spec)
 {
@@ -92,10 +106,7 @@ static void put_host_config(
 	put_array(j, "SecurityOpt", spec->security_opt);
 	put_true(j, "ReadonlyRootfs", spec->readonly_rootfs);
 	put_true(j, "Init", spec->init);
-	/* Output belongs to the agent's channel: the engine keeps no copy. */
-	json_kobj(j, "LogConfig");
-	json_kstr(j, "Type", "none");
-	json_end(j);
+	put_log(j, spec->keep_log);
 	json_end(j);
 }
 

@@ -101,6 +101,8 @@ struct engine_container_spec {
 	const char *const *cap_add;
 	const char *const *security_opt;
 	bool readonly_rootfs;
+	bool keep_log;   /* for `docker logs`, bounded; else the engine has none
+			  */
 	bool open_stdin; /* for the attach channel */
 	bool init;
 };
@@ -220,7 +222,7 @@ struct engine_network_spec {
 	/* Of ports that are published without an address; NULL: all of the
 	 * host. Podman does not know it. */
 	const char *publish_on;
-	int mtu;  /* 0: default */
+	int mtu; /* 0: default */
 	const struct engine_pair *labels;
 };
 /*

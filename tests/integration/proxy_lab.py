@@ -36,7 +36,7 @@ while :; do
 done
 """
 WORKER = """#!/bin/sh
-trap '' INT
+trap 'echo asked >> run.log' INT
 while [ -f job ]; do sleep 0.05; done
 """
 FILES = {"config.sh": CONFIG_SH, "run.sh": RUN_SH, "bin/Runner.Worker": WORKER}
@@ -96,7 +96,7 @@ def _rootfs(program: str) -> bytes:
                           "/home/runner:/bin/sh\n".encode(), 0o644)
     for folder in ("", "/bin", "/_work", "/externals"):
         tar.add("home/runner" + folder, uid=UID)
-    tar.add("home/runner/externals/node20", b"", 0o644, UID)
+    tar.add("home/runner/externals/node20", b"node", 0o644, UID)
     for name, text in FILES.items():
         tar.add(f"home/runner/{name}", text.encode(), 0o755, UID)
     _add_program(tar, program)

@@ -79,3 +79,47 @@ def test_demo_needs_a_built_program():
     result = script("demo", "/nonexistent/runnerhub")
     assert result.returncode == 1
     assert "run make" in result.stderr
+
+
+def test_a_job_goes_through_the_whole_chain(runnerhub, engine):
+    """As on a fresh machine: with a hub of its own, which is gone afterwards."""
+    before = {c["Id"] for c in engine.containers()}
+    clean = {name: value for name, value in os.environ.items()
+             if not name.startswith("RUNNERHUB_")}
+    result = subprocess.run(
+        [os.path.join(ROOT, "scripts", "test-job-delegation.sh")], text=True, timeout=300,
+        capture_output=True, stdin=subprocess.DEVNULL, env={**clean, "RUNNERHUB": runnerhub})
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "exit code 7" in result.stdout and "The chain works" in result.stdout
+    mine = [c for c in engine.containers() if c["Id"] not in before
+            and "delegation" in str(c["Mounts"])]
+    assert mine == []
+
+
+def test_a_chain_without_a_hub_is_told(runnerhub):
+    result = script("test-job-delegation.sh", "--what", RUNNERHUB=runnerhub)
+    assert result.returncode == 1 and "unknown option --what" in result.stderr
+    assert "--image" in script("test-job-delegation.sh", "--help").stdout
+
+
+def test_a_proxy_runner_is_registered(runnerhub, hub, tmp_path):
+    runner = tmp_path / "runner"
+    runner.mkdir()
+    (runner / "run.sh").write_text("#!/bin/sh\n")
+    (runner / "run.sh").chmod(0o755)
+    env = {"RUNNERHUB": runnerhub, "RUNNERHUB_URL": hub.url}
+    result = script("register-proxy-runner.sh", "my-vm", "--dir", str(runner), "--label",
+                    "linux", "--root", "/opt/tools", **env)
+    assert result.returncode == 0, result.stderr
+    token = (runner / ".runnerhub-token").read_text().strip()
+    assert token.startswith("rhr_") and token not in result.stdout
+    shown = hub.get("/api/runners/self", headers={"Authorization": f"Bearer {token}"}).data
+    assert shown["name"] == "my-vm" and shown["labels"] == ["linux"]
+    assert {root["here"] for root in shown["roots"]} == {
+        "/opt/tools", f"{runner}/_work", f"{runner}/externals"}
+    again = script("register-proxy-runner.sh", "my-vm", **env)
+    assert again.returncode != 0 and "my-vm already" in again.stderr
+    assert script("register-proxy-runner.sh").returncode == 2
+    assert "--token-file" in script("register-proxy-runner.sh", "--help").stdout
+    nowhere = script("register-proxy-runner.sh", "x", "--dir", str(tmp_path), **env)
+    assert nowhere.returncode != 0 and "run.sh" in nowhere.stderr
