@@ -276,7 +276,7 @@ def test_volumes_beside_the_document(places: Places, engine: Engine) -> None:
     session = Session(places)
     name = f"probe-{session.job}"
     box = session.start({}, volumes=[f"{name}:/home/runner/_work", f"{name}:/ro:ro"])
-    assert session.run(box, "echo x > /home/runner/_work/y; cat /ro/y; echo z > /ro/y").startswith("x")
+    assert session.run(box, "echo x > /home/runner/_work/y; cat /ro/y") == "x"
     assert "Read-only" in session.run(box, "echo z > /ro/y")
     side = Session(places, [{"here": "/home/runner/_work", "volume": name}]).side(
         {"systemMountVolumes": [mount("/home/runner/_work", "/__w")]})

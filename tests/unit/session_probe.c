@@ -22,7 +22,7 @@
 #include "engine/run.h"
 #include "sandbox/session_network.h"
 
-#define MADE_MAX    32
+#define MADE_MAX    256
 #define DEADLINE_MS 60000
 
 struct probe {
