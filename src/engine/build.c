@@ -2,8 +2,10 @@
  * Images of users: pulled with patience, built from a context, found by their
  * labels, removed. Any thread; blocks on the caller's.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_out.h"
 #include "base/mem.h"
@@ -15,6 +17,7 @@
 #define BUILD_LINE_MAX ((size_t)1024 * 1024)
 #define CPU_PERIOD_US  100000
 #define NANO           INT64_C(1000000000)
+#define SOURCE_BYTES   ((size_t)256 * 1024)
 #define PULL_ATTEMPTS  3
 #define PULL_PAUSE_MS  INT64_C(2000)
 
@@ -103,6 +106,22 @@ static int build_target(
 		return 0;
 	return err_set(err, ERR_LIMIT, "request_too_large",
 	    "build image %.100s: its names are too long", build->tag);
+}
+
+int engine_context_from_fd(void *arg, struct buf *out, struct err *err)
+{
+	const int *fd = arg;
+	char *room = buf_reserve(out, SOURCE_BYTES);
+	ssize_t n;
+
+	ASSERT(room != NULL); /* the client offers a megabyte */
+	do
+		n = read(*fd, room, SOURCE_BYTES);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, errno, "read the build context");
+	buf_commit(out, (size_t)n);
+	return n > 0;
 }
 
 int engine_image_build(struct engine *e, const struct ctx *ctx,

@@ -95,6 +95,8 @@ struct engine_build {
 	void *progress_arg;
 	int64_t memory_bytes, nano_cpus; /* of its RUN lines; 0: no limit */
 };
+/* A source of contexts: reads a file to its end; arg is a const int *. */
+int engine_context_from_fd(void *arg, struct buf *out, struct err *err);
 int engine_image_build(struct engine *e, const struct ctx *ctx,
     const struct engine_build *build, struct err *err) MUST_CHECK;
 /* engine_image_pull, three times: registries fail in passing. What it is

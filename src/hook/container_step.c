@@ -3,10 +3,8 @@
  * the action's Dockerfile; the container runs once, with its output attached
  * before it starts, and is removed with all that it brought.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -14,29 +12,12 @@
 #include "containers/context.h"
 #include "hook/direct_internal.h"
 
-#define SOURCE_BYTES ((size_t)256 * 1024)
-#define TAG_LEN      80
+#define TAG_LEN 80
 /* What is left behind is found by its label in cleanup_job. */
 #define REMOVE_MS INT64_C(20000)
 #define BUILD_MS  INT64_C(7200000)
 
 /* -- the image --------------------------------------------------------- */
-
-static int read_context(void *arg, struct buf *out, struct err *err)
-{
-	const int *fd = arg;
-	char *room = buf_reserve(out, SOURCE_BYTES);
-	ssize_t n;
-
-	ASSERT(room != NULL); /* the client offers a megabyte */
-	do
-		n = read(*fd, room, SOURCE_BYTES);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(err, errno, "read the build context");
-	buf_commit(out, (size_t)n);
-	return n > 0;
-}
 
 /* The builder's words come with their own line ends. */
 static void say_build(void *arg, const char *text)
@@ -58,7 +39,7 @@ static int build_from(struct direct *d, const struct ctx *ctx,
 	    .dockerfile = file,
 	    .network = network,
 	    .labels = labels.pairs,
-	    .context = read_context,
+	    .context = engine_context_from_fd,
 	    .context_arg = &fd,
 	    .progress = say_build,
 	    .progress_arg = &lines};
@@ -166,15 +147,13 @@ static int step_path(struct direct *d, const struct ctx *ctx, const char *image,
     const struct words *prepend, char **ret, struct err *err)
 {
 	CLEANUP(engine_image_fini) struct engine_image info = {.env = NULL};
-	const char *path = CONTAINER_DEFAULT_PATH;
+	const char *path;
 
 	if (prepend->n == 0)
 		return 0;
 	TRY(engine_image_inspect(d->engine, ctx, image, &info, err));
-	for (char **v = info.env; v != NULL && *v != NULL; v++)
-		if (strncmp(*v, "PATH=", 5) == 0)
-			path = *v + 5;
-	*ret = body_path(prepend, path);
+	path = engine_image_variable(&info, "PATH");
+	*ret = body_path(prepend, path != NULL ? path : CONTAINER_DEFAULT_PATH);
 	return 0;
 }
 

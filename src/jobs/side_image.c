@@ -4,10 +4,8 @@
  * directories, which the hub reads itself: the builder gets a tar and no
  * path. What is said meanwhile is the step's output. The side's thread.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/fs.h"
@@ -16,9 +14,8 @@
 #include "engine/run.h"
 #include "jobs/side.h"
 
-#define BUILD_MS     INT64_C(7200000)
-#define SOURCE_BYTES ((size_t)256 * 1024)
-#define CONTEXT_MAX  (UINT64_C(1) << 30)
+#define BUILD_MS    INT64_C(7200000)
+#define CONTEXT_MAX (UINT64_C(1) << 30)
 
 /* Words on the way: one that cannot be kept is no reason to fail. */
 static void say(void *arg, const char *text)
@@ -51,22 +48,6 @@ static int pull(struct side *s, struct err *err)
 
 /* -- built ------------------------------------------------------------- */
 
-static int read_context(void *arg, struct buf *out, struct err *err)
-{
-	const int *fd = arg;
-	char *room = buf_reserve(out, SOURCE_BYTES);
-	ssize_t n;
-
-	ASSERT(room != NULL); /* the client offers a megabyte */
-	do
-		n = read(*fd, room, SOURCE_BYTES);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(err, errno, "read the build context");
-	buf_commit(out, (size_t)n);
-	return n > 0;
-}
-
 static int open_directory(
     struct side *s, const char *directory, int *ret_fd, struct err *err)
 {
@@ -95,15 +76,15 @@ static int build_from(
 	    .dockerfile = file,
 	    .network = s->place.network,
 	    .labels = labels,
-	    .context = read_context,
+	    .context = engine_context_from_fd,
 	    .context_arg = &tar,
 	    .progress = say,
 	    .progress_arg = s,
 	    .memory_bytes = s->place.limits.memory_bytes,
 	    .nano_cpus = s->place.limits.nano_cpus};
 
-	TRY(context_tar_at(
-	    directory, file, c->hub->options->state_dir, CONTEXT_MAX, &tar, err));
+	TRY(context_tar_at(directory, file, c->hub->options->state_dir,
+	    CONTEXT_MAX, &tar, err));
 	FAULT("before_side_build");
 	return engine_image_build(c->hub->engine, &limited, &build, err);
 }

@@ -64,11 +64,20 @@ class Output:
 class Session:
     """An open session; its id is `id`, what was made of it `made`."""
 
-    def __init__(self, hub: Hub, **fields: Any):
+    def __init__(self, hub: Hub, token: str | None = None, **fields: Any):
         self.hub = hub
-        self.id = hub.delegate(None, **fields)
+        self.id = self.open_as(token, **fields)
         self.job = hub.wait_status(self.id, "running")
         self.made = self.job["session"]
+
+    def open_as(self, token: str | None, **fields: Any) -> str:
+        """Only delegates; its id."""
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        reply = self.hub.post("/api/jobs/delegate", {
+            "jobId": "test", "runId": uuid.uuid4().hex, "repository": "test/repo", **fields},
+            headers=headers)
+        assert reply.status == 201, reply.text
+        return reply.data["delegationId"]
 
     def post(self, path: str, body: Any = None) -> Any:
         """Repeats what a hub that was just restarted asks to repeat."""

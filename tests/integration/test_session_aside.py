@@ -155,3 +155,37 @@ def test_a_restart_in_the_middle_loses_no_output(make_hub: Any, engine: Any, ima
         assert got.out == b"".join(b"%d\n" % n for n in range(1, 61))
         assert got.err == b"".join(b"*** %d\n" % n for n in range(1, 61))
         assert got.end["exitCode"] == 3
+
+
+# -- sessions inside sessions -----------------------------------------------------------
+
+
+def test_a_session_inside_shares_the_work_volume(hub: Hub, image: str):
+    """As the relay's worker does it: what the outer container writes into its
+    work directory, the inner one and its container steps find in theirs."""
+    mounts = [{"sourceVolumePath": "/home/runner/_work", "targetVolumePath": "/__w"},
+              {"sourceVolumePath": "/home/runner/_work/_temp", "targetVolumePath": "/__w/_temp"},
+              {"sourceVolumePath": "/home/runner/externals", "targetVolumePath": "/__e",
+               "readOnly": True}]
+    with Session(hub, image=image, nested={"work": "/home/runner/_work"}) as outer:
+        got = outer.run(run="mkdir -p _temp/act && echo from outside >_temp/file && "
+                            f"printf 'FROM {image}\\nCOPY said /said\\n' >_temp/act/Dockerfile && "
+                            "echo copied >_temp/act/said; printf %s \"$RUNNERHUB_TOKEN\"",
+                        workingDirectory="/home/runner/_work")
+        token = got.out.decode()
+        assert token.startswith("rhs_"), got
+        inner = Session(hub, token, container={"image": image, "systemMountVolumes": mounts})
+        got = inner.run(run="cat /__w/_temp/file; echo from inside >/__w/answer; ls -d /__e")
+        assert got.out == b"from outside\n/__e\n", got
+        got = inner.run(**shell(image, "cat /t/file /work/answer", systemMountVolumes=[
+            {"sourceVolumePath": "/home/runner/_work/_temp", "targetVolumePath": "/t"},
+            {"sourceVolumePath": "/home/runner/_work", "targetVolumePath": "/work"}]))
+        assert got.out == b"from outside\nfrom inside\n", got
+        got = inner.run(container={"dockerfile": "/home/runner/_work/_temp/act/Dockerfile",
+                                   "entryPoint": "cat", "entryPointArgs": ["/said"]})
+        assert got.out.endswith(b"copied\n") and got.end["exitCode"] == 0, got
+        refused = hub.wait_end(inner.open_as(token, container={"image": image,
+            "systemMountVolumes": [{"sourceVolumePath": "/home/runner",
+                                    "targetVolumePath": "/x"}]}))
+        assert refused["status"] == "failed" and "/home/runner" in refused["error"], refused
+    nothing_left(hub.engine, inner.id)
