@@ -26,6 +26,27 @@ struct post {
 
 /* -- towards the worker ------------------------------------------------ */
 
+/* While the first message is on its way to the worker, waits: nothing may
+ * overtake it. False: there is no container yet, or nothing left to do. */
+static bool worker_is_there(struct relay *r)
+{
+	struct pollfd fds[] = {{.fd = r->end.fd, .events = POLLIN},
+	    {.fd = r->fd_wake, .events = POLLIN}};
+	uint64_t woken;
+
+	while (relay_state(r) == RELAY_FEEDING && !cancel_is_set(&r->end))
+		if (poll(fds, ARRAY_LEN(fds), -1) > 0 && fds[1].revents != 0)
+			IGNORE(read(r->fd_wake, &woken, sizeof(woken)) < 0);
+	return relay_state(r) == RELAY_RUNNING;
+}
+
+/* No container yet: then there is to be none. */
+static void give_up_waiting(struct relay *r, const char *why)
+{
+	if (!cancel_is_set(&r->end))
+		relay_give_up(r, "%s while it waited for a container", why);
+}
+
 static int pass_on(
     struct relay *r, const void *data, size_t len, struct err *err)
 {
@@ -77,8 +98,8 @@ static void ask(struct post *p, enum frame_type type, const char *why)
 	uint8_t header[FRAME_HEADER];
 	struct err err = ERR_INIT;
 
-	if (relay_state(p->r) == RELAY_OPENING) {
-		relay_give_up(p->r, "%s while it waited for a container", why);
+	if (!worker_is_there(p->r)) {
+		give_up_waiting(p->r, why);
 		return;
 	}
 	if (p->stage != GOING) {
@@ -101,11 +122,10 @@ static void take_frame(struct post *p, const struct frame *f)
 {
 	struct err err = ERR_INIT;
 
-	if (relay_state(p->r) == RELAY_OPENING) {
-		relay_give_up(p->r,
-		    "the job was %s while it waited for a "
-		    "container",
-		    f->type == FRAME_CANCEL ? "cancelled" : "ended");
+	if (!worker_is_there(p->r)) {
+		give_up_waiting(p->r, f->type == FRAME_CANCEL
+					  ? "the job was cancelled"
+					  : "the runner was stopped");
 		return;
 	}
 	p->told = p->told || f->type != FRAME_JOB;

@@ -53,14 +53,12 @@ enum relay_state relay_state(struct relay *r)
 	return state;
 }
 
-static void set_state(
-    struct relay *r, enum relay_state state, struct session *session)
+static void set_state(struct relay *r, enum relay_state state)
 {
 	uint64_t one = 1;
 
 	mtx_lock(&r->mtx);
 	r->state = state;
-	r->session = session;
 	mtx_unlock(&r->mtx);
 	IGNORE(write(r->fd_wake, &one, sizeof(one)) < 0);
 }
@@ -312,7 +310,7 @@ static int drive(struct relay *r, const struct ctx *ctx, struct frame *frame,
 	CLEANUP(json_decref) json_t *end = NULL;
 
 	TRY(feed_worker(r, ctx, frame, err));
-	set_state(r, RELAY_RUNNING, r->session);
+	set_state(r, RELAY_RUNNING);
 	TRY(session_output(
 	    r->session, ctx, r->step, write_output, NULL, &end, err));
 	*ret_code = judge(r, end);
@@ -324,12 +322,11 @@ static int carry(
 {
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_cancel(&root, &r->end);
-	struct session *session = NULL;
 	pthread_t beat;
 	int rc;
 
-	TRY(open_session(r, &ctx, frame, &session, err));
-	set_state(r, RELAY_FEEDING, session);
+	TRY(open_session(r, &ctx, frame, &r->session, err));
+	set_state(r, RELAY_FEEDING);
 	TRY(thread_start(&beat, "beat", beat_main, r, err));
 	rc = drive(r, &ctx, frame, ret_code, err);
 	cancel_now(&r->end);

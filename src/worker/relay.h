@@ -33,7 +33,7 @@ struct relay {
 	int fd_wake;       /* eventfd: the state changed */
 	struct mtx mtx;
 	enum relay_state state;  /* guarded by mtx */
-	struct session *session; /* NULL while OPENING, then it stays */
+	struct session *session; /* main's while OPENING, then it stays */
 	char why[480]; /* guarded by mtx: why it was given up, "": it was not */
 	int step;      /* set before RUNNING, as offset */
 	uint64_t offset; /* of input, listener.c's once RUNNING */
