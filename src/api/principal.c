@@ -89,8 +89,7 @@ static int by_credential(struct call *c, const char *given, struct err *err)
 		c->who.kind = PRINCIPAL_KEY;
 		return 0;
 	}
-	if (o->enrolment_key != NULL &&
-	    same_secret(given, o->enrolment_key)) {
+	if (o->enrolment_key != NULL && same_secret(given, o->enrolment_key)) {
 		c->who.kind = PRINCIPAL_ENROLMENT;
 		return 0;
 	}

@@ -33,11 +33,8 @@ class Output:
         self.connection.close()
 
     def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            more = self.answer.read(count - len(data))
-            assert more, f"the stream ended within a frame: {data!r}"
-            data += more
+        data = self.answer.read(count)
+        assert len(data) == count, f"the stream ended within a frame: {data!r}"
         return data
 
     def frame(self) -> tuple[int, bytes]:
@@ -59,10 +56,11 @@ class Output:
 
     def all(self) -> tuple[bytes, bytes, dict[str, Any]]:
         """What it wrote to stdout and stderr, and its end."""
-        out = {STDOUT: b"", STDERR: b"", END: b""}
+        out: dict[int, list[bytes]] = {STDOUT: [], STDERR: [], END: []}
         for stream, data in self.frames():
-            out[stream] += data
-        return out[STDOUT], out[STDERR], json.loads(out[END])
+            out[stream].append(data)
+        stdout, stderr, end = (b"".join(out[stream]) for stream in (STDOUT, STDERR, END))
+        return stdout, stderr, json.loads(end)
 
 
 def open_session(hub: Hub, token: Optional[str] = None, **fields: Any) -> str:

@@ -179,7 +179,8 @@ def test_an_end_that_makes_no_sense_is_refused(live: Hub, session: str, fields: 
 
 
 def test_who_reads_the_output_keeps_the_lease(make_hub: Callable[..., Hub]) -> None:
-    hub = make_hub({"RUNNERHUB_SESSION_LEASE": "1"}).start()
+    hub = make_hub({"RUNNERHUB_SESSION_LEASE": "1",
+                    "RUNNERHUB_SESSION_FIRST_LEASE": "10"}).start()
     session = open_session(hub)
     step = start_step(hub, session, "quiet", command=["cat"], input=True)
     with Output(hub, session, step):
