@@ -6,13 +6,15 @@ it raises Missing with a clear text when something that it needs is absent.
 
 from types import ModuleType
 
-from measures import (delegate, followers, latency, listing, logs, memory, queued,
-                      startup, step)
+from measures import (delegate, followers, hook, latency, listing, logs, memory, queued,
+                      relay, startup, step)
 
 ALL: dict[str, ModuleType] = {
     "delegate": delegate,
     "latency": latency,
     "step": step,
+    "hook": hook,
+    "relay": relay,
     "logs": logs,
     "followers": followers,
     "queued": queued,

@@ -1,0 +1,79 @@
+/*
+ * .runner/config.yml, the file in a component's repository that says how it is
+ * built and run. All problems are reported at once, each with its line and
+ * what is accepted. Scalars of environment and build arguments keep the text
+ * that stands in the file (1.10 stays 1.10). Pure but for descriptor_check.
+ */
+#ifndef COMPONENTS_DESCRIPTOR_H
+#define COMPONENTS_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct descriptor_port {
+	int host; /* 0: any of the pool */
+	int container;
+	bool udp;
+};
+struct descriptor_pair {
+	char *name, *value;
+};
+enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP };
+struct descriptor_health {
+	enum health_kind kind;
+	char *path; /* HTTP: "/" by default */
+	int port;   /* of the container; the first by default */
+	int64_t interval_ms, timeout_ms, start_period_ms;
+	int retries;
+};
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+struct descriptor {
+	char *dockerfile; /* relative to the directory of the component */
+	char *context;    /* the same; "." by default */
+	char *target;     /* build stage, NULL: the last */
+	struct descriptor_pair *args, *environment;
+	size_t nargs, nenvironment;
+	struct descriptor_port *ports;
+	size_t nports;
+	struct descriptor_health health;
+	int64_t memory_bytes, pids;             /* 0: the hub's */
+	double cpus;                            /* 0: the hub's */
+	int64_t ttl_ms, idle_ms, stop_grace_ms; /* 0: none, none, the hub's */
+	char **command; /* NULL: the image's; ends with NULL */
+	char **secrets; /* names; ends with NULL, or NULL */
+	enum restart_policy restart;
+};
+void descriptor_fini(struct descriptor *d);
+static inline void descriptor_fini_guard(struct descriptor *d)
+{
+	descriptor_fini(d);
+}
+
+struct problem {
+	int line, column; /* from 1; 0: the whole file */
+	char *text;       /* "runner.ports[1]: \"80:\" is no port: ..." */
+};
+struct problems {
+	struct problem *v;
+	size_t n;
+};
+void problems_fini(struct problems *p);
+static inline void problems_fini_guard(struct problems *p)
+{
+	problems_fini(p);
+}
+
+enum { DESCRIPTOR_BYTES_MAX = 256 * 1024 };
+/*
+ * 0: *ret is good; problems then holds warnings (unknown keys). -1
+ * ERR_INVALID "INVALID_CONFIGURATION", err->msg names file, line and text of
+ * the first and how many more; all of them in problems.
+ */
+int descriptor_parse(const char *text, size_t len, const char *file,
+    struct descriptor *ret, struct problems *problems,
+    struct err *err) MUST_CHECK;
+
+#endif
