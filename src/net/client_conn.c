@@ -75,11 +75,25 @@ static int connect_unix(
 	return eno;
 }
 
+/* A stream may be silent for hours: a peer whose machine has gone is found
+ * out by the kernel, in about a minute. */
+static void set_options(int fd)
+{
+	static const int one = 1, idle_s = 30, interval_s = 10, probes = 3;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(
+	    fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 static int try_address(const struct ctx *ctx, const struct addrinfo *ai,
     int *ret_eno, struct err *err)
 {
 	CLEANUP(fd_close) int fd = -1;
-	int one = 1, ret;
+	int ret;
 
 	fd = socket(
 	    ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -88,7 +102,7 @@ static int try_address(const struct ctx *ctx, const struct addrinfo *ai,
 		return err_sys(err, errno, "create a socket");
 	}
 	TRY(connect_one(ctx, fd, ai->ai_addr, ai->ai_addrlen, ret_eno, err));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	set_options(fd);
 	ret = fd;
 	fd = -1;
 	return ret;
