@@ -31,7 +31,7 @@ def worker_image(context: Context) -> str:
                    "COPY Runner.Worker /home/runner/bin/Runner.Worker\n")
     name = "runnerhub/bench-worker:latest"
     subprocess.run(["docker", "-H", context.engine.host, "build", "-q", "-t", name, folder],
-                   check=True, stdout=subprocess.DEVNULL,
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    env={**os.environ, "DOCKER_BUILDKIT": "0"})
     return name
 
@@ -43,9 +43,9 @@ def plain(hub: Hub, image: str) -> float:
         "jobId": "plain", "runId": uuid.uuid4().hex, "repository": "me/app",
         "image": image, "nested": {"work": "/home/runner/_work"}})
     job = made.data["delegationId"]
-    hub.call("GET", f"/api/jobs/{job}/logs?follow=true&format=json&until=running")
+    hub.get(f"/api/jobs/{job}/logs?follow=true&format=json&until=running")
     step = hub.post(f"/api/jobs/{job}/steps", {"key": "a", "command": ["/bin/true"]})
-    hub.call("GET", f"/api/jobs/{job}/steps/{step.data['step']}/output?format=text")
+    hub.get(f"/api/jobs/{job}/steps/{step.data['step']}/output?format=text")
     took = (time.perf_counter() - begin) * 1000
     hub.post(f"/api/jobs/{job}/cancel")
     return took
