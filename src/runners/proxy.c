@@ -127,7 +127,7 @@ static int put_token(struct runners *r, const struct ctx *ctx,
 	tar_put_entry(&tar,
 	    &(struct tar_entry){
 		.name = "etc/runnerhub", .type = TAR_DIRECTORY, .mode = 0755});
-	tar_put_entry(&tar, &(struct tar_entry){.name = TOKEN_FILE + 1,
+	tar_put_entry(&tar, &(struct tar_entry){.name = &TOKEN_FILE[1],
 				.type = TAR_FILE,
 				.mode = 0444,
 				.size = strlen(token)});
