@@ -24,7 +24,7 @@ enum { WATCHED_FD = 3 };
 #define BEAT_MS  INT64_C(10000)
 #define AGAIN_MS 1000
 /* A hub that is away for longer finds the lease over. */
-#define END_MS INT64_C(600000)
+#define END_MS INT64_C(120000)
 
 /* -- whom it watches --------------------------------------------------- */
 
