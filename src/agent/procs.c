@@ -12,20 +12,24 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-/* The first number behind "\nKey:\t"; -1 when there is none. */
-static long field(const char *text, const char *key)
+/* -1: there is none. Ids of the kernel are short. */
+static long number(const char *at)
 {
-	const char *at = strstr(text, key);
 	long v = 0;
 
-	if (at == NULL)
-		return -1;
-	at += strlen(key);
 	if (*at < '0' || *at > '9')
 		return -1;
 	for (; *at >= '0' && *at <= '9'; at++)
 		v = v * 10 + (*at - '0');
 	return v;
+}
+
+/* The first number behind "\nKey:\t"; -1 when there is none. */
+static long field(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at != NULL ? number(at + strlen(key)) : -1;
 }
 
 /* The name of the program cannot play a line: the kernel escapes it. */
@@ -60,7 +64,7 @@ bool procs_read(const char *name, struct proc *ret)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	ret->pid = (pid_t)strtol(name, NULL, 10);
+	ret->pid = (pid_t)number(name);
 	return parse(text, ret);
 }
 
