@@ -21,13 +21,16 @@ struct reader {
 	struct yaml_doc *doc;
 	size_t nodes;
 	int depth;
+	struct yaml_wrong wrong;
 	struct err *err;
 };
 
-static int fail(struct reader *r, size_t line, const char *what)
+static int fail(struct reader *r, yaml_mark_t mark, const char *what)
 {
-	return err_set(
-	    r->err, ERR_INVALID, "bad_yaml", "%s:%zu: %s", r->name, line, what);
+	r->wrong =
+	    (struct yaml_wrong){(int)mark.line + 1, (int)mark.column + 1, what};
+	return err_set(r->err, ERR_INVALID, "bad_yaml", "%s:%d: %s", r->name,
+	    r->wrong.line, what);
 }
 
 static int fail_parser(struct reader *r)
@@ -35,8 +38,7 @@ static int fail_parser(struct reader *r)
 	const yaml_parser_t *p = &r->parser;
 
 	return fail(r,
-	    p->error == YAML_READER_ERROR ? p->mark.line + 1
-					  : p->problem_mark.line + 1,
+	    p->error == YAML_READER_ERROR ? p->mark : p->problem_mark,
 	    p->problem != NULL ? p->problem : "this is not YAML");
 }
 
@@ -59,11 +61,11 @@ static void item_free(struct yaml_item *item)
 static int next_event(struct reader *r, yaml_event_t *ev)
 {
 	const yaml_char_t *anchor = NULL, *tag = NULL;
-	size_t line;
+	yaml_mark_t mark;
 
 	if (!yaml_parser_parse(&r->parser, ev))
 		return fail_parser(r);
-	line = ev->start_mark.line + 1;
+	mark = ev->start_mark;
 	if (ev->type == YAML_SCALAR_EVENT) {
 		anchor = ev->data.scalar.anchor;
 		tag = ev->data.scalar.tag;
@@ -77,7 +79,7 @@ static int next_event(struct reader *r, yaml_event_t *ev)
 	if (anchor == NULL && tag == NULL && ev->type != YAML_ALIAS_EVENT)
 		return 0;
 	yaml_event_delete(ev);
-	return fail(r, line,
+	return fail(r, mark,
 	    tag != NULL ? "tags are not accepted here"
 			: "anchors and aliases are not accepted here");
 }
@@ -88,8 +90,7 @@ static char *scalar_text(struct reader *r, const yaml_event_t *ev)
 	size_t len = ev->data.scalar.length;
 
 	if (memchr(v, '\0', len) != NULL) {
-		fail(r, ev->start_mark.line + 1,
-		    "a NUL character is not accepted");
+		fail(r, ev->start_mark, "a NUL character is not accepted");
 		return NULL;
 	}
 	return mem_strndup(v, len);
@@ -105,9 +106,10 @@ static int read_value(
 	struct yaml_item *item = mem_zalloc(sizeof(*item));
 
 	*ret = item;
-	item->line = (int)ev->start_mark.line + 1;
+	item->line = item->value_line = (int)ev->start_mark.line + 1;
+	item->column = item->value_column = (int)ev->start_mark.column + 1;
 	if (++r->nodes > YAML_DOC_NODES_MAX)
-		return fail(r, ev->start_mark.line + 1, "too many values");
+		return fail(r, ev->start_mark, "too many values");
 	if (ev->type == YAML_SCALAR_EVENT) {
 		item->kind = YAML_SCALAR;
 		item->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -117,7 +119,7 @@ static int read_value(
 	item->kind =
 	    ev->type == YAML_MAPPING_START_EVENT ? YAML_MAP : YAML_LIST;
 	if (r->depth == YAML_DOC_DEPTH_MAX)
-		return fail(r, ev->start_mark.line + 1, "nested too deeply");
+		return fail(r, ev->start_mark, "nested too deeply");
 	r->depth++;
 	TRY(read_children(r, item));
 	r->depth--;
@@ -129,23 +131,24 @@ static int read_entry(struct reader *r, struct yaml_item *parent,
     const yaml_event_t *key_event, struct yaml_item **tail)
 {
 	CLEANUP(mem_free) char *key = NULL;
-	size_t line = key_event->start_mark.line + 1;
+	yaml_mark_t mark = key_event->start_mark;
 	yaml_event_t ev;
 	int rc;
 
 	if (key_event->type != YAML_SCALAR_EVENT)
-		return fail(r, line, "a key must be a plain name");
+		return fail(r, mark, "a key must be a plain name");
 	key = scalar_text(r, key_event);
 	if (key == NULL)
 		return -1;
 	if (yaml_item_get(parent, key) != NULL)
-		return fail(r, line, "this key stands here a second time");
+		return fail(r, mark, "this key stands here a second time");
 	TRY(next_event(r, &ev));
 	rc = read_value(r, &ev, tail);
 	yaml_event_delete(&ev);
 	if (*tail != NULL) {
 		(*tail)->key = STEAL(key);
-		(*tail)->line = (int)line;
+		(*tail)->line = (int)mark.line + 1;
+		(*tail)->column = (int)mark.column + 1;
 	}
 	return rc;
 }
@@ -189,7 +192,7 @@ static int read_stream(struct reader *r)
 			break;
 		case YAML_DOCUMENT_START_EVENT:
 			if (++documents > 1)
-				rc = fail(r, ev.start_mark.line + 1,
+				rc = fail(r, ev.start_mark,
 				    "a second document is not accepted");
 			break;
 		case YAML_SCALAR_EVENT:
@@ -205,13 +208,14 @@ static int read_stream(struct reader *r)
 	return rc;
 }
 
-int yaml_doc_parse(struct yaml_doc **ret, const char *name, const char *text,
-    size_t len, struct err *err)
+int yaml_doc_parse_at(struct yaml_doc **ret, const char *name, const char *text,
+    size_t len, struct yaml_wrong *ret_wrong, struct err *err)
 {
 	CLEANUP(yaml_doc_free) struct yaml_doc *doc = NULL;
 	struct reader r = {.name = name, .err = err};
 	int rc;
 
+	*ret_wrong = r.wrong;
 	if (len > YAML_DOC_BYTES_MAX)
 		return err_set(err, ERR_LIMIT, NULL,
 		    "%s is larger than %d bytes", name, YAML_DOC_BYTES_MAX);
@@ -224,9 +228,18 @@ int yaml_doc_parse(struct yaml_doc **ret, const char *name, const char *text,
 	    &r.parser, (const unsigned char *)text, len);
 	rc = read_stream(&r);
 	yaml_parser_delete(&r.parser);
+	*ret_wrong = r.wrong;
 	if (rc == 0)
 		*ret = STEAL(doc);
 	return rc;
+}
+
+int yaml_doc_parse(struct yaml_doc **ret, const char *name, const char *text,
+    size_t len, struct err *err)
+{
+	struct yaml_wrong wrong;
+
+	return yaml_doc_parse_at(ret, name, text, len, &wrong, err);
 }
 
 void yaml_doc_free(struct yaml_doc *d)

@@ -24,6 +24,8 @@ struct yaml_item {
 	char *text; /* scalars; never holds a NUL byte */
 	bool plain; /* scalar without quotes: may be a number, null, ... */
 	int line;   /* from 1: of the key in a map, else of the value */
+	int column; /* the same; in characters */
+	int value_line, value_column;
 	struct yaml_item *first; /* children, in order */
 	struct yaml_item *next;
 };
@@ -36,6 +38,14 @@ struct yaml_doc;
  */
 int yaml_doc_parse(struct yaml_doc **ret, const char *name, const char *text,
     size_t len, struct err *err) MUST_CHECK;
+/* Where a text is no document, for who lists problems; line 0: nowhere in
+ * particular. what lives for ever. */
+struct yaml_wrong {
+	int line, column;
+	const char *what;
+};
+int yaml_doc_parse_at(struct yaml_doc **ret, const char *name, const char *text,
+    size_t len, struct yaml_wrong *ret_wrong, struct err *err) MUST_CHECK;
 void yaml_doc_free(struct yaml_doc *d);
 DEFINE_CLEANUP(struct yaml_doc *, yaml_doc_free);
 const struct yaml_item *yaml_doc_root(const struct yaml_doc *d);
