@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "spool/spool_internal.h"
 
+#define STEP_NONE         0xffffu
 #define BATCH_RECORDS_MAX (1024 * 1024)
 #define SCRATCH_KEEP      (128 * 1024) /* a larger one is given back */
 
@@ -24,6 +25,7 @@ struct batch {
 	const char *text;         /* borrowed from the only record with text, */
 	size_t text_len;          /* or log->text */
 	bool capped;
+	uint16_t cap_step;  /* the last one that was told so */
 	bool dropped;       /* something was left out */
 	bool replaces_last; /* the index entry is written over the last one */
 };
@@ -124,7 +126,17 @@ static void add_cap(struct batch *b, const struct spool_record *rec)
 	b->text_len = gathered->len;
 	b->last.text_end += len;
 	b->capped = true;
+	b->cap_step = rec->step;
 	add_entry(b, SPOOL_CAP, rec, SPOOL_NONE);
+}
+
+/* Whoever follows a step shall know that its output is not whole: each has the
+ * mark, once. Steps come one after the other, so that a peer that mixes them
+ * gets no more marks than there are numbers. */
+static bool is_untold(const struct batch *b, const struct spool_record *rec)
+{
+	return rec->len > 0 && rec->step != STEP_NONE &&
+	       (b->cap_step == STEP_NONE || rec->step > b->cap_step);
 }
 
 /* What fits below the cap is kept; the first record that does not fit whole
@@ -136,7 +148,9 @@ static void add_output(struct batch *b, const struct spool_record *rec)
 	size_t len = rec->len;
 
 	if (b->capped) {
-		b->dropped = true;
+		b->dropped = !is_untold(b, rec);
+		if (!b->dropped)
+			add_cap(b, rec);
 		return;
 	}
 	if (b->entries >= SPOOL_ENTRIES_MAX)
@@ -255,6 +269,7 @@ static void commit(struct spool_log *log, const struct batch *b)
 	log->size[FILE_INDEX] = layout_entry_at(b->entries);
 	log->agent_off = b->last.agent_off;
 	log->capped = b->capped;
+	log->cap_step = b->cap_step;
 	log->last_is_progress = b->last.kind == LAYOUT_KIND_PROGRESS;
 	log_publish(log, &p);
 }
@@ -279,6 +294,7 @@ static int append(struct spool_log *log, const struct spool_record *recs,
 	struct batch b = {
 	    .log = log,
 	    .capped = log->capped,
+	    .cap_step = log->cap_step,
 	    .entries = layout_entries(log->size[FILE_INDEX]),
 	    .last = {.text_end = log->size[FILE_TEXT],
 		.note_end = log->size[FILE_NOTE],

@@ -99,6 +99,7 @@ static int recover(struct spool_log *log, struct err *err)
 	memcpy(log->size, r.size, sizeof(log->size));
 	log->agent_off = r.agent_off;
 	log->capped = r.capped;
+	log->cap_step = r.cap_step;
 	log->last_is_progress = r.last_is_progress;
 	TRY(cut(log, FILE_INDEX, err));
 	if (!r.has_header || r.header.ended)

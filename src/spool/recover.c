@@ -75,7 +75,10 @@ static void accept(
 	r->size[FILE_NOTE] = e->note_end;
 	r->size[FILE_INDEX] = layout_entry_at(number + 1);
 	r->agent_off = e->agent_off;
-	r->capped = r->capped || e->kind == SPOOL_CAP;
+	if (e->kind == SPOOL_CAP) {
+		r->capped = true;
+		r->cap_step = e->step;
+	}
 	r->last_is_progress = e->kind == LAYOUT_KIND_PROGRESS;
 }
 

@@ -79,7 +79,8 @@ void spool_close(struct spool *s);
 int spool_log_open(struct spool *s, const char *id, struct spool_log **ret,
     uint64_t *ret_agent_off, struct err *err) MUST_CHECK;
 /* Appends all or nothing (a failed write is cut off again). Past the cap
- * OUT text is dropped after one SPOOL_CAP record; agent_off still advances.
+ * OUT text is dropped after one SPOOL_CAP record for each step that loses some;
+ * agent_off still advances.
  * ERR_UNAVAILABLE code "disk_full": nothing was kept, try again later.
  * ERR_LIMIT: a note or the batch is too large, nothing was kept. */
 #define SPOOL_APPEND_MAX (64 * 1024 * 1024) /* data of one batch */

@@ -148,6 +148,7 @@ struct spool_log {
 	uint64_t size[FILE_COUNT];
 	uint64_t agent_off;
 	bool capped;
+	uint16_t cap_step; /* the last step that was told so */
 	bool last_is_progress;
 	bool undo_pending; /* a failed append is still to be cut off */
 	int64_t ended_ns;
@@ -213,6 +214,7 @@ struct recovered {
 	struct layout_header header;
 	bool has_header;
 	bool capped;
+	uint16_t cap_step;
 	bool last_is_progress;
 };
 /* For readers: trusts all but the end of the index. */

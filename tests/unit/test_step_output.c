@@ -137,6 +137,34 @@ static void a_reader_at_the_edge_goes_on(void **state)
 	spool_log_close(log);
 }
 
+#define CAP_WORDS                                                              \
+	"\n[runnerhub] the log reached its limit of 10 bytes; further output " \
+	"is not kept\n"
+
+/* Whoever follows a step that came behind the cap is told, and gets its true
+ * end; also after a restart of the hub, and once. */
+static void each_step_past_the_cap_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct spool_log *log;
+
+	f->config.log_bytes_max = 10;
+	fixture_reopen(f);
+	log = log_open(f, ID_A, NULL);
+	append_step(log, 0);
+	append_step(log, 1);
+	spool_log_close(log);
+	fixture_reopen(f);
+	log = log_open(f, ID_A, NULL);
+	append_out(log, 1, SPOOL_STDOUT, "again");
+	append_step(log, 2);
+	append_out(log, 0, SPOOL_STDOUT, "a step that is over");
+	spool_log_close(log);
+	expect_plain(f, 0, 0, "out 0\nerr " CAP_WORDS);
+	expect_plain(f, 1, 0, CAP_WORDS);
+	expect_plain(f, 2, 0, CAP_WORDS);
+}
+
 static void a_log_that_ends_early_says_so(void **state)
 {
 	struct fixture *f = *state;
@@ -241,6 +269,7 @@ int main(void)
 	    T(each_step_is_found_among_many),
 	    T(frames_tell_the_streams_apart),
 	    T(a_reader_at_the_edge_goes_on),
+	    T(each_step_past_the_cap_says_so),
 	    T(a_log_that_ends_early_says_so),
 	    T(a_step_that_never_was_is_not_found),
 	    T(a_stray_mark_hides_nothing),
