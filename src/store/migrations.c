@@ -115,9 +115,35 @@ static const char SCHEMA_2[] =
     "ALTER TABLE runners ADD COLUMN made TEXT;"
     "ALTER TABLE runners ADD COLUMN job_id TEXT;";
 
+/* Instances of components, listed in the order of their creation. */
+static const char SCHEMA_3[] =
+    "CREATE TABLE instances ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " id TEXT NOT NULL UNIQUE,"
+    " component_ref TEXT NOT NULL,"
+    " status TEXT NOT NULL,"
+    " stop_requested SMALLINT NOT NULL DEFAULT 0,"
+    " container_id TEXT,"
+    " image TEXT,"
+    " commit_sha TEXT,"
+    " ports TEXT NOT NULL,"
+    " progress TEXT,"
+    " error_code TEXT,"
+    " error TEXT,"
+    " plan TEXT,"
+    " exit_code INTEGER,"
+    " oom_killed SMALLINT NOT NULL DEFAULT 0,"
+    " log_offset BIGINT,"
+    " started_at TEXT NOT NULL,"
+    " stopped_at TEXT,"
+    " updated_at TEXT NOT NULL);"
+    "CREATE INDEX instances_active ON instances (seq)"
+    " WHERE status IN ('starting', 'running', 'stopping');";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
+    SCHEMA_3,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -1,0 +1,187 @@
+/*
+ * store/instances: admission is atomic and names who is in the way, changes
+ * are compare-and-set, and the list is the order of creation.
+ */
+#include "store_fixture.h"
+
+#include "store/instances.h"
+
+static instance_id admit(struct fixture *f, const char *ref, int64_t max)
+{
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	if (store_instance_admit(f->s, ref, max, "{}", &id, &err) < 0)
+		fail_msg("%s", err.msg);
+	return id;
+}
+
+static void change(struct fixture *f, instance_id id, enum instance_status to)
+{
+	const struct instance_change c = {.to = to};
+	struct err err = ERR_INIT;
+
+	if (store_instance_change(f->s, id, &c, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void refused(
+    struct fixture *f, const char *ref, int64_t max, const char *words)
+{
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	assert_int_equal(
+	    store_instance_admit(f->s, ref, max, "{}", &id, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_string_equal(err.code, "component_running");
+	if (strstr(err.msg, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", err.msg, words);
+}
+
+static void one_at_a_time_and_it_is_named(void **state)
+{
+	struct fixture *f = *state;
+	instance_id id = admit(f, "Component:default/a", 1);
+
+	refused(f, "Component:default/b", 1, "Component:default/a is starting");
+	change(f, id, INSTANCE_RUNNING);
+	refused(f, "Component:default/b", 1, "Component:default/a is running");
+	change(f, id, INSTANCE_STOPPING);
+	refused(f, "Component:default/b", 1, "stopping");
+	change(f, id, INSTANCE_STOPPED);
+	admit(f, "Component:default/b", 1);
+}
+
+static void a_failed_one_is_in_nobodys_way(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, admit(f, "Component:default/a", 1), INSTANCE_ERROR);
+	admit(f, "Component:default/a", 1);
+}
+
+static void more_of_them_by_configuration_but_none_twice(void **state)
+{
+	struct fixture *f = *state;
+
+	admit(f, "Component:default/a", 2);
+	refused(f, "Component:default/a", 2, "Component:default/a is already");
+	admit(f, "Component:default/b", 2);
+	refused(f, "Component:default/c", 2, "components.max");
+}
+
+static void *rival(void *arg)
+{
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	return store_instance_admit(
+		   arg, "Component:default/x", 1, NULL, &id, &err) == 0
+		   ? arg
+		   : NULL;
+}
+
+static void of_many_at_once_one_wins(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[8];
+	void *won;
+	int winners = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, rival, f->s), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		pthread_join(threads[i], &won);
+		winners += won != NULL;
+	}
+	assert_int_equal(winners, 1);
+}
+
+static void a_change_from_another_state_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	const struct instance_change c = {
+	    .from = {INSTANCE_RUNNING}, .to = INSTANCE_STOPPING};
+	instance_id id = admit(f, "Component:default/a", 1);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(store_instance_change(f->s, id, &c, &err), -1);
+	assert_string_equal(err.code, "instance_state");
+	id.u = uuid_v4();
+	assert_int_equal(store_instance_change(f->s, id, &c, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+static void a_change_reads_back_and_survives(void **state)
+{
+	struct fixture *f = *state;
+	const struct instance_change c = {.to = INSTANCE_ERROR,
+	    .container_id = "c0ffee",
+	    .ports = "[8080]",
+	    .error_code = "CONTAINER_EXITED",
+	    .error = "it ended",
+	    .set_exit_code = true,
+	    .exit_code = 0,
+	    .oom_killed = true,
+	    .set_log_offset = true,
+	    .log_offset = 7};
+	const struct instance_change gone = {.clear_container = true};
+	CLEANUP(instance_fini) struct instance i = {0};
+	instance_id id = admit(f, "Component:Default/Case", 1);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(store_instance_change(f->s, id, &c, &err), 0);
+	fixture_reopen(f);
+	assert_int_equal(store_instance_get(f->s, id, &i, &err), 1);
+	assert_string_equal(i.component_ref, "Component:Default/Case");
+	assert_int_equal(i.status, INSTANCE_ERROR);
+	assert_string_equal(i.container_id, "c0ffee");
+	assert_string_equal(i.ports, "[8080]");
+	assert_true(i.has_exit_code && i.exit_code == 0 && i.oom_killed);
+	assert_true(i.has_log_offset && i.log_offset == 7);
+	assert_true(i.stopped_at >= i.started_at && i.started_at > 0);
+	instance_fini(&i);
+	assert_int_equal(store_instance_change(f->s, id, &gone, &err), 0);
+	assert_int_equal(store_instance_get(f->s, id, &i, &err), 1);
+	assert_null(i.container_id);
+	assert_string_equal(i.error, "it ended");
+}
+
+static void the_list_is_the_order_of_creation(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	struct err err = ERR_INIT;
+
+	change(f, admit(f, "Component:default/1", 1), INSTANCE_STOPPED);
+	change(f, admit(f, "Component:default/2", 1), INSTANCE_ERROR);
+	admit(f, "Component:default/3", 1);
+	assert_int_equal(store_instance_list(f->s, false, 2, &l, &err), 0);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.items[0].component_ref, "Component:default/2");
+	assert_string_equal(l.items[1].component_ref, "Component:default/3");
+	instance_list_free(&l);
+	assert_int_equal(store_instance_list(f->s, true, 100, &l, &err), 0);
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.items[0].component_ref, "Component:default/3");
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(one_at_a_time_and_it_is_named),
+	    TEST(a_failed_one_is_in_nobodys_way),
+	    TEST(more_of_them_by_configuration_but_none_twice),
+	    TEST(of_many_at_once_one_wins),
+	    TEST(a_change_from_another_state_is_refused),
+	    TEST(a_change_reads_back_and_survives),
+	    TEST(the_list_is_the_order_of_creation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
