@@ -29,7 +29,8 @@ MESON_fuzz     = --buildtype=debug -Doptimization=1 -Dfuzz=true \
 ENV_fuzz       = CC=clang
 
 .PHONY: all help deps release demo test test-unit test-integration test-e2e \
-	tsan coverage lint format fuzz dev watch bench torture install clean
+	tsan coverage lint format fuzz dev watch bench torture install \
+	uninstall clean
 
 all: deps release ## build/runnerhub, optimised
 
@@ -109,6 +110,9 @@ torture: $(BUILD)/test/build.ninja ## kill -9 the hub N times under load
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' deploy/install $(BUILD)/release
+
+uninstall: ## takes away what install put there, with the same PREFIX
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' deploy/install --remove $(BUILD)/release
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

@@ -123,3 +123,38 @@ def test_a_proxy_runner_is_registered(runnerhub, hub, tmp_path):
     assert "--token-file" in script("register-proxy-runner.sh", "--help").stdout
     nowhere = script("register-proxy-runner.sh", "x", "--dir", str(tmp_path), **env)
     assert nowhere.returncode != 0 and "run.sh" in nowhere.stderr
+
+
+INSTALLED = {
+    "bin/runnerhub", "bin/runnerhub-hook", "bin/runnerhub-worker", "bin/runnerhub-hook.sh",
+    "bin/runnerhub-job-started.sh", "bin/runnerhub-job-completed.sh",
+    "lib/systemd/system/runnerhub.service", "lib/systemd/system/runnerhub-proxy@.service",
+    "share/man/man1/runnerhub.1", "share/bash-completion/completions/runnerhub",
+    "share/zsh/site-functions/_runnerhub", "share/fish/vendor_completions.d/runnerhub.fish"}
+
+
+def files_below(top) -> set[str]:
+    return {os.path.relpath(os.path.join(folder, name), top)
+            for folder, _, names in os.walk(top) for name in names}
+
+
+def install(build_dir: str, *options: str, **env: str) -> None:
+    subprocess.run([os.path.join(ROOT, "deploy", "install"), *options, build_dir],
+                   env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_install_puts_everything_in_place_and_takes_it_away(build_dir, tmp_path):
+    where = {"DESTDIR": str(tmp_path), "PREFIX": "/opt/hub"}
+    install(build_dir, **where)
+    assert files_below(tmp_path / "opt/hub") == INSTALLED
+    unit = tmp_path / "opt/hub/lib/systemd/system/runnerhub-proxy@.service"
+    assert "ExecStart=/opt/hub/bin/runnerhub proxy run" in unit.read_text()
+    (tmp_path / "opt/hub/bin/mine").write_text("somebody else's")
+    install(build_dir, "--remove", **where)
+    assert files_below(tmp_path) == {"opt/hub/bin/mine"}
+
+
+def test_meson_installs_the_same(build_dir, tmp_path):
+    subprocess.run(["meson", "install", "--no-rebuild", "-C", build_dir], check=True,
+                   env={**os.environ, "DESTDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    assert files_below(tmp_path / "usr/local") == INSTALLED
