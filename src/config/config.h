@@ -74,9 +74,10 @@ struct options {
 	int64_t retry_max;      /* jobs.retries 5: infrastructure failures */
 	int64_t retry_base_ms; /* jobs.retryBackoff 1 s, doubles, capped 60 s */
 	int64_t queue_max;     /* jobs.queueMax 100000 waiting: then 503 */
-	int64_t lease_first_ms; /* sessions.firstLease 60 s */
-	int64_t lease_ms;       /* sessions.lease 60 s */
-	char *work_roots;       /* RUNNERHUB_WORK_ROOTS csv of paths, NULL */
+	int64_t session_timeout_ms; /* sessions.timeout 5 d */
+	int64_t lease_first_ms;     /* sessions.firstLease 60 s */
+	int64_t lease_ms;           /* sessions.lease 60 s */
+	char *work_roots;    /* RUNNERHUB_WORK_ROOTS csv of paths, NULL */
 	char *session_allow; /* RUNNERHUB_SESSION_ALLOW csv of grants, NULL */
 	/* network */
 	char *network_mode; /* network.mode: isolated|none|<network name> */

@@ -127,5 +127,7 @@ bool carry_input_is_due(const struct carry *c);
 struct outcome carry_died(struct carry *c);
 /* Asks the agent to end what runs; the engine does if it does not. */
 void carry_end_step(struct carry *c);
+/* The longest run of the job: its own limit, else the hub's for its kind. */
+int64_t carry_timeout_ms(const struct carry *c);
 
 #endif

@@ -101,7 +101,8 @@ static bool decide(struct carry *c, enum carry_news news, const struct err *err,
 	if (clock_mono_ns() >= c->deadline_ns) {
 		end_gently(c);
 		*ret = outcome_end(JOB_FAILED, "job_timeout",
-		    "the session ran into the job's time limit");
+		    "the session ran into its time limit of %lld s",
+		    (long long)(carry_timeout_ms(c) / 1000));
 		return true;
 	}
 	if (lease_over(c)) {

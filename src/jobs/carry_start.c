@@ -162,12 +162,18 @@ static int to_running(struct carry *c, struct err *err)
 	return 0;
 }
 
+int64_t carry_timeout_ms(const struct carry *c)
+{
+	const struct options *o = c->hub->options;
+
+	if (c->spec.timeout_s > 0)
+		return c->spec.timeout_s * 1000;
+	return c->job.is_session ? o->session_timeout_ms : o->job_timeout_ms;
+}
+
 static void set_deadline(struct carry *c, int64_t running_for_ns)
 {
-	int64_t ms = c->spec.timeout_s > 0 ? c->spec.timeout_s * 1000
-					   : c->hub->options->job_timeout_ms;
-
-	c->deadline_ns = clock_deadline_ms(ms);
+	c->deadline_ns = clock_deadline_ms(carry_timeout_ms(c));
 	if (running_for_ns > 0 && c->deadline_ns != CLOCK_NO_DEADLINE)
 		c->deadline_ns -= running_for_ns;
 }

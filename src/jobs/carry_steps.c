@@ -113,13 +113,10 @@ static struct outcome cancelled(struct carry *c)
 
 static struct outcome timed_out(struct carry *c)
 {
-	int64_t ms = c->spec.timeout_s > 0 ? c->spec.timeout_s * 1000
-					   : c->hub->options->job_timeout_ms;
-
 	carry_end_step(c);
 	return outcome_end(JOB_FAILED, "job_timeout",
 	    "the job ran into its time limit of %lld s",
-	    (long long)(ms / 1000));
+	    (long long)(carry_timeout_ms(c) / 1000));
 }
 
 static struct outcome interrupted(

@@ -196,6 +196,14 @@ def test_a_vanished_proxy_frees_its_container(make_hub: Callable[..., Hub]) -> N
     check_nothing_left(hub)
 
 
+def test_a_session_has_a_limit_of_its_own(make_hub: Callable[..., Hub]) -> None:
+    """A job of GitHub may run for hours; the hub's limit is for its own steps."""
+    hub = make_hub({"RUNNER_JOB_TIMEOUT": "1000", "RUNNERHUB_SESSION_TIMEOUT": "3s"}).start()
+    session = open_session(hub)
+    job = hub.wait_status(session, "failed")
+    assert job["code"] == "job_timeout" and "3 s" in job["error"]
+
+
 def test_a_log_that_nobody_shall_keep(live: Hub) -> None:
     session = open_session(live, keepLog=False)
     out, _, _ = run_step(live, session, "a", run="echo a secret")

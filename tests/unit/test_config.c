@@ -133,6 +133,7 @@ static void defaults_are_as_documented(void **state)
 	assert_string_equal(o->url, "http://127.0.0.1:3000");
 	assert_string_equal(o->engine_host, "unix:///var/run/docker.sock");
 	assert_int_equal(o->job_timeout_ms, 3600000);
+	assert_int_equal(o->session_timeout_ms, INT64_C(5) * 86400000);
 	assert_int_equal(o->log_max_bytes, 256 << 20);
 	assert_int_equal(o->log_age_ms, INT64_C(30) * 86400000);
 	assert_true(o->cpu_limit > 1.99 && o->cpu_limit < 2.01);
