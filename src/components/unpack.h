@@ -3,8 +3,10 @@
  * ours, as it streams in: nothing can leave the directory, whatever names,
  * links or types the archive holds (openat2 RESOLVE_BENEATH; links out, hard
  * links, devices and fifos are left out and counted, setuid bits cleared,
- * owners ours), within bounds of bytes, entries, depth and ratio. Reading
- * tar and gzip is libarchive's. Memory is flat.
+ * owners ours; modes as git has them), within bounds of bytes, entries, depth
+ * and ratio. Names are bytes. Reading tar is libarchive's, gzip zlib's, with
+ * its checksum. Memory is flat. Blocks in `read`; the context is looked at
+ * between its calls.
  */
 #ifndef COMPONENTS_UNPACK_H
 #define COMPONENTS_UNPACK_H
@@ -34,7 +36,8 @@ int unpack_tar(int dir_fd, int strip, const struct unpack_limits *limits,
     int64_t (*read)(void *arg, void *into, size_t max, struct err *err),
     void *arg, struct unpack_report *ret, struct err *err) MUST_CHECK;
 /* Copies a directory of this machine in the same spirit (file: sources):
- * follows no link out of it. */
+ * follows no link out of it. A .git at its top is left out, as archives have
+ * none; files that cannot be read are left out and counted. */
 int unpack_directory(int dir_fd, const char *from,
     const struct unpack_limits *limits, const struct ctx *ctx,
     struct unpack_report *ret, struct err *err) MUST_CHECK;
