@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "components/problems.h"
 
 struct descriptor_port {
 	int host; /* 0: any of the pool */
@@ -45,25 +46,13 @@ struct descriptor {
 	char **command; /* NULL: the image's; ends with NULL */
 	char **secrets; /* names; ends with NULL, or NULL */
 	enum restart_policy restart;
+	/* where they stand in the file; {0}: not there */
+	struct place dockerfile_at, context_at;
 };
 void descriptor_fini(struct descriptor *d);
 static inline void descriptor_fini_guard(struct descriptor *d)
 {
 	descriptor_fini(d);
-}
-
-struct problem {
-	int line, column; /* from 1; 0: the whole file */
-	char *text;       /* "runner.ports[1]: \"80:\" is no port: ..." */
-};
-struct problems {
-	struct problem *v;
-	size_t n;
-};
-void problems_fini(struct problems *p);
-static inline void problems_fini_guard(struct problems *p)
-{
-	problems_fini(p);
 }
 
 enum { DESCRIPTOR_BYTES_MAX = 256 * 1024 };
@@ -75,5 +64,10 @@ enum { DESCRIPTOR_BYTES_MAX = 256 * 1024 };
 int descriptor_parse(const char *text, size_t len, const char *file,
     struct descriptor *ret, struct problems *problems,
     struct err *err) MUST_CHECK;
+/* Are Dockerfile and context there, below the directory of the component,
+ * without a link that leads out of it? Adds what is wrong to problems; -1 as
+ * above. Looks at the file system. */
+int descriptor_check(const struct descriptor *d, int dir_fd, const char *file,
+    struct problems *problems, struct err *err) MUST_CHECK;
 
 #endif

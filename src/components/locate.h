@@ -3,13 +3,17 @@
  * (or backstage.io/managed-by-location) of a catalog entity, in every form
  * that people and the catalog write. Pure.
  *
- *   url:https://github.com/o/r/tree/main/sub/     http(s), with or without url:
- *   https://www.github.com/o/r.git                www., .git, slashes at the
- * end git@host:o/r.git  ssh://git@host/o/r  git+https://host/o/r.git
- *   .../tree|blob|raw|edit/<ref...>/<path...>     percent-decoded; where the
- * ref ends only GitHub knows
+ *   url:https://github.com/o/r/tree/main/sub/
+ *   https://www.github.com/o/r.git       with or without url:, www., .git
+ *   github.com/o/r                       a host of the integrations
+ *   git@host:o/r.git  ssh://git@host/o/r  git+https://host/o/r.git
+ *   .../tree|blob|raw|edit|blame|commits/<ref...>/<path...>
+ *                                        where the ref ends only GitHub knows
  *   .../commit/<sha>  .../releases/tag/<tag>  ?ref=<ref>  #<ref>
- *   file:/abs/dir  dir:...                        a directory of this machine
+ *   https://raw.githubusercontent.com/o/r/<ref...>/<path...>
+ *   file:/abs/dir  dir:/abs/dir          of this machine; file:///a%20b is a
+ *                                        URL. The file of an entity (*.yaml)
+ *                                        stands for its directory.
  */
 #ifndef COMPONENTS_LOCATE_H
 #define COMPONENTS_LOCATE_H
