@@ -18,6 +18,7 @@ static int fail(struct direct *d, const struct ctx *ctx,
     const struct health_watch *w, const json_t *doc, struct err *err)
 {
 	bool running = json_is_true(document_at(doc, "State.Running"));
+	bool memory = json_is_true(document_at(doc, "State.OOMKilled"));
 	double code = json_number_value(document_at(doc, "State.ExitCode"));
 	char *title = mem_printf("Logs of %s (%.12s)", w->image, w->id);
 
@@ -27,8 +28,8 @@ static int fail(struct direct *d, const struct ctx *ctx,
 		return err_set(err, ERR_CONFLICT, "container_unhealthy",
 		    "the container of image %s is unhealthy", w->image);
 	return err_set(err, ERR_CONFLICT, "container_ended",
-	    "the container of image %s ended with code %d%s", w->image,
-	    (int)code,
+	    "the container of image %s %sended with code %d%s", w->image,
+	    memory ? "ran out of memory and " : "", (int)code,
 	    w->is_job ? "; a job's container must have `tail` to stay alive"
 		      : "");
 }

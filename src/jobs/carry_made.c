@@ -73,6 +73,7 @@ static int fail(
     struct carry *c, const struct watch *w, const json_t *doc, struct err *err)
 {
 	bool running = json_is_true(document_at(doc, "State.Running"));
+	bool memory = json_is_true(document_at(doc, "State.OOMKilled"));
 	double code = json_number_value(document_at(doc, "State.ExitCode"));
 
 	note_logs(c, w->id, w->image);
@@ -82,9 +83,9 @@ static int fail(
 		    "are in the log",
 		    w->image);
 	return err_set(err, ERR_INVALID, "container_ended",
-	    "the container of image %s ended with code %d; its last words "
+	    "the container of image %s %sended with code %d; its last words "
 	    "are in the log",
-	    w->image, (int)code);
+	    w->image, memory ? "ran out of memory and " : "", (int)code);
 }
 
 static enum container_health judge(const struct watch *w, const json_t *doc)
