@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/mask.h"
+#include "jobs/container_output.h"
 #include "jobs/place.h"
 
 /* Labels of the container: which step, and how many bytes of the log's were
@@ -18,21 +19,6 @@
 #define SIDE_STEP     "runnerhub.step"
 #define SIDE_PREAMBLE "runnerhub.preamble"
 #define SIDE_TAG_LEN  96
-
-/* One stream of the container: what it has said since its begin, and how
- * much of that the log has. */
-struct side_stream {
-	struct mask_stream mask;
-	uint64_t seen, have;
-};
-
-/* Pieces on their way into the log, one write for all that came together. */
-enum { SIDE_BATCH = 64 };
-struct side_batch {
-	struct buf text;
-	struct spool_record recs[SIDE_BATCH];
-	size_t n;
-};
 
 struct side {
 	struct carry *carry;
@@ -42,8 +28,7 @@ struct side {
 	struct container_wish wish;
 	struct place place;
 	struct mask_set *masks;
-	struct side_stream streams[2]; /* stdout, stderr */
-	struct side_batch batch;
+	struct container_output output;
 	uint64_t preamble;      /* bytes said before the container */
 	char id[ENGINE_ID_LEN]; /* "": none was made */
 	char tag[SIDE_TAG_LEN]; /* of an image that was built, or "" */
@@ -54,8 +39,9 @@ struct side {
 	pthread_t thread;
 	atomic_bool over, leave;
 	struct mtx mtx;
-	bool running; /* guarded by mtx, like all below */
-	int signo;    /* came before it ran; 0: none */
+	bool running;  /* guarded by mtx, like all below */
+	int signo;     /* came before it ran; 0: none */
+	char why[512]; /* it is cut short; "": nobody has said */
 };
 
 /* -- side_image.c ------------------------------------------------------ */
