@@ -3,14 +3,13 @@
  * deadline and cancellation, a bounded body, no redirects, the proxies of the
  * environment. The caller's thread.
  */
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "base/parse.h"
+#include "github/curl_load.h"
 #include "github/github_internal.h"
 
 enum {
@@ -25,29 +24,26 @@ void github_reply_fini(struct github_reply *r)
 	buf_fini(&r->body);
 }
 
-static void curl_easy_free(CURL *c)
+static void easy_free(CURL *c)
 {
-	curl_easy_cleanup(c);
+	if (c != NULL)
+		github_curl.easy_cleanup(c);
 }
-DEFINE_CLEANUP(CURL *, curl_easy_free);
+DEFINE_CLEANUP(CURL *, easy_free);
 
-static void curl_multi_free(CURLM *m)
+static void multi_free(CURLM *m)
 {
 	if (m != NULL)
-		curl_multi_cleanup(m);
+		github_curl.multi_cleanup(m);
 }
-DEFINE_CLEANUP(CURLM *, curl_multi_free);
+DEFINE_CLEANUP(CURLM *, multi_free);
 
 static void slist_free(struct curl_slist *l)
 {
-	curl_slist_free_all(l);
+	if (l != NULL)
+		github_curl.slist_free_all(l);
 }
 DEFINE_CLEANUP(struct curl_slist *, slist_free);
-
-static void init_once(void)
-{
-	ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
 
 /* -- the reply as it comes --------------------------------------------- */
 
@@ -98,7 +94,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 
 static void append_header(struct curl_slist **l, const char *line)
 {
-	struct curl_slist *grown = curl_slist_append(*l, line);
+	struct curl_slist *grown = github_curl.slist_append(*l, line);
 
 	ASSERT(grown != NULL);
 	*l = grown;
@@ -110,31 +106,33 @@ static void set_up(CURL *c, const struct github *g, const char *method,
 {
 	const char *ca = getenv("SSL_CERT_FILE");
 
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+	github_curl.easy_setopt(c, CURLOPT_URL, url);
+	github_curl.easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	if (strcmp(method, "POST") == 0) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
+		github_curl.easy_setopt(c, CURLOPT_POSTFIELDS, "");
+		github_curl.easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
 	}
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	github_curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	github_curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	github_curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	github_curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	github_curl.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	github_curl.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	github_curl.easy_setopt(
+	    c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (ca != NULL && *ca != '\0')
-		curl_easy_setopt(c, CURLOPT_CAINFO, ca);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "runnerhub/" RUNNERHUB_VERSION);
-	curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-	curl_easy_setopt(
+		github_curl.easy_setopt(c, CURLOPT_CAINFO, ca);
+	github_curl.easy_setopt(
+	    c, CURLOPT_USERAGENT, "runnerhub/" RUNNERHUB_VERSION);
+	github_curl.easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+	github_curl.easy_setopt(
 	    c, CURLOPT_XOAUTH2_BEARER, secret_expose(g->token, NULL));
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, ret);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, ret);
+	github_curl.easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	github_curl.easy_setopt(c, CURLOPT_ERRORBUFFER, words);
+	github_curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	github_curl.easy_setopt(c, CURLOPT_WRITEDATA, ret);
+	github_curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+	github_curl.easy_setopt(c, CURLOPT_HEADERDATA, ret);
 }
 
 /* Until the transfer is over, or the context. */
@@ -147,7 +145,7 @@ static int drive(
 
 	while (running > 0) {
 		TRY(ctx_check(ctx, err));
-		if (curl_multi_perform(m, &running) != CURLM_OK)
+		if (github_curl.multi_perform(m, &running) != CURLM_OK)
 			break;
 		if (running == 0)
 			break;
@@ -156,10 +154,10 @@ static int drive(
 			ms = LOOK_MS;
 		if (ctx->cancel != NULL)
 			wake.fd = ctx->cancel->fd;
-		curl_multi_poll(m, &wake, ctx->cancel != NULL, ms, NULL);
+		github_curl.multi_poll(m, &wake, ctx->cancel != NULL, ms, NULL);
 	}
 	*ret = CURLE_FAILED_INIT;
-	while ((msg = curl_multi_info_read(m, &left)) != NULL)
+	while ((msg = github_curl.multi_info_read(m, &left)) != NULL)
 		if (msg->msg == CURLMSG_DONE)
 			*ret = msg->data.result;
 	return 0;
@@ -169,7 +167,7 @@ static int fail(
     const struct github *g, CURLcode code, const char *words, struct err *err)
 {
 	if (*words == '\0')
-		words = curl_easy_strerror(code);
+		words = github_curl.easy_strerror(code);
 	switch ((int)code) {
 	case CURLE_WRITE_ERROR:
 		return err_set(err, ERR_LIMIT, "github_bad_reply",
@@ -194,14 +192,14 @@ static int fail(
 static int run(CURL *c, const struct github *g, const struct ctx *ctx,
     const char *words, struct err *err)
 {
-	CLEANUP(curl_multi_free) CURLM *m = curl_multi_init();
+	CLEANUP(multi_free) CURLM *m = github_curl.multi_init();
 	CURLcode code;
 	int r;
 
 	ASSERT(m != NULL);
-	ASSERT(curl_multi_add_handle(m, c) == CURLM_OK);
+	ASSERT(github_curl.multi_add_handle(m, c) == CURLM_OK);
 	r = drive(m, ctx, &code, err);
-	curl_multi_remove_handle(m, c);
+	github_curl.multi_remove_handle(m, c);
 	if (r < 0 && err->kind == ERR_TIMEOUT)
 		return err_set(err, ERR_UNAVAILABLE, "github_down",
 		    "%s did not answer in time", g->api);
@@ -213,26 +211,25 @@ int github_exchange(struct github *g, const struct ctx *parent,
     const char *method, const char *path, struct github_reply *ret,
     struct err *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	CLEANUP(slist_free) struct curl_slist *headers = NULL;
-	CLEANUP(curl_easy_free) CURL *c = NULL;
+	CLEANUP(easy_free) CURL *c = NULL;
 	CLEANUP(mem_free) char *url = mem_printf("%s%s", g->api, path);
 	struct ctx ctx = ctx_with_timeout(parent, CALL_MS);
 	char words[CURL_ERROR_SIZE] = "";
 	long status = 0;
 
-	pthread_once(&once, init_once);
+	TRY(github_curl_load(err));
 	buf_fini(&ret->body);
 	*ret = (struct github_reply){
 	    .retry_after_s = -1, .remaining = -1, .reset_at = -1};
 	buf_init(&ret->body, BODY_MAX);
-	c = curl_easy_init();
+	c = github_curl.easy_init();
 	ASSERT(c != NULL);
 	append_header(&headers, "Accept: application/vnd.github+json");
 	append_header(&headers, "X-GitHub-Api-Version: 2022-11-28");
 	set_up(c, g, method, url, headers, words, ret);
 	TRY(run(c, g, &ctx, words, err));
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	github_curl.easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	ret->status = (int)status;
 	return 0;
 }

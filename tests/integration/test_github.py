@@ -115,6 +115,18 @@ def test_refusals_say_what_to_do(hub, github, runner, fault, code, words) -> Non
     assert mint(hub, runner).status == 200
 
 
+def test_a_machine_without_the_library_is_told(make_hub, github, tmp_path) -> None:
+    """Only when GitHub is asked for something: the hub itself does not need it."""
+    (tmp_path / "libcurl.so.4").write_text("no library")
+    hub = make_hub(env={"GITHUB_TOKEN": TOKEN, "RUNNERHUB_GITHUB_URL": github.url,
+                        "LD_LIBRARY_PATH": str(tmp_path)}).start()
+    made = register(hub, "gh-bare", repository="acme/app")
+    for _ in range(2):
+        refused = mint(hub, made)
+        assert (refused.status, refused.json["code"]) == (500, "github_no_library")
+        assert "install Debian's package libcurl4" in refused.json["error"]
+
+
 def test_what_passes_is_waited_for(hub, github, runner) -> None:
     github.fail(status=502, times=2)
     assert mint(hub, runner).status == 200
