@@ -129,8 +129,11 @@ static const char *after(const char *text, const char *prefix)
 
 bool check_url(const char *text)
 {
+	const char *path = after(text, "unix://");
 	const char *rest = after(text, "http://");
 
+	if (path != NULL)
+		return *path == '/' && check_text(path);
 	return rest != NULL && is_host_port(rest);
 }
 

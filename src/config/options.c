@@ -276,7 +276,8 @@ const struct option option_table[] = {
 
     /* -- clients ---------------------------------------------------------- */
     {"client.url", {"RUNNERHUB_URL"}, "url", SECTION_CLIENT, STRING(url),
-	.check = check_url, .accepts = "http://host[:port]",
+	.check = check_url,
+	.accepts = "http://host[:port], or unix:///path of the hub's socket",
 	.def_note = "http://127.0.0.1 and the port above",
 	.doc = "the hub that the command line talks to"},
     {"client.token", {"RUNNERHUB_TOKEN"}, "token", SECTION_CLIENT,

@@ -758,6 +758,8 @@ static void single_checks(void **state)
 	assert_false(check_url("https://x"));
 	assert_false(check_url("http://"));
 	assert_false(check_url("http://u:p@x"));
+	assert_true(check_url("unix:///run/runnerhub/hub.sock"));
+	assert_false(check_url("unix://hub.sock"));
 	assert_true(check_origin("*"));
 	assert_false(check_origin("https://x/path"));
 	assert_true(check_engine("/run/docker.sock"));
