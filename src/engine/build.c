@@ -73,18 +73,27 @@ static int build_body(void *arg, const char *data, size_t len, struct err *err)
 	return lines_feed(&b->lines, data, len, build_line, b);
 }
 
+/* Appends name= and the pairs as a JSON object. */
+static void put_pairs(
+    struct buf *target, const char *name, const struct engine_pair *pairs)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = target->max};
+	const struct engine_pair *p;
+	struct json j;
+
+	json_init(&j, &text);
+	json_obj(&j);
+	for (p = pairs; p != NULL && p->key != NULL; p++)
+		json_kstr(&j, p->key, p->value);
+	json_end(&j);
+	buf_append_str(target, name);
+	http_encode(target, buf_str(&text));
+	target->overflow |= text.overflow;
+}
+
 static int build_target(
     const struct engine_build *build, struct buf *target, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf labels = {.max = target->max};
-	const struct engine_pair *l;
-	struct json j;
-
-	json_init(&j, &labels);
-	json_obj(&j);
-	for (l = build->labels; l != NULL && l->key != NULL; l++)
-		json_kstr(&j, l->key, l->value);
-	json_end(&j);
 	buf_append_str(target, "/build?rm=1&forcerm=1&t=");
 	http_encode(target, build->tag);
 	buf_append_str(target, "&dockerfile=");
@@ -100,9 +109,16 @@ static int build_target(
 	if (build->nano_cpus > 0)
 		buf_printf(target, "&cpuperiod=%d&cpuquota=%lld", CPU_PERIOD_US,
 		    (long long)(build->nano_cpus / (NANO / CPU_PERIOD_US)));
-	buf_append_str(target, "&labels=");
-	http_encode(target, buf_str(&labels));
-	if (!target->overflow && !labels.overflow)
+	if (build->fresh)
+		buf_append_str(target, "&nocache=1");
+	if (build->target != NULL) {
+		buf_append_str(target, "&target=");
+		http_encode(target, build->target);
+	}
+	if (build->args != NULL)
+		put_pairs(target, "&buildargs=", build->args);
+	put_pairs(target, "&labels=", build->labels);
+	if (!target->overflow)
 		return 0;
 	return err_set(err, ERR_LIMIT, "request_too_large",
 	    "build image %.100s: its names are too long", build->tag);

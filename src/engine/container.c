@@ -153,6 +153,20 @@ int engine_container_kill(struct engine *e, const struct ctx *ctx,
 	    "container_not_running", "removal_in_progress", err);
 }
 
+int engine_container_stop(struct engine *e, const struct ctx *ctx,
+    const char *id, int64_t grace_ms, struct err *err)
+{
+	const struct engine_request req = {.method = "POST",
+	    .timeout_ms = grace_ms + ENGINE_SLOW_MS,
+	    .repeatable = true};
+	char rest[48];
+
+	snprintf(rest, sizeof(rest), "/stop?t=%lld",
+	    (long long)((grace_ms + 999) / 1000));
+	return fine_when(act(e, ctx, id, "stop", rest, req, err),
+	    "container_not_found", "removal_in_progress", err);
+}
+
 /* Podman kills before it removes, and gives up when the container ends by
  * itself at that moment: a moment later it is removed. */
 int engine_container_remove(

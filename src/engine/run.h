@@ -48,6 +48,10 @@ int engine_container_follow(struct engine *e, const struct ctx *ctx,
 int engine_container_read_file(struct engine *e, const struct ctx *ctx,
     const char *id, const char *path, struct buf *out,
     struct err *err) MUST_CHECK;
+/* As `docker stop`: the image's stop signal, and SIGKILL after grace_ms
+ * (rounded up to seconds). One that does not run, or is gone, is fine. */
+int engine_container_stop(struct engine *e, const struct ctx *ctx,
+    const char *id, int64_t grace_ms, struct err *err) MUST_CHECK;
 /* Blocks until the container ends; not bounded but by ctx. */
 int engine_container_wait(struct engine *e, const struct ctx *ctx,
     const char *id, int *ret_exit_code, struct err *err) MUST_CHECK;
@@ -94,6 +98,9 @@ struct engine_build {
 	void (*progress)(void *arg, const char *text);
 	void *progress_arg;
 	int64_t memory_bytes, nano_cpus; /* of its RUN lines; 0: no limit */
+	bool fresh; /* nothing of earlier builds is taken for its own */
+	const struct engine_pair *args; /* NULL: none */
+	const char *target;             /* build stage, NULL: the last */
 };
 /* A source of contexts: reads a file to its end; arg is a const int *. */
 int engine_context_from_fd(void *arg, struct buf *out, struct err *err);
