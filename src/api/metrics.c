@@ -65,6 +65,11 @@ static void write_jobs(struct hub *h, struct buf *b)
 	one(b, "job_retries_total", "counter",
 	    "Starts that failed for the infrastructure and were put off.",
 	    (double)atomic_load(&m->retries));
+	one(b, "sessions_open", "gauge", "Sessions whose container runs.",
+	    (double)hub_sessions_open(h));
+	one(b, "session_leases_lost_total", "counter",
+	    "Sessions that ended because their proxy had vanished.",
+	    (double)atomic_load(&m->lost_leases));
 	head(b, "job_wait_time_seconds", "histogram",
 	    "From delegation to the container running.");
 	meter_write(&m->wait, P "job_wait_time_seconds", "", b);

@@ -54,6 +54,7 @@ struct outcome carry_session_ended(const struct carry *c)
 
 static struct outcome lease_expired(const struct carry *c)
 {
+	atomic_fetch_add(&c->hub->meters.lost_leases, 1);
 	return outcome_end(JOB_FAILED, "lease_expired",
 	    "no call came for the session within its lease of %lld s: %s",
 	    (long long)((atomic_load(&c->live.driven)

@@ -509,6 +509,11 @@ struct job_meters *hub_meters(struct hub *h)
 	return &h->meters;
 }
 
+size_t hub_sessions_open(struct hub *h)
+{
+	return live_sessions(h->live);
+}
+
 int64_t hub_started_at(const struct hub *h)
 {
 	return h->started_at;

@@ -62,6 +62,7 @@ struct hub_disk {
 void hub_disk(struct hub *h, struct hub_disk *ret);
 
 struct job_meters *hub_meters(struct hub *h);
+size_t hub_sessions_open(struct hub *h);
 
 /* -- jobs -------------------------------------------------------------- */
 /* The limits in force for requests. */

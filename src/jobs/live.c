@@ -347,3 +347,15 @@ size_t live_count(struct live_set *s)
 	mtx_unlock(&s->mtx);
 	return n;
 }
+
+size_t live_sessions(struct live_set *s)
+{
+	struct live *l = NULL;
+	size_t n = 0;
+
+	mtx_lock(&s->mtx);
+	while ((l = next_locked(s, l)) != NULL)
+		n += l->door == LIVE_OPEN;
+	mtx_unlock(&s->mtx);
+	return n;
+}

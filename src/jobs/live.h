@@ -103,5 +103,7 @@ void live_stop_all(struct live_set *s);
 /* Waits until none is in hand; false at the deadline. */
 bool live_wait_empty(struct live_set *s, int64_t deadline_ns);
 size_t live_count(struct live_set *s);
+/* Those that are sessions which take calls. */
+size_t live_sessions(struct live_set *s);
 
 #endif

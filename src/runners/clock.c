@@ -50,9 +50,11 @@ static int note_job(struct runners *r, runner_id id, struct err *err)
 	TRY(runner_open_job(r, id, job, err));
 	if (strcmp(job, row.job_id != NULL ? row.job_id : "") == 0)
 		return 0;
-	if (job[0] != '\0' && runner_is(&row, "idle"))
-		change.status = "busy";
-	else if (job[0] == '\0' && runner_is(&row, "busy"))
+	if (job[0] != '\0') {
+		change.heartbeat = true;
+		if (runner_is(&row, "idle") || runner_is(&row, "offline"))
+			change.status = "busy";
+	} else if (runner_is(&row, "busy"))
 		change.status = "idle";
 	return store_runner_change(r->config.store, id, &change, err);
 }
@@ -77,12 +79,16 @@ static int look_at_job(void *arg, const struct runner *row, struct err *err)
 
 /* -- heartbeats -------------------------------------------------------- */
 
+/* Who drives a job is there: its lease tells when no longer. Runners that
+ * nobody supervises send no other sign of life. */
 static bool is_late(const struct runners *r, const struct runner *row)
 {
 	int64_t last = row->last_heartbeat;
 	int64_t patience =
 	    RUNNER_MISSED_BEATS * r->config.options->heartbeat_ms;
 
+	if (row->job_id != NULL)
+		return false;
 	if (runner_is(row, "starting") && row->updated_at > last)
 		last = row->updated_at;
 	if (runner_is(row, "starting") && patience < STARTING_MS)

@@ -137,7 +137,7 @@ int roots_from_request(const json_t *list, const struct roots_secret *secret,
     struct buf *out, struct err *err)
 {
 	const json_t *item;
-	struct root root;
+	struct root root = {.here = NULL};
 	struct json j;
 	size_t i;
 

@@ -198,6 +198,28 @@ def test_who_is_busy_is_seen_by_its_session(hub) -> None:
     assert [entry["id"] for entry in history] == [job]
 
 
+def test_a_runner_without_heartbeats_is_busy_while_it_drives_a_job(hub) -> None:
+    """Nobody supervises a stock runner: only its sessions tell that it lives."""
+    made = register(hub, "vm-quiet")
+    key = bearer(made["token"])
+    assert show(hub, "vm-quiet")["status"] == "offline"
+    job = hub.post("/api/jobs/delegate", {"jobId": "quiet", "runId": "r", "repository": "acme/app"},
+                   headers=key).data["delegationId"]
+    wait_for(lambda: show(hub, "vm-quiet")["status"] == "busy", what="it is busy")
+    # Another one, late by as many beats, is offline by then.
+    other = register(hub, "vm-other")
+    beat(hub, other["token"])
+    wait_for(lambda: show(hub, "vm-other")["status"] == "offline", what="the other is offline")
+    assert show(hub, "vm-quiet")["status"] == "busy"
+    hub.wait_status(job, "running")
+    assert "github_runnerhub_sessions_open 1\n" in hub.get("/metrics").text
+    assert 'runners_by_status{status="busy"} 1\n' in hub.get("/metrics").text
+    hub.post(f"/api/jobs/{job}/proxy-complete",
+             {"status": "completed", "runId": "r", "jobId": "quiet"}, headers=key)
+    wait_for(lambda: show(hub, "vm-quiet")["status"] == "offline", what="it is silent again")
+    assert "github_runnerhub_sessions_open 0\n" in hub.get("/metrics").text
+
+
 # -- drain, job hooks --------------------------------------------------------
 
 def test_one_that_drains_is_told_and_goes(hub) -> None:

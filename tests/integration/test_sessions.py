@@ -193,6 +193,7 @@ def test_a_vanished_proxy_frees_its_container(make_hub: Callable[..., Hub]) -> N
     job = hub.wait_end(session)
     assert (job["status"], job["code"]) == ("failed", "lease_expired")
     assert finish(hub, session, step)[1]["exitCode"] == 137
+    assert "github_runnerhub_session_leases_lost_total 1\n" in hub.get("/metrics").text
     check_nothing_left(hub)
 
 
