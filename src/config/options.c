@@ -72,8 +72,8 @@ const struct option option_table[] = {
 	STRING(socket), .check = check_socket,
 	.accepts = "an absolute path, or none",
 	.def_note = "api/hub.sock in the state directory",
-	.doc = "unix socket of the API, for what runs inside sessions; a "
-	       "token is needed there, also in open mode"},
+	.doc = "unix socket of the API, for nested sessions and for proxies "
+	       "in containers; every call there needs a key or token"},
     {"http.workers", {"RUNNERHUB_HTTP_WORKERS"}, "http-workers", SECTION_SERVER,
 	INT(workers), .def = "8", .min = 1, .max = 256,
 	.doc = "threads that handle requests"},
@@ -96,7 +96,8 @@ const struct option option_table[] = {
     {"auth.encryptionKey", {"ENCRYPTION_KEY"}, "encryption-key", SECTION_ACCESS,
 	SECRET(encryption_key), .min = 16,
 	.def_note = "a key generated into the state directory",
-	.doc = "seals job secrets at rest"},
+	.doc = "seals job secrets at rest; with another one the tokens of "
+	       "runners are void"},
     {"auth.jwtSecret", {"JWT_SECRET"}, "jwt-secret", SECTION_ACCESS,
 	SECRET(jwt_secret), .unused = true, .min = 1,
 	.doc = "signs the tokens of signed-in users"},
@@ -202,7 +203,7 @@ const struct option option_table[] = {
 	.accepts = "privileged, devices, host-mounts, engine-socket, "
 		   "host-namespaces, capabilities, security-opt, runtime, "
 		   "separated by commas",
-	.doc = "what containers of sessions may ask for beyond their own"},
+	.doc = "grants for containers of sessions that reach beyond them"},
 
     /* -- scheduler ------------------------------------------------------ */
     {"scheduler.capacity", {"RUNNERHUB_CAPACITY"}, "capacity",
@@ -287,7 +288,8 @@ const struct option option_table[] = {
     /* -- proxy runners ----------------------------------------------------- */
     {"runners.enrolmentKey", {"RUNNERHUB_ENROLMENT_KEY"}, "enrolment-key",
 	SECTION_RUNNERS, SECRET(enrolment_key), .min = 16,
-	.doc = "with it, replicas get a token of their own at first start"},
+	.doc = "key that replicas exchange for a token of their own at their "
+	       "first start; none: no replica may"},
     {"runners.proxyImage", {"RUNNERHUB_PROXY_IMAGE"}, "proxy-image",
 	SECTION_RUNNERS, STRING(proxy_image), .def = "runnerhub/proxy:latest",
 	.check = check_image, .accepts = "an image reference",
