@@ -45,7 +45,7 @@ from typing import Any, Callable
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from fake_engine_model import Model, Refusal, new_id  # noqa: E402
+from fake_engine_model import Model, Refusal, labels_match, new_id  # noqa: E402
 
 
 class Cut(Exception):
@@ -477,7 +477,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._json(self.model.image(urllib.parse.unquote(ref)))
 
     def image_list(self) -> None:
-        self._json(list(self.model.images.values()))
+        self._json([i for i in self.model.images.values()
+                    if labels_match(i["Config"].get("Labels") or {}, self._labels())])
 
     def image_create(self) -> None:
         if "fromSrc" in self.query:
@@ -509,14 +510,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._json(self.model.network(ref))
 
     def network_list(self) -> None:
-        wanted = self._labels()
         self._json([n for n in self.model.networks.values()
-                    if all(n["Labels"].get(w.partition("=")[0]) == w.partition("=")[2]
-                           for w in wanted)])
+                    if labels_match(n["Labels"], self._labels())])
 
     def network_remove(self, ref: str) -> None:
         self.model.remove_network(ref)
         self._empty()
+
+    def volume_list(self) -> None:
+        found = [v for v in self.model.volumes.values()
+                 if labels_match(v["Labels"], self._labels())]
+        self._json({"Volumes": found, "Warnings": None})
 
     def volume_create(self) -> None:
         config = json.loads(self.body)
@@ -555,6 +559,7 @@ ROUTES: list[Route] = [
     ("GET", "/networks/([^/]+)", _Handler.network_inspect),
     ("DELETE", "/networks/([^/]+)", _Handler.network_remove),
     ("POST", "/volumes/create", _Handler.volume_create),
+    ("GET", "/volumes", _Handler.volume_list),
     ("DELETE", "/volumes/([^/]+)", _Handler.volume_remove),
 ]
 
