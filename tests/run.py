@@ -1,24 +1,29 @@
 #!/usr/bin/python3
 """Runs the test suites on a finished build and adds up what they say.
 
-    tests/run.py [--build DIR] [--only NAME] unit|fuzz|integration|e2e ...
+    tests/run.py [--build DIR] [--only NAME] [--lanes N] [--record]
+                 unit|fuzz|integration|e2e ...
 
 unit counts the cases that each cmocka program reports, fuzz one per target
-(its whole corpus replayed), integration and e2e the pytest cases. The last
-line is `N passed, N failed`; a crash, a sanitizer report or a suite that
-cannot run counts as failed. The exit code is 1 when anything failed.
+(its whole corpus replayed), integration and e2e the pytest cases, whose files
+run in a few lanes at once (lanes.py). The last line is `N passed, N failed`;
+a crash, a sanitizer report or a suite that cannot run counts as failed. The
+exit code is 1 when anything failed.
 """
 
 import argparse
-import glob
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
-import xml.etree.ElementTree as ElementTree
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Iterator
+
+sys.dont_write_bytecode = True
+
+import lanes  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -78,54 +83,63 @@ def run_meson(build: str, suite: str, only: str | None) -> Tally:
     return tally
 
 
-def pytest_cases(path: str) -> Tally:
-    tally = Tally()
-    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
-        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        skipped = int(suite.get("skipped", 0))
-        tally.add(Tally(int(suite.get("tests", 0)) - bad - skipped, bad, skipped))
-    return tally
+def script(*command: str) -> str | None:
+    """What one of scripts/ answered; None when it failed."""
+    result = subprocess.run([os.path.join(ROOT, "scripts", command[0]), *command[1:]],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
-def run_pytest(build: str, suite: str, only: str | None) -> Tally:
-    folder = os.path.join(ROOT, "tests", suite)
-    if not glob.glob(os.path.join(folder, "test_*.py")):
-        return Tally()
-    # A test may leave mounts or foreign owners there: never our failure.
-    with tempfile.TemporaryDirectory(prefix="runnerhub-pytest-",
-                                     ignore_cleanup_errors=True) as temp:
-        report = os.path.join(temp, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
-                   "-q", "--tb=short", "--durations=5", f"--junitxml={report}",
-                   f"--basetemp={temp}/tmp", folder] + (["-k", only] if only else [])
-        code = subprocess.run(command, env=environment(build), cwd=ROOT).returncode
-        if not os.path.exists(report):
-            return Tally(failed=1)
-        tally = pytest_cases(report)
-    # 5: nothing was collected. Any other failure must show in the sum.
-    if code not in (0, 5) and tally.failed == 0:
-        tally.failed = 1
-    return tally
+@contextmanager
+def prepared(env: dict[str, str]) -> Iterator[None]:
+    """One engine and its test images for all lanes. Where that fails nothing
+    is passed on: the tests that need them try for themselves and tell."""
+    begun = script("engine", "ensure")
+    try:
+        if (begun and script("image", "--user", "root", "runnerhub/test:latest")
+                and script("image", "--user", "runner", "runnerhub/test-runner:latest")):
+            env["RUNNERHUB_TEST_PREPARED"] = "1"
+        yield
+    finally:
+        if begun == "started":
+            script("engine", "stop")
 
 
-SUITES = {
-    "unit": run_meson,
-    "fuzz": run_meson,
-    "integration": run_pytest,
-    "e2e": run_pytest,
-}
+def run_pytest(suites: list[str], args: argparse.Namespace) -> dict[str, Tally]:
+    env = environment(args.build)
+    tallies = {suite: Tally() for suite in suites}
+    with prepared(env):
+        results = lanes.run(env, suites, args.only, args.lanes, args.record)
+    for result in results:
+        tallies[result.name.partition("/")[0]].add(
+            Tally(result.passed, result.failed, result.skipped))
+    for line in [line for result in results for line in result.failures]:
+        print(f"FAILED {line}")
+    return tallies
+
+
+MESON_SUITES = ("unit", "fuzz")
+PYTEST_SUITES = ("integration", "e2e")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/test")
     parser.add_argument("--only", help="name of a test program, or pytest -k")
-    parser.add_argument("suites", nargs="+", choices=sorted(SUITES))
+    parser.add_argument("--lanes", type=int, default=lanes.LANES,
+                        help="how many pytest files at once")
+    parser.add_argument("--record", action="store_true",
+                        help="keep how long each pytest file took")
+    parser.add_argument("suites", nargs="+", choices=MESON_SUITES + PYTEST_SUITES)
     args = parser.parse_args()
-    build = os.path.abspath(os.path.join(ROOT, args.build))
+    args.build = os.path.abspath(os.path.join(ROOT, args.build))
+    tallies = {suite: run_meson(args.build, suite, args.only)
+               for suite in args.suites if suite in MESON_SUITES}
+    suites = [suite for suite in args.suites if suite in PYTEST_SUITES]
+    if suites:
+        tallies.update(run_pytest(suites, args))
     total = Tally()
-    for suite in args.suites:
-        tally = SUITES[suite](build, suite, args.only)
+    for suite, tally in tallies.items():
         print(f"{suite}: {tally.passed} passed, {tally.failed} failed, "
               f"{tally.skipped} skipped", flush=True)
         total.add(tally)
