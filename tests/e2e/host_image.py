@@ -4,9 +4,12 @@ No registry is needed, and nothing is downloaded: the files of the packages
 and of all they depend on are packed as they stand.
 """
 
+import hashlib
 import os
 import re
 import subprocess
+
+SUM_LABEL = "runnerhub.image.sum"
 
 # What a base system of Debian is and a package need not name.
 BASE = ("base-files", "base-passwd", "bash", "coreutils", "dash", "debianutils",
@@ -57,12 +60,27 @@ def _real(path: str) -> str:
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
+def _sum(packages: list[str], changes: list[str]) -> str:
+    """Changes with the packages, their versions and how they are packed."""
+    versions = subprocess.run(["dpkg-query", "-W", *packages],
+                              capture_output=True, text=True).stdout
+    with open(__file__, encoding="utf-8") as own:
+        return hashlib.sha256(f"{versions}{changes}{own.read()}".encode()).hexdigest()
+
+
+def _kept_sum(reference: str) -> str:
+    return subprocess.run(
+        ["docker", "image", "inspect", "-f", f'{{{{index .Config.Labels "{SUM_LABEL}"}}}}',
+         reference], capture_output=True, text=True).stdout.strip()
+
+
 def make(reference: str, packages: list[str], changes: list[str] | None = None) -> str:
-    """Imports the image unless the engine has one of that name."""
-    if subprocess.run(["docker", "image", "inspect", reference],
-                      capture_output=True).returncode == 0:
+    """Imports the image unless the engine has the same of that name."""
+    names = _closure([*BASE, *packages])
+    digest = _sum(names, changes or [])
+    if _kept_sum(reference) == digest:
         return reference
-    files = _files(_closure([*BASE, *packages]))
+    files = _files(names)
     # What the packages' scripts make when they are installed.
     files += [path for path in ("/bin", "/sbin", "/lib", "/lib64", "/etc/passwd",
                                 "/etc/group", "/etc/alternatives", "/etc/ld.so.cache",
@@ -74,7 +92,7 @@ def make(reference: str, packages: list[str], changes: list[str] | None = None) 
          "--files-from=-", "--file=-"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     command = ["docker", "import"]
-    for change in changes or []:
+    for change in [*(changes or []), f"LABEL {SUM_LABEL}={digest}"]:
         command += ["--change", change]
     load = subprocess.Popen([*command, "-", reference], stdin=pack.stdout,
                             stdout=subprocess.DEVNULL)
