@@ -383,6 +383,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         container.ended.wait()
         self._json({"StatusCode": container.exit_code})
 
+    def container_logs(self, ref: str) -> None:
+        """Both streams; a follower gets `follow_pieces` of the rule, and then
+        the end, as dockerd does that loses sight of the file."""
+        container = self.model.container(ref)
+        pieces = list(container.log)
+        if self.query.get("follow"):
+            pieces = pieces[:self.rule.get("follow_pieces", len(pieces))]
+        self._send(200, {"Content-Type": "application/octet-stream"}, b"".join(
+            struct.pack(">BxxxL", stream, len(data)) + data for stream, data in pieces))
+
     def container_archive(self, ref: str) -> None:
         self.model.put_archive(ref, self.query.get("path", "/"), self.body)
         self._empty(200)
@@ -545,6 +555,7 @@ ROUTES: list[Route] = [
     ("POST", "/containers/([^/]+)/kill", _Handler.container_kill),
     ("POST", "/containers/([^/]+)/update", _Handler.container_update),
     ("POST", "/containers/([^/]+)/wait", _Handler.container_wait),
+    ("GET", "/containers/([^/]+)/logs", _Handler.container_logs),
     ("POST", "/containers/([^/]+)/attach", _Handler.container_attach),
     ("PUT", "/containers/([^/]+)/archive", _Handler.container_archive),
     ("DELETE", "/containers/([^/]+)", _Handler.container_remove),

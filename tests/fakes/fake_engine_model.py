@@ -67,6 +67,7 @@ class Container:
         self.state = "created"
         self.pid = 0
         self.exit_code = 0
+        self.log: list[tuple[int, bytes]] = []  # what it said: stream, text
         self.oom_killed = False
         self.error = ""
         self.started_ns = 0

@@ -71,6 +71,18 @@ def test_life_of_a_container(fake, probe):
     assert {c["version"] for c in fake.calls if c["path"] != "/version"} == {"1.41"}
 
 
+@pytest.mark.parametrize("pieces", [0, 1, 2, 3, 4])
+def test_a_follower_misses_nothing(fake, probe, pieces):
+    """Dockerd ends a follower's stream too early now and then."""
+    box = probe("create", CREATE)["id"]
+    probe("start", box)
+    container = fake.model.container(box)
+    container.log = [(1, b"one "), (2, b"err "), (1, b"two "), (1, b"three")]
+    fake.model.end(box, 0)
+    fake.script([{"path": "/logs", "follow_pieces": pieces}])
+    assert probe("follow", box) == {"stdout": "one two three", "stderr": "err "}
+
+
 def test_list_finds_by_label(fake, probe):
     probe("create", CREATE)
     probe.create(name="other", image="busybox", cmd=["x"], labels={"mine": "no"})

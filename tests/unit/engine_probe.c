@@ -271,6 +271,30 @@ static int do_exec(struct probe *p, struct err *err)
 	return 0;
 }
 
+static int keep_output(
+    void *arg, int stream, const char *data, size_t len, struct err *err)
+{
+	(void)err;
+	return buf_append(&((struct buf *)arg)[stream == 2], data, len);
+}
+
+/* What a container says until it has ended. */
+static int do_follow(struct probe *p, struct err *err)
+{
+	struct buf out[2];
+	int r;
+
+	buf_init(&out[0], 1 << 20);
+	buf_init(&out[1], 1 << 20);
+	r = engine_container_follow(
+	    p->e, &p->ctx, arg(p, 0), keep_output, out, err);
+	json_kstr(&p->j, "stdout", buf_str(&out[0]));
+	json_kstr(&p->j, "stderr", buf_str(&out[1]));
+	buf_fini(&out[0]);
+	buf_fini(&out[1]);
+	return r;
+}
+
 /* -- attach: writes argument 1, reads until argument 2 has come back
  * ----------- */
 
@@ -557,6 +581,7 @@ static const struct {
     {"list", do_list},
     {"put", do_put},
     {"exec", do_exec},
+    {"follow", do_follow},
     {"attach", do_attach},
     {"image", do_image},
     {"pull", do_pull},
