@@ -1,6 +1,8 @@
 /* What is to be seen of a container: see look.h. Pure. */
 #include "containers/look.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -21,6 +23,18 @@ enum container_health container_judge(const json_t *doc, bool must_run)
 		return CONTAINER_WELL;
 	return strcmp(status, "starting") == 0 ? CONTAINER_STARTING
 					       : CONTAINER_BAD;
+}
+
+void container_tell_end(const json_t *doc, char *out, size_t size)
+{
+	bool memory = json_is_true(document_at(doc, "State.OOMKilled"));
+	int code = (int)json_number_value(document_at(doc, "State.ExitCode"));
+	const char *why = "";
+
+	if (code == 128 + SIGKILL && !memory)
+		why = " (killed: out of memory, or by somebody)";
+	snprintf(out, size, "%sended with code %d%s",
+	    memory ? "ran out of memory and " : "", code, why);
 }
 
 /* Letters, digits, ".", "_" and "-" are all that an image's name can have. */

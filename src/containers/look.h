@@ -16,6 +16,10 @@ enum container_health { CONTAINER_WELL, CONTAINER_STARTING, CONTAINER_BAD };
  * without a health check may do its work and end. */
 enum container_health container_judge(const json_t *doc, bool must_run);
 
+/* How it ended, by the engine's document: "ended with code 3", and what a
+ * kill tells of memory: engines miss one in a hundred such deaths. */
+void container_tell_end(const json_t *doc, char *out, size_t size);
+
 /* "docker.io/library/postgres:16" is found as "postgres"; to mem_free. */
 char *container_image_alias(const char *image);
 

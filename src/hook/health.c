@@ -18,18 +18,17 @@ static int fail(struct direct *d, const struct ctx *ctx,
     const struct health_watch *w, const json_t *doc, struct err *err)
 {
 	bool running = json_is_true(document_at(doc, "State.Running"));
-	bool memory = json_is_true(document_at(doc, "State.OOMKilled"));
-	double code = json_number_value(document_at(doc, "State.ExitCode"));
 	char *title = mem_printf("Logs of %s (%.12s)", w->image, w->id);
+	char how[120];
 
 	direct_print_logs(d, ctx, w->id, title);
 	mem_free(title);
 	if (running)
 		return err_set(err, ERR_CONFLICT, "container_unhealthy",
 		    "the container of image %s is unhealthy", w->image);
+	container_tell_end(doc, how, sizeof(how));
 	return err_set(err, ERR_CONFLICT, "container_ended",
-	    "the container of image %s %sended with code %d%s", w->image,
-	    memory ? "ran out of memory and " : "", (int)code,
+	    "the container of image %s %s%s", w->image, how,
 	    w->is_job ? "; a job's container must have `tail` to stay alive"
 		      : "");
 }

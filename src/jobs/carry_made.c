@@ -73,8 +73,7 @@ static int fail(
     struct carry *c, const struct watch *w, const json_t *doc, struct err *err)
 {
 	bool running = json_is_true(document_at(doc, "State.Running"));
-	bool memory = json_is_true(document_at(doc, "State.OOMKilled"));
-	double code = json_number_value(document_at(doc, "State.ExitCode"));
+	char how[120];
 
 	note_logs(c, w->id, w->image);
 	if (running)
@@ -82,10 +81,10 @@ static int fail(
 		    "the container of image %s is unhealthy; its last words "
 		    "are in the log",
 		    w->image);
+	container_tell_end(doc, how, sizeof(how));
 	return err_set(err, ERR_INVALID, "container_ended",
-	    "the container of image %s %sended with code %d; its last words "
-	    "are in the log",
-	    w->image, memory ? "ran out of memory and " : "", (int)code);
+	    "the container of image %s %s; its last words are in the log",
+	    w->image, how);
 }
 
 static enum container_health judge(const struct watch *w, const json_t *doc)
