@@ -32,7 +32,7 @@ void github_words(const json_t *body, char *out, size_t size)
 	out[n] = '\0';
 }
 
-static json_t *parse(const struct buf *body)
+json_t *github_parse(const struct buf *body)
 {
 	if (body->len == 0 ||
 	    parse_json_depth(body->data, body->len, JSON_LEVELS_MAX) < 0)
@@ -40,7 +40,7 @@ static json_t *parse(const struct buf *body)
 	return json_loadb(body->data, body->len, JSON_REJECT_DUPLICATES, NULL);
 }
 
-static bool is_rate_limit(const struct github_reply *r, const char *words)
+bool github_is_limited(const struct github_reply *r, const char *words)
 {
 	return r->status == 429 ||
 	       (r->status == 403 &&
@@ -48,8 +48,7 @@ static bool is_rate_limit(const struct github_reply *r, const char *words)
 		       strstr(words, "rate limit") != NULL));
 }
 
-/* Seconds to wait before the limit is worth another try. */
-static int64_t rate_wait(const struct github_reply *r)
+int64_t github_rate_wait(const struct github_reply *r)
 {
 	int64_t until;
 
@@ -84,11 +83,11 @@ int github_no_access(
 static int judge(const struct github *g, const struct github_call *call,
     const struct github_reply *r, const char *words, struct err *err)
 {
-	if (is_rate_limit(r, words))
+	if (r->limited)
 		return err_set(err, ERR_UNAVAILABLE, "github_rate_limited",
 		    "GitHub's rate limit is used up: it may be asked again "
 		    "in %lld s",
-		    (long long)rate_wait(r));
+		    (long long)github_rate_wait(r));
 	switch (r->status) {
 	case 401:
 		return err_set(err, ERR_AUTH, "github_bad_token",
@@ -124,26 +123,12 @@ static int64_t pause_ms(
 
 	if (err->kind != ERR_UNAVAILABLE)
 		return -1;
-	if (strcmp(err->code, "github_rate_limited") == 0)
-		return rate_wait(r) <= RATE_WAIT_MAX_S ? rate_wait(r) * 1000
-						       : -1;
+	if (r->limited)
+		return github_rate_wait(r) <= RATE_WAIT_MAX_S
+			   ? github_rate_wait(r) * 1000
+			   : -1;
 	random_bytes(&noise, sizeof(noise));
 	return ((int64_t)BACKOFF_MS << tries) * (512 + noise) / 512;
-}
-
-static int once(struct github *g, const struct ctx *ctx,
-    const struct github_call *call, struct github_reply *r, json_t **ret_body,
-    struct err *err)
-{
-	char words[200];
-
-	TRY(github_exchange(g, ctx, call->method, call->path, r, err));
-	*ret_body = parse(&r->body);
-	if (r->status / 100 == 2 || r->status == 404 || r->status == 422)
-		return 0;
-	github_words(*ret_body, words, sizeof(words));
-	json_decref(STEAL(*ret_body));
-	return judge(g, call, r, words, err);
 }
 
 static bool fits(const struct ctx *ctx, int64_t ms)
@@ -152,27 +137,63 @@ static bool fits(const struct ctx *ctx, int64_t ms)
 	       clock_mono_ns() + ms * CLOCK_NS_PER_MS < ctx->deadline_ns;
 }
 
+int github_repeat(const struct ctx *ctx,
+    int (*once)(void *arg, struct github_reply *r, struct err *err), void *arg,
+    struct github_reply *r, struct err *err)
+{
+	struct err interrupted = ERR_INIT;
+	int64_t ms;
+
+	for (int tries = 0;; tries++) {
+		err_clear(err);
+		r->limited = false;
+		if (once(arg, r, err) == 0)
+			return 0;
+		ms = pause_ms(r, err, tries);
+		if (tries + 1 >= TRIES || ms < 0 || !fits(ctx, ms) ||
+		    ctx_sleep(ctx, ms, &interrupted) < 0)
+			return -1;
+	}
+}
+
+struct attempt {
+	struct github *g;
+	const struct ctx *ctx;
+	const struct github_call *call;
+	json_t **ret_body;
+};
+
+static int once(void *arg, struct github_reply *r, struct err *err)
+{
+	struct attempt *a = arg;
+	CLEANUP(mem_free)
+	char *url = mem_printf("%s%s", a->g->api, a->call->path);
+	char words[200];
+
+	TRY(github_exchange(a->g, a->ctx,
+	    &(struct github_request){.method = a->call->method, .url = url}, r,
+	    err));
+	*a->ret_body = github_parse(&r->body);
+	if (r->status / 100 == 2 || r->status == 404 || r->status == 422)
+		return 0;
+	github_words(*a->ret_body, words, sizeof(words));
+	json_decref(STEAL(*a->ret_body));
+	r->limited = github_is_limited(r, words);
+	return judge(a->g, a->call, r, words, err);
+}
+
 int github_call(struct github *g, const struct ctx *ctx,
     const struct github_call *call, int *ret_status, json_t **ret_body,
     struct err *err)
 {
 	CLEANUP(github_reply_fini) struct github_reply r = {0};
-	struct err interrupted = ERR_INIT;
-	int64_t ms;
+	struct attempt attempt = {g, ctx, call, ret_body};
 
 	if (g->token == NULL)
 		return err_set(err, ERR_INVALID, "github_no_token",
 		    "the hub has no access to GitHub: set GITHUB_TOKEN (or "
 		    "GITHUB_TOKEN_FILE)");
-	for (int tries = 0;; tries++) {
-		err_clear(err);
-		if (once(g, ctx, call, &r, ret_body, err) == 0)
-			break;
-		ms = pause_ms(&r, err, tries);
-		if (tries + 1 >= TRIES || ms < 0 || !fits(ctx, ms) ||
-		    ctx_sleep(ctx, ms, &interrupted) < 0)
-			return -1;
-	}
+	TRY(github_repeat(ctx, once, &attempt, &r, err));
 	*ret_status = r.status;
 	return 0;
 }

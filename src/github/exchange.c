@@ -9,8 +9,7 @@
 
 #include "base/mem.h"
 #include "base/parse.h"
-#include "github/curl_load.h"
-#include "github/github_internal.h"
+#include "github/transfer.h"
 
 enum {
 	BODY_MAX = 4 << 20,
@@ -24,26 +23,13 @@ void github_reply_fini(struct github_reply *r)
 	buf_fini(&r->body);
 }
 
-static void easy_free(CURL *c)
+void github_reply_reset(struct github_reply *r, size_t body_max)
 {
-	if (c != NULL)
-		github_curl.easy_cleanup(c);
+	buf_fini(&r->body);
+	*r = (struct github_reply){
+	    .retry_after_s = -1, .remaining = -1, .reset_at = -1, .limit = -1};
+	buf_init(&r->body, body_max);
 }
-DEFINE_CLEANUP(CURL *, easy_free);
-
-static void multi_free(CURLM *m)
-{
-	if (m != NULL)
-		github_curl.multi_cleanup(m);
-}
-DEFINE_CLEANUP(CURLM *, multi_free);
-
-static void slist_free(struct curl_slist *l)
-{
-	if (l != NULL)
-		github_curl.slist_free_all(l);
-}
-DEFINE_CLEANUP(struct curl_slist *, slist_free);
 
 /* -- the reply as it comes --------------------------------------------- */
 
@@ -55,38 +41,58 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	return buf_append(&r->body, data, size * n) == 0 ? n : 0;
 }
 
-static void take_number(const char *text, size_t n, int64_t *ret)
+/* Too long for its place: as unsaid. */
+static void take_text(const char *text, size_t n, char *ret, size_t size)
 {
-	char value[24];
-
 	while (n > 0 && strchr(" \t", *text) != NULL)
 		text++, n--;
 	while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL)
 		n--;
-	if (n == 0 || n >= sizeof(value))
-		return;
-	memcpy(value, text, n);
-	value[n] = '\0';
+	if (n >= size || memchr(text, '\0', n) != NULL)
+		n = 0;
+	memcpy(ret, text, n);
+	ret[n] = '\0';
+}
+
+static void take_number(const char *text, size_t n, int64_t *ret)
+{
+	char value[24];
+
+	take_text(text, n, value, sizeof(value));
 	IGNORE(parse_int(value, 0, INT64_MAX / 2, ret) < 0); /* as unsaid */
 }
 
-static size_t take_header(char *data, size_t size, size_t n, void *arg)
+void transfer_header(struct github_reply *r, const char *data, size_t n)
 {
-	struct github_reply *r = arg;
 	const struct {
 		const char *name;
-		int64_t *ret;
+		int64_t *number;
+		char *text;
+		size_t size;
 	} wanted[] = {{"retry-after:", &r->retry_after_s},
+	    {"x-ratelimit-limit:", &r->limit},
 	    {"x-ratelimit-remaining:", &r->remaining},
-	    {"x-ratelimit-reset:", &r->reset_at}};
+	    {"x-ratelimit-reset:", &r->reset_at},
+	    {"etag:", NULL, r->etag, sizeof(r->etag)},
+	    {"content-type:", NULL, r->content_type, sizeof(r->content_type)},
+	    {"location:", NULL, r->location, sizeof(r->location)}};
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 		size_t len = strlen(wanted[i].name);
 
-		if (size * n > len &&
-		    strncasecmp(data, wanted[i].name, len) == 0)
-			take_number(data + len, size * n - len, wanted[i].ret);
+		if (n <= len || strncasecmp(data, wanted[i].name, len) != 0)
+			continue;
+		if (wanted[i].number != NULL)
+			take_number(data + len, n - len, wanted[i].number);
+		else
+			take_text(data + len, n - len, wanted[i].text,
+			    wanted[i].size);
 	}
+}
+
+static size_t take_header(char *data, size_t size, size_t n, void *arg)
+{
+	transfer_header(arg, data, size * n);
 	return size * n;
 }
 
@@ -100,70 +106,134 @@ static void append_header(struct curl_slist **l, const char *line)
 	*l = grown;
 }
 
-static void set_up(CURL *c, const struct github *g, const char *method,
-    const char *url, const struct curl_slist *headers, char *words,
-    struct github_reply *ret)
+static void set_method(CURL *c, const char *method)
 {
-	const char *ca = getenv("SSL_CERT_FILE");
-
-	github_curl.easy_setopt(c, CURLOPT_URL, url);
 	github_curl.easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	if (strcmp(method, "POST") == 0) {
 		github_curl.easy_setopt(c, CURLOPT_POSTFIELDS, "");
 		github_curl.easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
 	}
+}
+
+static void set_headers(
+    struct transfer *t, const struct github_request *request)
+{
+	CLEANUP(mem_free)
+	char *accept = mem_printf("Accept: %s",
+	    request->accept != NULL ? request->accept
+				    : "application/vnd.github+json");
+	CLEANUP(mem_free) char *etag = NULL;
+
+	append_header(&t->headers, accept);
+	append_header(&t->headers, "X-GitHub-Api-Version: 2022-11-28");
+	if (request->etag != NULL) {
+		etag = mem_printf("If-None-Match: %s", request->etag);
+		append_header(&t->headers, etag);
+	}
+	github_curl.easy_setopt(t->c, CURLOPT_HTTPHEADER, t->headers);
+}
+
+static void set_trust(CURL *c)
+{
+	const char *ca = getenv("SSL_CERT_FILE");
+
 	github_curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	github_curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	github_curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	github_curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	github_curl.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
 	github_curl.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	github_curl.easy_setopt(
 	    c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (ca != NULL && *ca != '\0')
 		github_curl.easy_setopt(c, CURLOPT_CAINFO, ca);
-	github_curl.easy_setopt(
-	    c, CURLOPT_USERAGENT, "runnerhub/" RUNNERHUB_VERSION);
-	github_curl.easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-	github_curl.easy_setopt(
-	    c, CURLOPT_XOAUTH2_BEARER, secret_expose(g->token, NULL));
-	github_curl.easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	github_curl.easy_setopt(c, CURLOPT_ERRORBUFFER, words);
-	github_curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-	github_curl.easy_setopt(c, CURLOPT_WRITEDATA, ret);
-	github_curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-	github_curl.easy_setopt(c, CURLOPT_HEADERDATA, ret);
 }
 
-/* Until the transfer is over, or the context. */
-static int drive(
-    CURLM *m, const struct ctx *ctx, CURLcode *ret, struct err *err)
+int transfer_begin(struct transfer *t, const struct github *g,
+    const struct github_request *request, struct err *err)
 {
-	struct curl_waitfd wake = {.events = CURL_WAIT_POLLIN};
-	int running = 1, left, ms;
-	CURLMsg *msg;
-
-	while (running > 0) {
-		TRY(ctx_check(ctx, err));
-		if (github_curl.multi_perform(m, &running) != CURLM_OK)
-			break;
-		if (running == 0)
-			break;
-		ms = clock_poll_ms(ctx->deadline_ns);
-		if (ms < 0 || ms > LOOK_MS)
-			ms = LOOK_MS;
-		if (ctx->cancel != NULL)
-			wake.fd = ctx->cancel->fd;
-		github_curl.multi_poll(m, &wake, ctx->cancel != NULL, ms, NULL);
+	TRY(github_curl_load(err));
+	*t = (struct transfer){
+	    .c = github_curl.easy_init(), .m = github_curl.multi_init()};
+	ASSERT(t->c != NULL && t->m != NULL);
+	github_curl.easy_setopt(t->c, CURLOPT_URL, request->url);
+	set_method(t->c, request->method);
+	set_headers(t, request);
+	set_trust(t->c);
+	github_curl.easy_setopt(t->c, CURLOPT_NOSIGNAL, 1L);
+	github_curl.easy_setopt(
+	    t->c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	github_curl.easy_setopt(t->c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	github_curl.easy_setopt(
+	    t->c, CURLOPT_USERAGENT, "runnerhub/" RUNNERHUB_VERSION);
+	if (!request->foreign && g->token != NULL) {
+		github_curl.easy_setopt(
+		    t->c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		github_curl.easy_setopt(t->c, CURLOPT_XOAUTH2_BEARER,
+		    secret_expose(g->token, NULL));
 	}
-	*ret = CURLE_FAILED_INIT;
-	while ((msg = github_curl.multi_info_read(m, &left)) != NULL)
-		if (msg->msg == CURLMSG_DONE)
-			*ret = msg->data.result;
+	github_curl.easy_setopt(t->c, CURLOPT_ERRORBUFFER, t->words);
+	ASSERT(github_curl.multi_add_handle(t->m, t->c) == CURLM_OK);
 	return 0;
 }
 
-static int fail(
+void transfer_end(struct transfer *t)
+{
+	if (t->c == NULL)
+		return;
+	github_curl.multi_remove_handle(t->m, t->c);
+	github_curl.easy_cleanup(t->c);
+	github_curl.multi_cleanup(t->m);
+	github_curl.slist_free_all(t->headers);
+	*t = (struct transfer){0};
+}
+
+void transfer_wait(struct transfer *t, const struct ctx *ctx)
+{
+	struct curl_waitfd wake = {.events = CURL_WAIT_POLLIN};
+	int ms = clock_poll_ms(ctx->deadline_ns);
+
+	if (ms < 0 || ms > LOOK_MS)
+		ms = LOOK_MS;
+	if (ctx->cancel != NULL)
+		wake.fd = ctx->cancel->fd;
+	github_curl.multi_poll(t->m, &wake, ctx->cancel != NULL, ms, NULL);
+}
+
+CURLcode transfer_result(struct transfer *t)
+{
+	CURLcode code = CURLE_FAILED_INIT;
+	CURLMsg *msg;
+	int left;
+
+	while ((msg = github_curl.multi_info_read(t->m, &left)) != NULL)
+		if (msg->msg == CURLMSG_DONE)
+			code = msg->data.result;
+	return code;
+}
+
+int transfer_status(struct transfer *t)
+{
+	long status = 0;
+
+	github_curl.easy_getinfo(t->c, CURLINFO_RESPONSE_CODE, &status);
+	return (int)status;
+}
+
+/* Until the transfer is over, or the context. */
+static int drive(struct transfer *t, const struct ctx *ctx, struct err *err)
+{
+	int running = 1;
+
+	while (running > 0) {
+		TRY(ctx_check(ctx, err));
+		if (github_curl.multi_perform(t->m, &running) != CURLM_OK)
+			break;
+		if (running > 0)
+			transfer_wait(t, ctx);
+	}
+	return 0;
+}
+
+int transfer_fail(
     const struct github *g, CURLcode code, const char *words, struct err *err)
 {
 	if (*words == '\0')
@@ -189,47 +259,35 @@ static int fail(
 	}
 }
 
-static int run(CURL *c, const struct github *g, const struct ctx *ctx,
-    const char *words, struct err *err)
+static int run(struct transfer *t, const struct github *g,
+    const struct ctx *ctx, struct err *err)
 {
-	CLEANUP(multi_free) CURLM *m = github_curl.multi_init();
 	CURLcode code;
-	int r;
 
-	ASSERT(m != NULL);
-	ASSERT(github_curl.multi_add_handle(m, c) == CURLM_OK);
-	r = drive(m, ctx, &code, err);
-	github_curl.multi_remove_handle(m, c);
-	if (r < 0 && err->kind == ERR_TIMEOUT)
-		return err_set(err, ERR_UNAVAILABLE, "github_down",
-		    "%s did not answer in time", g->api);
-	TRY(r);
-	return code == CURLE_OK ? 0 : fail(g, code, words, err);
+	if (drive(t, ctx, err) < 0)
+		return err->kind == ERR_TIMEOUT
+			   ? err_set(err, ERR_UNAVAILABLE, "github_down",
+				 "%s did not answer in time", g->api)
+			   : -1;
+	code = transfer_result(t);
+	return code == CURLE_OK ? 0 : transfer_fail(g, code, t->words, err);
 }
 
 int github_exchange(struct github *g, const struct ctx *parent,
-    const char *method, const char *path, struct github_reply *ret,
+    const struct github_request *request, struct github_reply *ret,
     struct err *err)
 {
-	CLEANUP(slist_free) struct curl_slist *headers = NULL;
-	CLEANUP(easy_free) CURL *c = NULL;
-	CLEANUP(mem_free) char *url = mem_printf("%s%s", g->api, path);
+	CLEANUP(transfer_end) struct transfer t = {0};
 	struct ctx ctx = ctx_with_timeout(parent, CALL_MS);
-	char words[CURL_ERROR_SIZE] = "";
-	long status = 0;
 
-	TRY(github_curl_load(err));
-	buf_fini(&ret->body);
-	*ret = (struct github_reply){
-	    .retry_after_s = -1, .remaining = -1, .reset_at = -1};
-	buf_init(&ret->body, BODY_MAX);
-	c = github_curl.easy_init();
-	ASSERT(c != NULL);
-	append_header(&headers, "Accept: application/vnd.github+json");
-	append_header(&headers, "X-GitHub-Api-Version: 2022-11-28");
-	set_up(c, g, method, url, headers, words, ret);
-	TRY(run(c, g, &ctx, words, err));
-	github_curl.easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	ret->status = (int)status;
+	github_reply_reset(ret, BODY_MAX);
+	TRY(transfer_begin(&t, g, request, err));
+	github_curl.easy_setopt(t.c, CURLOPT_WRITEFUNCTION, take_body);
+	github_curl.easy_setopt(t.c, CURLOPT_WRITEDATA, ret);
+	github_curl.easy_setopt(t.c, CURLOPT_HEADERFUNCTION, take_header);
+	github_curl.easy_setopt(t.c, CURLOPT_HEADERDATA, ret);
+	TRY(run(&t, g, &ctx, err));
+	ret->status = transfer_status(&t);
+	github_budget_note(g, ret);
 	return 0;
 }

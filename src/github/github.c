@@ -18,9 +18,45 @@ enum { PAGE = 100, PAGES_MAX = 100, PATH_BYTES = 512 };
 int github_open(
     struct github **ret, const char *url, const char *token, struct err *err)
 {
+	return github_open_at(ret, url, NULL, token, err);
+}
+
+/* What github_open_at was given for the API, held to the rules of a site. */
+static int take_api(struct github *g, const char *api, struct err *err)
+{
+	CLEANUP(mem_free) char *site = NULL;
+	CLEANUP(mem_free) char *usual = NULL;
+	CLEANUP(mem_free) char *origin = NULL;
+	const char *authority = strstr(api, "://");
+	size_t n = strlen(api);
+
+	while (n > 0 && api[n - 1] == '/')
+		n--;
+	if (authority != NULL)
+		origin = mem_strndup(api, (size_t)(authority - api) + 3 +
+					      strcspn(authority + 3, "/"));
+	TRY(github_split_site(
+	    origin != NULL ? origin : api, &site, &usual, err));
+	if (strpbrk(api, "?# \t\r\n") != NULL)
+		return err_set(err, ERR_INVALID, "github_url",
+		    "\"%.100s\" is not the address of GitHub's API", api);
+	mem_free(g->api);
+	g->api = mem_strndup(api, n);
+	return 0;
+}
+
+int github_open_at(struct github **ret, const char *url, const char *api,
+    const char *token, struct err *err)
+{
 	CLEANUP(github_close) struct github *g = mem_zalloc(sizeof(*g));
 
+	mtx_init(&g->mtx, "github");
+	g->budget = (struct github_budget){
+	    .limit = -1, .remaining = -1, .reset_at = -1};
+	g->etags = etags_new();
 	TRY(github_split_site(url, &g->site, &g->api, err));
+	if (api != NULL)
+		TRY(take_api(g, api, err));
 	if (token != NULL && strpbrk(token, "\r\n") != NULL)
 		return err_set(err, ERR_INVALID, "github_no_token",
 		    "GITHUB_TOKEN holds a line break: write it on one line");
@@ -37,6 +73,8 @@ void github_close(struct github *g)
 	mem_free(g->site);
 	mem_free(g->api);
 	secret_free(g->token);
+	etags_free(g->etags);
+	mtx_fini(&g->mtx);
 	mem_free(g);
 }
 

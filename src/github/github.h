@@ -1,6 +1,7 @@
 /*
  * GitHub's REST API as far as self-hosted runners need it: tokens for
- * config.sh, and the list of registered runners. Blocking calls; a handle
+ * config.sh, and the list of registered runners; reading repositories is in
+ * repository.h, with the same handle. Blocking calls; a handle
  * may be used by several threads. The access token goes to the configured
  * host only, over TLS with verification (plain http: loopback only), and
  * into no message. Redirects are not followed. Source: GitHub REST API
@@ -28,11 +29,25 @@ struct github;
  * Both copied. Does not connect. */
 int github_open(struct github **ret, const char *url, const char *token,
     struct err *err) MUST_CHECK;
+/* With an API that is not where it usually is ("https://proxy.example/gh");
+ * api NULL: as github_open. The host of a redirect gets the token only when
+ * it is that of the API. */
+int github_open_at(struct github **ret, const char *url, const char *api,
+    const char *token, struct err *err) MUST_CHECK;
 void github_close(struct github *g);
 DEFINE_CLEANUP(struct github *, github_close);
 bool github_has_token(const struct github *g);
 /* "https://api.github.com", for messages. */
 const char *github_api_url(const struct github *g);
+
+/* How much GitHub lets us ask, as its last replies said. Times are wall
+ * seconds. Any thread. */
+struct github_budget {
+	int64_t limit, remaining, reset_at; /* -1: not said yet */
+	int64_t blocked_until;    /* it refused: no request before; 0: none */
+	int64_t asked, unchanged; /* requests; those answered 304 (free) */
+};
+void github_budget(struct github *g, struct github_budget *ret);
 
 /*
  * A scope is where runners are registered: "owner/repo", "organization" or

@@ -6,17 +6,24 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "base/thread.h"
+#include "github/etags.h"
 #include "github/github.h"
 
 struct github {
 	char *site;           /* "https://ghes.example", no slash at the end */
 	char *api;            /* "https://ghes.example/api/v3" */
 	struct secret *token; /* NULL: none */
+	struct mtx mtx;
+	struct github_budget budget; /* guarded by mtx */
+	struct etags *etags;         /* its own lock */
 };
 
 /* -- url.c ------------------------------------------------------------- */
 int github_split_site(const char *url, char **ret_site, char **ret_api,
     struct err *err) MUST_CHECK;
+/* "localhost", "127.*", "[::1]": the only hosts for plain http. */
+bool github_is_loopback(const char *host, size_t n);
 /* "/repos/o/r", "/orgs/o", "/enterprises/e" */
 void github_scope_path(const char *scope, struct buf *out);
 
@@ -27,14 +34,27 @@ struct github_reply {
 	int64_t retry_after_s; /* -1: not said */
 	int64_t remaining;     /* of the rate limit; -1: not said */
 	int64_t reset_at;      /* wall seconds; -1: not said */
+	int64_t limit;         /* of requests; -1: not said */
+	bool limited;          /* the status is that of a rate limit */
+	char etag[160], content_type[80]; /* "": not said */
+	char location[2048];
 };
 void github_reply_fini(struct github_reply *r);
 static inline void github_reply_fini_guard(struct github_reply *r)
 {
 	github_reply_fini(r);
 }
-int github_exchange(struct github *g, const struct ctx *ctx, const char *method,
-    const char *path, struct github_reply *ret, struct err *err) MUST_CHECK;
+void github_reply_reset(struct github_reply *r, size_t body_max);
+struct github_request {
+	const char *method;
+	const char *url;    /* whole */
+	const char *accept; /* NULL: application/vnd.github+json */
+	const char *etag;   /* If-None-Match; NULL: none */
+	bool foreign;       /* url is not of g->api's host: no token */
+};
+int github_exchange(struct github *g, const struct ctx *ctx,
+    const struct github_request *request, struct github_reply *ret,
+    struct err *err) MUST_CHECK;
 
 /* -- call.c: repeated where that helps, judged ------------------------- */
 /*
@@ -51,8 +71,22 @@ int github_call(struct github *g, const struct ctx *ctx,
 /* The error of a 404 or 422 that the caller does not know better. */
 int github_no_access(
     const struct github_call *call, int status, struct err *err);
+/* Seconds to wait before a limited reply is worth another try. */
+int64_t github_rate_wait(const struct github_reply *r);
+bool github_is_limited(const struct github_reply *r, const char *words);
+/* once(), again while it fails with ERR_UNAVAILABLE and waiting may help;
+ * it leaves what came in *r. */
+int github_repeat(const struct ctx *ctx,
+    int (*once)(void *arg, struct github_reply *r, struct err *err), void *arg,
+    struct github_reply *r, struct err *err) MUST_CHECK;
+json_t *github_parse(const struct buf *body); /* NULL: no JSON */
 /* GitHub's own words of a refusal, bounded and clean; "" when none. */
 void github_words(const json_t *body, char *out, size_t size);
+
+/* -- budget.c ---------------------------------------------------------- */
+void github_budget_note(struct github *g, const struct github_reply *r);
+/* Seconds until GitHub wants to be asked again; 0: now. */
+int64_t github_budget_wait(struct github *g);
 
 static inline void github_json_free(json_t *j)
 {

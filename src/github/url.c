@@ -23,7 +23,7 @@ static bool host_is(const char *host, size_t n, const char *name)
 	return strlen(name) == n && strncasecmp(host, name, n) == 0;
 }
 
-static bool is_loopback(const char *host, size_t n)
+bool github_is_loopback(const char *host, size_t n)
 {
 	return host_is(host, n, "localhost") ||
 	       ends_with(host, n, ".localhost") || host_is(host, n, "[::1]") ||
@@ -78,7 +78,7 @@ int github_split_site(
 		    "https://github.com or https://<host of your GitHub "
 		    "Enterprise Server>",
 		    url);
-	if (strcmp(scheme, "http") == 0 && !is_loopback(host, host_len))
+	if (strcmp(scheme, "http") == 0 && !github_is_loopback(host, host_len))
 		return err_set(err, ERR_INVALID, "github_url",
 		    "%.100s would send the access token in clear text: use "
 		    "https",
