@@ -2,7 +2,8 @@
  * .runner/config.yml, the file in a component's repository that says how it is
  * built and run. All problems are reported at once, each with its line and
  * what is accepted. Scalars of environment and build arguments keep the text
- * that stands in the file (1.10 stays 1.10). Pure but for descriptor_check.
+ * that stands in the file (1.10 stays 1.10). Pure but for descriptor_load and
+ * descriptor_check, which look at the file system.
  */
 #ifndef COMPONENTS_DESCRIPTOR_H
 #define COMPONENTS_DESCRIPTOR_H
@@ -64,9 +65,13 @@ enum { DESCRIPTOR_BYTES_MAX = 256 * 1024 };
 int descriptor_parse(const char *text, size_t len, const char *file,
     struct descriptor *ret, struct problems *problems,
     struct err *err) MUST_CHECK;
+/* Reads file (relative) below the directory of the component, and parses it.
+ * ERR_NOT_FOUND "CONFIG_NOT_FOUND" when it is not there. */
+int descriptor_load(int dir_fd, const char *file, struct descriptor *ret,
+    struct problems *problems, struct err *err) MUST_CHECK;
 /* Are Dockerfile and context there, below the directory of the component,
- * without a link that leads out of it? Adds what is wrong to problems; -1 as
- * above. Looks at the file system. */
+ * without a link that leads out of it? Adds what is wrong to problems; -1
+ * ERR_INVALID "DOCKERFILE_NOT_FOUND" or "INVALID_CONFIGURATION". */
 int descriptor_check(const struct descriptor *d, int dir_fd, const char *file,
     struct problems *problems, struct err *err) MUST_CHECK;
 

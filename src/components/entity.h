@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "components/descriptor.h"
+#include "components/problems.h"
 
 struct entity_ref {
 	char *kind, *namespace, *name; /* namespace "default" when not given */
@@ -43,11 +43,15 @@ static inline void entity_fini_guard(struct entity *e)
 char *entity_component_ref(const struct entity *e);
 int entity_from_json(
     const json_t *o, struct entity *ret, struct err *err) MUST_CHECK;
+enum { ENTITIES_BYTES_MAX = 1024 * 1024, ENTITIES_MAX = 1000 };
 /* Every document of the file; wrong ones are problems with line and text, the
- * others are returned. location: of the file itself, for entities without an
- * annotation ("url:...", "file:..."). */
+ * others are returned (entities_free). -1 when there are none: err names the
+ * first problem. location: of the file itself, for entities without an
+ * annotation ("url:...", "file:..."), or NULL; a relative "dir:" or "file:" is
+ * taken from the directory of a "file:". */
 int entities_from_yaml(const char *text, size_t len, const char *file,
     const char *location, struct entity **ret, size_t *ret_n,
     struct problems *problems, struct err *err) MUST_CHECK;
+void entities_free(struct entity *v, size_t n);
 
 #endif
