@@ -13,10 +13,12 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/tar.h"
+#include "engine/run.h"
 #include "runners/runners_internal.h"
 
-#define HOME_DEFAULT "/home/runner"
-#define TOKEN_FILE   "/etc/runnerhub/token"
+#define HOME_DEFAULT   "/home/runner"
+#define TOKEN_FILE     "/etc/runnerhub/token"
+#define EXTERNALS_TYPE "proxy-externals"
 
 enum { ROOTS_BYTES = 64 * 1024, ENV_MAX = 10 };
 
@@ -41,6 +43,10 @@ static void externals_volume(
 
 /* -- the image --------------------------------------------------------- */
 
+#define NO_IMAGE                                                               \
+	"the image of proxies is built, not pulled (docs/PROXY-RUNNERS.md; "   \
+	"RUNNERHUB_PROXY_IMAGE names it)"
+
 static int need_image(struct runners *r, const struct ctx *ctx,
     const char *name, struct engine_image *ret, struct err *err)
 {
@@ -49,11 +55,14 @@ static int need_image(struct runners *r, const struct ctx *ctx,
 
 	if (engine_image_inspect(r->config.engine, ctx, name, ret, err) == 0)
 		return 0;
-	if (err->kind != ERR_NOT_FOUND || strcmp(o->pull_policy, "never") == 0)
+	if (err->kind != ERR_NOT_FOUND)
 		return -1;
+	if (strcmp(o->pull_policy, "never") == 0)
+		return err_wrap(err, NO_IMAGE);
 	err_clear(err);
-	TRY(engine_image_pull(
-	    r->config.engine, &pull, name, NULL, NULL, NULL, err));
+	if (engine_image_pull(
+		r->config.engine, &pull, name, NULL, NULL, NULL, err) < 0)
+		return err_wrap(err, NO_IMAGE);
 	return engine_image_inspect(r->config.engine, ctx, name, ret, err);
 }
 
@@ -143,6 +152,28 @@ static int put_token(struct runners *r, const struct ctx *ctx,
 
 /* -- made -------------------------------------------------------------- */
 
+/* Made before the container, which would make them without our labels. */
+static int make_volumes(struct runners *r, const struct ctx *ctx,
+    const char *work, const char *externals, const char *runner,
+    struct err *err)
+{
+	const struct engine_pair of_work[] = {
+	    {PROXY_LABEL_TYPE, "proxy"},
+	    {PROXY_LABEL_HUB, r->config.hub_id},
+	    {PROXY_LABEL_RUNNER, runner},
+	    {NULL, NULL},
+	};
+	const struct engine_pair of_externals[] = {
+	    {PROXY_LABEL_TYPE, EXTERNALS_TYPE},
+	    {PROXY_LABEL_HUB, r->config.hub_id},
+	    {NULL, NULL},
+	};
+
+	TRY(engine_volume_create(r->config.engine, ctx, work, of_work, err));
+	return engine_volume_create(
+	    r->config.engine, ctx, externals, of_externals, err);
+}
+
 static int create(struct runners *r, const struct ctx *ctx,
     const struct runner *row, const struct made *made,
     const struct engine_image *image, char ret[ENGINE_ID_LEN], struct err *err)
@@ -189,6 +220,7 @@ static int create(struct runners *r, const struct ctx *ctx,
 	    .cap_drop = caps,
 	    .security_opt = security};
 
+	TRY(make_volumes(r, ctx, work, externals, id, err));
 	snprintf(name, sizeof(name), "runnerhub-%.8s-%s", r->config.hub_id,
 	    row->name);
 	tell(r, row, made, &words);
@@ -236,6 +268,26 @@ int proxy_start(struct runners *r, const struct ctx *ctx,
 
 /* -- undone ------------------------------------------------------------ */
 
+/* Those that no proxy uses any more; the engine refuses the others. */
+static void remove_externals(struct runners *r, const struct ctx *ctx)
+{
+	CLEANUP(mem_free) char *of_hub =
+	    mem_printf(PROXY_LABEL_HUB "=%s", r->config.hub_id);
+	const char *labels[] = {
+	    PROXY_LABEL_TYPE "=" EXTERNALS_TYPE, of_hub, NULL};
+	CLEANUP(engine_image_refs_free) char **names = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (engine_volume_list(
+		r->config.engine, ctx, labels, &names, &ignored) < 0)
+		return; /* at the next removal */
+	for (char **name = names; *name != NULL; name++) {
+		err_clear(&ignored);
+		IGNORE(engine_volume_remove(
+			   r->config.engine, ctx, *name, &ignored) < 0);
+	}
+}
+
 int proxy_remove(struct runners *r, const struct ctx *ctx,
     const char *container_id, runner_id id, struct err *err)
 {
@@ -243,5 +295,7 @@ int proxy_remove(struct runners *r, const struct ctx *ctx,
 
 	TRY(engine_container_remove(r->config.engine, ctx, container_id, err));
 	work_volume(id, volume);
-	return engine_volume_remove(r->config.engine, ctx, volume, err);
+	TRY(engine_volume_remove(r->config.engine, ctx, volume, err));
+	remove_externals(r, ctx);
+	return 0;
 }

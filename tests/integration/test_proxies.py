@@ -46,8 +46,8 @@ def hub(make_module_hub, engine: Engine, github: FakeGithub, proxy_image: str) -
     for runner in hub.get("/api/runners?limit=100").data:
         hub.delete(f"/api/runners/{runner['id']}?force=true")
     wait_for(lambda: not ours(engine, hub), what="no proxy is left")
-    for volume in proxy_lab.volumes(engine, f"runnerhub-externals-{hub.hub_id[:8]}"):
-        engine.call("DELETE", f"/volumes/{volume}")
+    wait_for(lambda: not proxy_lab.volumes(engine, f"runnerhub-externals-{hub.hub_id[:8]}"),
+             what="the last proxy of an image takes its tools along")
 
 
 def ours(engine: Engine, hub: Hub, running_only: bool = False) -> list[dict]:
