@@ -114,30 +114,19 @@ static int step_path(
 	return 0;
 }
 
-/* Twice the job's log: what is beyond is dropped there, too. */
-static void log_bound(const struct side *s, char *out, size_t size)
-{
-	snprintf(out, size, "%lldk",
-	    (long long)(s->carry->hub->options->log_max_bytes / 512));
-}
-
 static int create_of(struct side *s, const char *image, struct err *err)
 {
 	CLEANUP(mem_free) char *path = NULL;
-	char step[16], preamble[24], log_max[32], kind[24];
+	char step[16], preamble[24], kind[24];
 	const struct body_label own[] = {{"runnerhub.type", "step"},
 	    {SIDE_STEP, step}, {SIDE_PREAMBLE, preamble}, {NULL, NULL}};
-	struct place_container wanted = {.wish = &s->wish,
-	    .image = image,
-	    .kind = kind,
-	    .own = own,
-	    .log_max = log_max};
+	struct place_container wanted = {
+	    .wish = &s->wish, .image = image, .kind = kind, .own = own};
 
 	snprintf(step, sizeof(step), "%d", s->step);
 	snprintf(preamble, sizeof(preamble), "%llu",
 	    (unsigned long long)s->preamble);
 	snprintf(kind, sizeof(kind), "step%d", s->step);
-	log_bound(s, log_max, sizeof(log_max));
 	TRY(step_path(s, image, &path, err));
 	wanted.path = path;
 	return place_create(&s->place, &s->ctx, &wanted, s->id, err);

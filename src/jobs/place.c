@@ -164,12 +164,17 @@ static int make_volumes(struct place *p, const struct ctx *ctx,
 	return r;
 }
 
-/* Its log is what a restarted hub goes on from: of a kind that can be read,
- * and bounded. */
-static void limit_log(struct body_made *made, const char *log_max)
+/* Its log is what a restarted hub goes on from, and what is shown of a
+ * service that fails: of a kind that can be read. Bounded, whatever its
+ * options say: it is the host's disk. Twice the job's log, beyond which it is
+ * dropped there, too. */
+static void limit_log(const struct place *p, struct body_made *made)
 {
 	json_t *doc = json_loads(made->json, 0, NULL);
-	char *text;
+	char log_max[32], *text;
+
+	snprintf(log_max, sizeof(log_max), "%lldk",
+	    (long long)(p->carry->hub->options->log_max_bytes / 512));
 
 	json_object_set_new(json_object_get(doc, "HostConfig"), "LogConfig",
 	    json_pack("{ss,s{ss,ss}}", "Type", "json-file", "Config",
@@ -244,8 +249,7 @@ int place_create(struct place *p, const struct ctx *ctx,
 	put_labels(p, wanted->own, labels);
 	TRY(body_make(&body, &made, err));
 	tell_socket(p, &made);
-	if (wanted->log_max != NULL)
-		limit_log(&made, wanted->log_max);
+	limit_log(p, &made);
 	TRY(make_volumes(p, ctx, made.json, err));
 	snprintf(name, sizeof(name), "%s-%s-%s", p->network, wanted->kind,
 	    random_hex(unique, 4));

@@ -57,7 +57,6 @@ struct place_container {
 	const char *const *aliases;   /* ends with NULL; NULL: none */
 	const char *path;             /* PATH for it; NULL: the image's */
 	const struct body_label *own; /* labels, ends with {NULL} */
-	const char *log_max;          /* its log on the engine; NULL: any */
 	bool with_ports;
 };
 /* Creates, with its volumes and links, and does not start it. */
