@@ -308,7 +308,9 @@ static int find_containers(struct carry *c, int step,
     struct engine_container_list *ret, struct err *err)
 {
 	char hub[128], session[96], number[48];
-	const char *const labels[] = {hub, session, number, NULL};
+	/* An image may bear labels, too, but for those that we set always. */
+	const char *const labels[] = {
+	    hub, session, number, "runnerhub.type=step", NULL};
 
 	snprintf(hub, sizeof(hub), "runnerhub.hub=%s", c->hub->id);
 	snprintf(session, sizeof(session), PLACE_LABEL "=%s", c->id_text);

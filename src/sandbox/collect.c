@@ -92,7 +92,10 @@ static int list_ours(struct sandboxes *s, const struct ctx *ctx,
     struct engine_container_list *ret, struct err *err)
 {
 	char hub[128];
-	const char *labels[] = {"runnerhub.managed=true", hub, NULL};
+	/* The type is set on each container of ours; the rest of the labels
+	 * may be an image's own words. */
+	const char *labels[] = {
+	    "runnerhub.managed=true", "runnerhub.type=sandbox", hub, NULL};
 
 	snprintf(hub, sizeof(hub), "runnerhub.hub=%s", s->config.hub_id);
 	return engine_container_list(s->config.engine, ctx, labels, ret, err);

@@ -106,8 +106,9 @@ static void plan_labels(struct container_plan *p, const struct sandboxes *s,
 	add_label(p, &n, "runnerhub.type", "sandbox");
 	add_label(p, &n, "runnerhub.sandbox.id", sb->id);
 	add_label(p, &n, "runnerhub.generation", s->generation);
+	/* Also when it is empty: an image's label of that name would count. */
 	add_label(p, &n, SANDBOX_USER_LABEL,
-	    spec->document != NULL ? sb->user : NULL);
+	    spec->document != NULL && sb->user != NULL ? sb->user : "");
 	add_label(p, &n, "runnerhub.job.id", spec->job_id);
 	add_label(p, &n, "runnerhub.repository", spec->repository);
 	if (spec->session_network != NULL || spec->document != NULL ||

@@ -10,7 +10,7 @@ import pytest
 
 from engine_api import Engine
 from hub import Hub
-from session_driver import build, made_for, nothing_left
+from session_driver import Session, build, made_for, nothing_left
 
 
 # -- what the tests stand on ------------------------------------------------------------
@@ -94,6 +94,7 @@ def test_container_and_services(hub: Hub, engine: Engine, image: str, images: di
         seen = engine.inspect(service["id"])
         assert seen["State"]["Running"]
         assert seen["HostConfig"]["Memory"] > 0 and seen["HostConfig"]["PidsLimit"] > 0
+        assert "max-size" in seen["HostConfig"]["LogConfig"]["Config"]
         assert list(seen["NetworkSettings"]["Networks"]) == [made["network"]]
         assert set(service["names"]) <= set(
             seen["NetworkSettings"]["Networks"][made["network"]]["Aliases"])
@@ -133,6 +134,29 @@ def test_nested(hub: Hub, engine: Engine, image: str):
     assert targets["/home/runner/externals"]["RW"] is False
     assert job["session"]["network"] is None
     end_session(hub, job["id"], engine)
+
+
+def test_labels_of_an_image_claim_nothing(make_hub: Any, engine: Engine, image: str):
+    """Not to be a container that a restarted hub finds left over, nor files
+    of the hub's, nor the options that bound its log."""
+    hub = make_hub({"RUNNERHUB_CAPACITY": "8"}).start()
+    liar = build(engine, f"FROM {image}\n"
+                 f'LABEL runnerhub.sandbox.id="{uuid.uuid4()}" runnerhub.user="0" '
+                 'runnerhub.step="0" runnerhub.type="sandbox"\n'
+                 'CMD ["tail", "-f", "/dev/null"]\n')
+    try:
+        job = open_session(hub, container={"image": image}, services=[
+            {"image": liar, "createOptions": "--log-driver local --log-opt max-size=900g"}])
+        service = job["session"]["services"][0]["id"]
+        assert engine.inspect(service)["HostConfig"]["LogConfig"]["Config"]["max-size"] != "900g"
+        hub.kill9()
+        hub.start()
+        with Session(hub, container={"image": image}):
+            assert hub.job(job["id"])["status"] == "running", hub.job(job["id"])
+            assert engine.inspect(service)["State"]["Running"]
+        end_session(hub, job["id"], engine)
+    finally:
+        engine.call("DELETE", f"/images/{liar}?force=1")
 
 
 # -- what fails -------------------------------------------------------------------------
