@@ -80,6 +80,10 @@ static int build_from(
 	    .context_arg = &tar,
 	    .progress = say,
 	    .progress_arg = s,
+	    /* A layer is found by its instruction, not by what it read: one
+	     * that another job has built, with names of its own network,
+	     * must not become part of this one. */
+	    .fresh = true,
 	    .memory_bytes = s->place.limits.memory_bytes,
 	    .nano_cpus = s->place.limits.nano_cpus};
 
