@@ -123,7 +123,7 @@ static int ensure_externals(
 	if (at == NULL)
 		return 0;
 	r = externals_ensure(
-	    c->hub, &c->starting, c->image, &m->externals, err);
+	    c->hub, &c->starting, c->image, at, &m->externals, err);
 	if (r == 0)
 		*ret_mount = mem_printf("%s:%s:ro", m->externals, at);
 	mem_free(at);

@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "engine/run.h"
 
-#define PREFIX "runnerhub-x-" /* <8 of the hub's id>-<16 of the image's> */
+/* <8 of the hub's id>-<its place>-<32 of the image's id> */
+#define PREFIX "runnerhub-x-"
 
 char *externals_place(const char *work)
 {
@@ -18,8 +19,19 @@ char *externals_place(const char *work)
 	return mem_printf("%.*s/externals", (int)(slash - work), work);
 }
 
+/* FNV-1a. An image's directories are not ours to choose: what is at one place
+ * must not pass for what is at another. */
+static uint64_t hash_of(const char *place)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *place != '\0'; place++)
+		hash = (hash ^ (unsigned char)*place) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 int externals_ensure(struct hub *h, const struct ctx *ctx, const char *image,
-    char **ret, struct err *err)
+    const char *place, char **ret, struct err *err)
 {
 	CLEANUP(engine_image_fini) struct engine_image info = {.env = NULL};
 	const struct engine_pair labels[] = {{"runnerhub.hub", h->id},
@@ -28,8 +40,8 @@ int externals_ensure(struct hub *h, const struct ctx *ctx, const char *image,
 
 	TRY(engine_image_inspect(h->engine, ctx, image, &info, err));
 	id = strchr(info.id, ':');
-	*ret = mem_printf(
-	    PREFIX "%.8s-%.16s", h->id, id != NULL ? id + 1 : info.id);
+	*ret = mem_printf(PREFIX "%.8s-%016llx-%.32s", h->id,
+	    (unsigned long long)hash_of(place), id != NULL ? id + 1 : info.id);
 	return engine_volume_create(h->engine, ctx, *ret, labels, err);
 }
 
