@@ -15,6 +15,8 @@
 #include "jobs/session.h"
 #include "jobs/session_step.h"
 
+enum { KILLED_CODE = 128 + SIGKILL, NOT_RUN_CODE = 125 };
+
 /* -- answers ----------------------------------------------------------- */
 
 void session_call_free(struct session_call *call)
@@ -128,24 +130,55 @@ static int start_in_agent(
 	return r;
 }
 
-/* The wish is the step's own from here on: it is not wiped with the call. */
+/* Without an end of its own: what carried it is gone, or never came. */
+static void cut(struct carry *c, int step, int code, const char *reason)
+{
+	const struct progress_cut how = {.exit_code = code, .reason = reason};
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct spool_record rec;
+	struct err err = ERR_INIT;
+	size_t at = (size_t)step;
+
+	if (carry_step_ended(c, at))
+		return;
+	buf_init(&note, 8192);
+	if (progress_cut_next(&c->progress, &at, &how, &note, &rec) &&
+	    carry_append(c, &rec, 1, &err) < 0)
+		log_warn(
+		    &c->ctx, "cannot write the end of a step", LOG_ERR(&err));
+}
+
+/* The wish is the step's own from here on: it is not wiped with the call. One
+ * that has its number has an end as well, but where the same call, repeated,
+ * may yet begin it. */
+static int launch_aside(
+    struct carry *c, json_t *given, int step, struct err *err)
+{
+	json_t *wish = json_incref(json_object_get(given, "container"));
+
+	json_object_del(given, "container");
+	if (side_start(c, step, wish, &c->now.side, err) == 0)
+		return step;
+	if (err->kind != ERR_UNAVAILABLE)
+		cut(c, step, NOT_RUN_CODE, err->msg);
+	return -1;
+}
+
 static int start_aside(
     struct carry *c, json_t *given, int known, struct err *err)
 {
-	json_t *wish;
-	int step;
+	int step = known;
 
 	if (!carry_is_made(c))
 		return err_set(err, ERR_INVALID, "invalid_field",
 		    "Field \"container\": only sessions with \"container\", "
 		    "\"services\" or \"nested\" run steps in containers of "
 		    "their own");
-	step = known >= 0 ? known : write_down(c, given, err);
+	TRY(side_check(json_object_get(given, "container"), err));
+	if (step < 0)
+		step = write_down(c, given, err);
 	TRY(step);
-	wish = json_incref(json_object_get(given, "container"));
-	json_object_del(given, "container");
-	TRY(side_start(c, step, wish, &c->now.side, err));
-	return step;
+	return launch_aside(c, given, step, err);
 }
 
 static bool has_begun(struct carry *c, int step)
@@ -236,38 +269,38 @@ static bool step_is_over(struct carry *c)
 		   (c->now.side != NULL && side_is_over(c->now.side)));
 }
 
-/* Without an end of its own: what carried it is gone. */
-static void cut(struct carry *c, int step, const char *reason)
+/* Its container is still being removed: no call waits for that, but the next
+ * one of its kind that ends. */
+static void let_go(struct carry *c, struct side *side)
 {
-	const struct progress_cut how = {
-	    .exit_code = 128 + SIGKILL, .reason = reason};
-	CLEANUP(buf_fini) struct buf note = {0};
-	struct spool_record rec;
-	struct err err = ERR_INIT;
-	size_t at = (size_t)step;
+	if (c->now.leaving != NULL)
+		side_finish(c->now.leaving, false);
+	c->now.leaving = side;
+}
 
-	if (carry_step_ended(c, at))
-		return;
-	buf_init(&note, 8192);
-	if (progress_cut_next(&c->progress, &at, &how, &note, &rec) &&
-	    carry_append(c, &rec, 1, &err) < 0)
-		log_warn(
-		    &c->ctx, "cannot write the end of a step", LOG_ERR(&err));
+static bool has_left(const struct carry *c)
+{
+	return c->now.leaving != NULL && side_is_over(c->now.leaving);
 }
 
 /* Nothing that was sent for it matters any more. */
 static void end_of_step(struct carry *c)
 {
+	struct side *side = c->now.side;
 	int step = c->now.step;
 
 	c->now.step = -1;
 	carry_input_serve(c);
 	channel_confirm(c->sandbox->channel, c->now.last_seq);
-	if (c->now.side == NULL)
-		return;
-	side_finish(c->now.side, false);
 	c->now.side = NULL;
-	cut(c, step, "its container is gone");
+	if (side == NULL)
+		return;
+	if (carry_step_ended(c, (size_t)step)) {
+		let_go(c, side);
+		return;
+	}
+	side_finish(side, false);
+	cut(c, step, KILLED_CODE, "its container is gone");
 }
 
 /* -- all of them, again and again -------------------------------------- */
@@ -275,7 +308,7 @@ static void end_of_step(struct carry *c)
 bool carry_is_called(struct carry *c)
 {
 	return atomic_load(&c->live.called) || carry_input_is_due(c) ||
-	       step_is_over(c);
+	       step_is_over(c) || has_left(c);
 }
 
 void carry_serve(struct carry *c)
@@ -284,6 +317,8 @@ void carry_serve(struct carry *c)
 
 	if (step_is_over(c))
 		end_of_step(c);
+	if (has_left(c))
+		let_go(c, NULL);
 	for (call = live_take_calls(c->hub->live, &c->live); call != NULL;
 	     call = next) {
 		next = call->next;
@@ -306,7 +341,8 @@ int carry_calls_resume(struct carry *c, struct err *err)
 		r = side_resume(c, (int)last, &c->now.side, err);
 	TRY(r);
 	if (s->aside && r == 0 && s->started)
-		cut(c, (int)last, "its container ended while the hub was away");
+		cut(c, (int)last, KILLED_CODE,
+		    "its container ended while the hub was away");
 	/* One that has not begun is given again by its proxy. */
 	if (s->aside ? r == 0 : !s->started)
 		return 0;

@@ -12,9 +12,10 @@ struct side;
 
 /* What runs in a session now. Carrier's thread. */
 struct session_run {
-	int step;          /* -1: none */
-	struct side *side; /* it is a container of its own, else NULL */
-	uint32_t last_seq; /* the last command sent for it */
+	int step;             /* -1: none */
+	struct side *side;    /* it is a container of its own, else NULL */
+	struct side *leaving; /* of a step that has ended; NULL: none */
+	uint32_t last_seq;    /* the last command sent for it */
 	/* Its input: calls whose bytes it has not taken yet, in order. */
 	struct session_call *input, **input_end;
 	size_t input_calls;

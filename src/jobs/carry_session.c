@@ -188,6 +188,9 @@ void carry_session_over(struct carry *c, const struct outcome *o)
 	if (c->now.side != NULL)
 		side_finish(c->now.side, left);
 	c->now.side = NULL;
+	if (c->now.leaving != NULL)
+		side_finish(c->now.leaving, false);
+	c->now.leaving = NULL;
 	if (o->kind == OUTCOME_END || o->kind == OUTCOME_OVER)
 		end_open_steps(c, o);
 	FAULT("after_session_cut");

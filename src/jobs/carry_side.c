@@ -331,9 +331,12 @@ static int remove_earlier(struct carry *c, int step, struct err *err)
 	return 0;
 }
 
-static int check_wish(const struct container_wish *w, struct err *err)
+int side_check(const json_t *wish, struct err *err)
 {
-	if (w->image != NULL || w->dockerfile != NULL)
+	CLEANUP(container_wish_fini) struct container_wish w = {.image = NULL};
+
+	TRY(container_wish_read(wish, &w, err));
+	if (w.image != NULL || w.dockerfile != NULL)
 		return 0;
 	return err_set(err, ERR_INVALID, "invalid_field",
 	    "Field \"container\": expected \"image\" or \"dockerfile\" in it");
@@ -347,8 +350,6 @@ int side_start(
 
 	s->object = wish;
 	r = container_wish_read(wish, &s->wish, err);
-	if (r == 0)
-		r = check_wish(&s->wish, err);
 	if (r == 0 && c->resumed)
 		r = remove_earlier(c, step, err);
 	if (r < 0) {

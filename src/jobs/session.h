@@ -42,6 +42,8 @@ int hub_sweep_sessions(
  * step, taken over; may hold secrets. One at a time.
  */
 struct side;
+/* Is the wish one? For before a step gets its number. */
+int side_check(const json_t *wish, struct err *err) MUST_CHECK;
 int side_start(struct carry *c, int step, json_t *wish, struct side **ret,
     struct err *err) MUST_CHECK;
 /* After a hub's restart: goes on with the container that bears the labels of

@@ -119,6 +119,32 @@ def test_a_dockerfile_is_built(session: Session, image: str, work: str):
              "the built image is removed")
 
 
+def test_nothing_of_an_earlier_build(hub: Hub, image: str, work: str):
+    """What one job's build made of an instruction is no part of another's."""
+    action = f"{work}/_actions/own/cached"
+    os.makedirs(action)
+    with open(f"{action}/Dockerfile", "w", encoding="utf-8") as file:
+        file.write(f"FROM {image}\nRUN cat /proc/sys/kernel/random/uuid >/made\n")
+    made = set()
+    for _ in range(2):
+        with Session(hub, container={"image": image}) as session:
+            got = session.run(container={"dockerfile": f"{action}/Dockerfile",
+                                         "entryPoint": "cat", "entryPointArgs": ["/made"]})
+            assert got.end["exitCode"] == 0, got
+            made.add(got.out.splitlines()[-1])
+    assert len(made) == 2
+
+
+def test_a_wish_that_is_none_takes_no_number(hub: Hub, image: str):
+    with Session(hub, container={"image": image}) as session:
+        for wish in ({}, {"image": 7}, {"entryPoint": "sh"}):
+            refused = session.post("steps", {"key": "bad", "container": wish})
+            assert refused.status == 400, refused.text
+        assert hub.get(f"/api/jobs/{session.id}/steps/0").status == 404
+        assert session.begin(key="good", run="true") == 0
+        assert session.read(0).end["exitCode"] == 0
+
+
 def test_a_context_outside_is_refused(session: Session, work: str):
     os.symlink("/etc", f"{work}/_actions/out")
     for path in ("/etc/Dockerfile", f"{work}/_actions/out/Dockerfile"):
@@ -184,6 +210,11 @@ def test_a_session_inside_shares_the_work_volume(hub: Hub, image: str):
         got = inner.run(container={"dockerfile": "/home/runner/_work/_temp/act/Dockerfile",
                                    "entryPoint": "cat", "entryPointArgs": ["/said"]})
         assert got.out.endswith(b"copied\n") and got.end["exitCode"] == 0, got
+        got = inner.run(**shell(image, "touch /e/mine || touch /f/mine || echo refused",
+                                userMountVolumes=[{"sourceVolumePath": "/home/runner/externals",
+                                                   "targetVolumePath": "/e"}],
+                                createOptions="-v /home/runner/externals/:/f:rw"))
+        assert got.out == b"refused\n" and b"ead-only" in got.err, got
         refused = hub.wait_end(inner.open_as(token, container={"image": image,
             "systemMountVolumes": [{"sourceVolumePath": "/home/runner",
                                     "targetVolumePath": "/x"}]}))
