@@ -89,6 +89,7 @@ extern const size_t nroutes;
 struct api {
 	struct hub *hub;
 	struct runners *runners;
+	struct components *components;
 	struct http_server *server;
 	struct ctx ctx;
 	struct meter *latency; /* per route and class of status */
@@ -186,5 +187,8 @@ struct job_view {
 };
 void job_write(struct call *c, const struct job *job, struct job_view view,
     struct json *j);
+/* One step of it; false: it has none of that number. */
+bool job_write_step(
+    struct call *c, const struct job *job, size_t index, struct json *j);
 
 #endif

@@ -99,20 +99,63 @@ static void write_waiting(struct call *c, const struct job *job, struct json *j)
 }
 
 /* Of a running job: the fold of its log so far. */
+static bool load_running(struct call *c, const struct job *job,
+    struct progress *p, struct spec *spec)
+{
+	char id[UUID_TEXT_LEN];
+	struct err err = ERR_INIT;
+
+	if (spec_load(spec, job->spec, &err) < 0)
+		return false;
+	progress_init(p, spec->nsteps);
+	/* A log that cannot be read now shows as steps that wait. */
+	IGNORE(progress_load(
+	    p, hub_spool(c->hub), uuid_text(job->id.u, id), &err));
+	return true;
+}
+
 static void write_running(struct call *c, const struct job *job, struct json *j)
 {
 	CLEANUP(progress_fini) struct progress p = {0};
 	CLEANUP(spec_fini) struct spec spec = {0};
-	char id[UUID_TEXT_LEN];
-	struct err err = ERR_INIT;
 
-	if (spec_load(&spec, job->spec, &err) < 0)
-		return;
-	progress_init(&p, spec.nsteps);
-	/* A log that cannot be read now shows as steps that wait. */
-	IGNORE(progress_load(
-	    &p, hub_spool(c->hub), uuid_text(job->id.u, id), &err));
-	progress_write(&p, &spec, false, j);
+	if (load_running(c, job, &p, &spec))
+		progress_write(&p, &spec, false, j);
+}
+
+static bool write_running_step(
+    struct call *c, const struct job *job, size_t index, struct json *j)
+{
+	CLEANUP(progress_fini) struct progress p = {0};
+	CLEANUP(spec_fini) struct spec spec = {0};
+
+	if (!load_running(c, job, &p, &spec) || index >= p.nsteps)
+		return false;
+	progress_write_step(&p, index, &spec, false, j);
+	return true;
+}
+
+static bool write_ended_step(
+    const struct job *job, size_t index, struct json *j)
+{
+	json_t *result =
+	    job->result != NULL ? json_loads(job->result, 0, NULL) : NULL;
+	json_t *step = json_array_get(json_object_get(result, "steps"), index);
+	char *text = step != NULL ? json_dumps(step, JSON_COMPACT) : NULL;
+
+	if (text != NULL)
+		json_raw(j, text);
+	mem_free(text);
+	json_decref(result);
+	return step != NULL;
+}
+
+bool job_write_step(
+    struct call *c, const struct job *job, size_t index, struct json *j)
+{
+	return job_status_is_final(job->status)
+		   ? write_ended_step(job, index, j)
+		   : write_running_step(c, job, index, j);
 }
 
 /* Of an ended job: what its end stored. */

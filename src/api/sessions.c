@@ -189,44 +189,23 @@ struct answer session_heartbeat(struct call *c)
 
 /* -- one step ---------------------------------------------------------- */
 
-/* As the whole job shows it. NULL: there is none of that number. */
-static char *step_text(struct call *c, const struct job *job)
-{
-	struct buf all;
-	struct json j;
-	json_t *shown, *step;
-	char *text = NULL;
-
-	buf_init(&all, BODY_MAX);
-	json_init(&j, &all);
-	job_write(c, job, (struct job_view){.steps = true}, &j);
-	shown = json_loadb(buf_str(&all), all.len, 0, NULL);
-	step = json_array_get(json_object_get(shown, "steps"), c->step);
-	if (step != NULL)
-		text = json_dumps(step, JSON_COMPACT);
-	json_decref(shown);
-	buf_fini(&all);
-	return text;
-}
-
+/* As the whole job shows it. */
 struct answer session_step_show(struct call *c)
 {
 	CLEANUP(job_fini) struct job job = {0};
-	CLEANUP(mem_free) char *text = NULL;
 	struct err err = ERR_INIT;
 	struct buf body;
 	struct json j;
 
 	if (call_job(c, &job, &err) < 0)
 		return reply_error(c, &err);
-	text = step_text(c, &job);
-	if (text == NULL) {
+	buf_init(&body, BODY_MAX);
+	envelope_begin(&j, &body);
+	if (!job_write_step(c, &job, c->step, &j)) {
+		buf_fini(&body);
 		IGNORE(no_such_step(c, &err));
 		return reply_error(c, &err);
 	}
-	buf_init(&body, BODY_MAX);
-	envelope_begin(&j, &body);
-	json_raw(&j, text);
 	envelope_end(&j);
 	return reply_json(c, 200, &body);
 }

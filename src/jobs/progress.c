@@ -298,15 +298,15 @@ void step_describe(const struct step_progress *s, size_t index,
     const char *name, char code[32], char *words, size_t size)
 {
 	const struct wire_end *e = &s->end;
-	char what[160], memory[96] = "size not known";
+	char what[300], memory[96] = "size not known";
 
 	snprintf(code, 32, "step_failed");
 	if ((e->flags & WIRE_END_NOT_STARTED) != 0) {
 		snprintf(
-		    what, sizeof(what), "could not start: %.120s", s->reason);
+		    what, sizeof(what), "could not start: %.250s", s->reason);
 	} else if (s->reason[0] != '\0') {
 		snprintf(
-		    what, sizeof(what), "was cut short: %.120s", s->reason);
+		    what, sizeof(what), "was cut short: %.250s", s->reason);
 	} else if ((e->flags & WIRE_END_TIMEOUT) != 0) {
 		snprintf(code, 32, "step_timeout");
 		snprintf(what, sizeof(what), "ran into its time limit");
@@ -353,9 +353,10 @@ static void write_usage(const struct step_progress *s, struct json *j)
 	json_end(j);
 }
 
-static void write_step(const struct step_progress *s, size_t index,
+void progress_write_step(const struct progress *p, size_t index,
     const struct spec *spec, bool over, struct json *j)
 {
+	const struct step_progress *s = &p->steps[index];
 	struct step_spec step;
 	const char *name;
 	char code[32], words[480];
@@ -397,7 +398,7 @@ void progress_write(const struct progress *p, const struct spec *spec,
 
 	json_karr(j, "steps");
 	for (size_t i = 0; i < p->nsteps; i++)
-		write_step(&p->steps[i], i, spec, over, j);
+		progress_write_step(p, i, spec, over, j);
 	json_end(j);
 	buf_init(&summary, SUMMARY_MAX);
 	for (size_t i = 0; i < p->nsteps; i++)

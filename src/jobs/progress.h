@@ -87,6 +87,9 @@ bool step_failed(const struct step_progress *s);
 void step_describe(const struct step_progress *s, size_t index,
     const char *name, char code[32], char *words, size_t size);
 
+/* One of them as an object. */
+void progress_write_step(const struct progress *p, size_t index,
+    const struct spec *spec, bool over, struct json *j);
 /* "steps": [...] and "summary" into an open object. over: the job has ended,
  * so that steps that did not run were skipped. */
 void progress_write(const struct progress *p, const struct spec *spec,
