@@ -127,11 +127,13 @@ extern const struct command command_serve, command_job_delegate,
     command_job_cancel, command_runner_list, command_runner_show,
     command_runner_register, command_runner_create, command_runner_drain,
     command_runner_remove, command_runner_token, command_proxy_run,
-    command_events, command_health, command_config,
-    command_doctor, command_completion, command_version, command_help;
+    command_events, command_health, command_config, command_doctor,
+    command_completion, command_version, command_help;
 extern const struct command command_proxy_install, command_proxy_status,
     command_proxy_uninstall;
 
 int cmd_serve(int argc, char **argv); /* serve.c */
+/* Would it start with these? Says which setting is wrong. */
+int serve_check(const struct options *o, struct err *err) MUST_CHECK;
 
 #endif

@@ -81,7 +81,7 @@ void doctor_access(struct patient *p, struct finding *f)
 {
 	struct err err = ERR_INIT;
 
-	if (config_check_serve(p->o, &err) < 0) {
+	if (serve_check(p->o, &err) < 0) {
 		finding_set(
 		    f, DOCTOR_FAIL, "serve would not start: %s", err.msg);
 		return;

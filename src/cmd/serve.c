@@ -181,6 +181,12 @@ static int serve(const struct options *o, sigset_t *signals,
 	return r;
 }
 
+int serve_check(const struct options *o, struct err *err)
+{
+	TRY(config_check_serve(o, err));
+	return hub_check_options(o, err);
+}
+
 int cmd_serve(int argc, char **argv)
 {
 	CLEANUP(invocation_fini) struct invocation v;
@@ -191,7 +197,7 @@ int cmd_serve(int argc, char **argv)
 
 	if (!invocation_begin(&v, &command_serve, argc, argv, &code))
 		return code;
-	if (config_check_serve(v.o, &err) < 0)
+	if (serve_check(v.o, &err) < 0)
 		return command_fail(&err);
 	fault_setup();
 	block_signals(&signals);

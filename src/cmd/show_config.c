@@ -33,7 +33,7 @@ static int config_run(int argc, char **argv)
 	ui_print(&out);
 	if (!args_has(&v.args, "check"))
 		return EXIT_OK;
-	return config_check_serve(v.o, &err) < 0 ? command_fail(&err) : EXIT_OK;
+	return serve_check(v.o, &err) < 0 ? command_fail(&err) : EXIT_OK;
 }
 
 static const struct command_option config_options_list[] = {

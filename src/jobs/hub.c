@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "containers/policy.h"
 #include "jobs/externals.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
@@ -318,9 +319,20 @@ static int boot(struct hub *h, struct err *err)
 	return hub_watch_start(h, err);
 }
 
+int hub_check_options(const struct options *options, struct err *err)
+{
+	struct policy ignored;
+
+	return policy_parse(
+	    options->session_allow, "RUNNERHUB_SESSION_ALLOW", &ignored, err);
+}
+
 int hub_open(struct hub **ret, const struct options *options, struct err *err)
 {
-	struct hub *h = mem_zalloc(sizeof(*h));
+	struct hub *h;
+
+	TRY(hub_check_options(options, err));
+	h = mem_zalloc(sizeof(*h));
 
 	h->options = options;
 	h->lock_fd = -1;

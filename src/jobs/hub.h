@@ -23,6 +23,10 @@
 
 struct hub;
 
+/* What only the hub can judge of its options: would it start with them? Says
+ * which setting is wrong. */
+int hub_check_options(
+    const struct options *options, struct err *err) MUST_CHECK;
 /*
  * Opens state directory, store and spool, starts the threads and goes on with
  * what an earlier hub left. Does not need the engine: jobs wait for it.

@@ -107,6 +107,10 @@ def test_config_check_says_whether_serve_would_start(run: Run) -> None:
                 JWT_SECRET="changeme")
     assert shown.returncode == 1
     assert "JWT_SECRET" in shown.stderr and "changeme" not in shown.stderr
+    for command in (("config", "--check"), ("serve",)):
+        shown = run(*command, RUNNERHUB_SESSION_ALLOW="devices,privilege")
+        assert shown.returncode == 1, shown
+        assert 'RUNNERHUB_SESSION_ALLOW names "privilege"' in shown.stderr
 
 
 # -- the command line itself --------------------------------------------------
