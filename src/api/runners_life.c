@@ -11,27 +11,32 @@ enum { GITHUB_MS = 45000 }; /* of one request that asks GitHub */
 
 /* -- heartbeat --------------------------------------------------------- */
 
-static int read_busy(const json_t *body, bool *ret, struct err *err)
+static int read_beat(const json_t *body, const char **ret, struct err *err)
 {
+	static const char *const words[] = {"idle", "busy", "offline"};
 	const char *status = json_string_value(json_object_get(body, "status"));
 
-	if (status == NULL ||
-	    (strcmp(status, "idle") != 0 && strcmp(status, "busy") != 0))
-		return err_set(err, ERR_INVALID, "invalid_field",
-		    "Field \"status\": expected idle or busy");
-	*ret = strcmp(status, "busy") == 0;
-	return 0;
+	for (size_t i = 0; status != NULL && i < ARRAY_LEN(words); i++)
+		if (strcmp(status, words[i]) == 0) {
+			*ret = status;
+			return 0;
+		}
+	return err_set(err, ERR_INVALID, "invalid_field",
+	    "Field \"status\": expected idle, busy or offline");
 }
 
 static int do_beat(struct call *c, const json_t *body, struct runner_beat *ret,
     struct err *err)
 {
+	const char *status;
 	runner_id id;
-	bool busy = false;
 
 	TRY(call_runner(c, &id, err));
-	TRY(read_busy(body, &busy, err));
-	return runners_heartbeat(c->api->runners, id, busy, ret, err);
+	TRY(read_beat(body, &status, err));
+	if (strcmp(status, "offline") == 0)
+		return runners_pause(c->api->runners, id, ret, err);
+	return runners_heartbeat(
+	    c->api->runners, id, strcmp(status, "busy") == 0, ret, err);
 }
 
 struct answer runner_heartbeat(struct call *c)

@@ -166,6 +166,7 @@ struct loop {
 	int64_t started_ns;
 	int failures;
 	bool draining, interrupted, rejected;
+	bool removed; /* the hub asked it to go, for good */
 	int64_t drain_until_ns, kill_ns;
 	int exit_code;
 };
@@ -189,12 +190,11 @@ static void take_signals(struct loop *l)
 			begin_drain(l, l->s->drain_ms, "asked to end");
 }
 
-static json_t *beat_body(bool busy)
+static json_t *beat_body(const char *status)
 {
 	json_t *body = json_object();
 
-	json_object_set_new(
-	    body, "status", json_string(busy ? "busy" : "idle"));
+	json_object_set_new(body, "status", json_string(status));
 	json_object_set_new(body, "version", json_string(RUNNERHUB_VERSION));
 	return body;
 }
@@ -217,10 +217,9 @@ static void rejected(struct loop *l, const struct err *why)
 	begin_drain(l, l->s->drain_ms, "the hub has removed this runner");
 }
 
-static void beat(struct loop *l)
+static void beat(struct loop *l, const char *status)
 {
-	CLEANUP(json_decref) json_t *body =
-	    beat_body(l->s->child != 0 && supervised_is_busy(l->s));
+	CLEANUP(json_decref) json_t *body = beat_body(status);
 	CLEANUP(json_decref) json_t *reply = NULL;
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_timeout(&root, BEAT_TIMEOUT_MS);
@@ -241,7 +240,10 @@ static void beat(struct loop *l)
 	if (l->interval_ms < LOOK_MS)
 		l->interval_ms = LOOK_MS;
 	l->beat_ns = clock_deadline_ms(l->interval_ms);
-	if (json_is_true(json_object_get(data, "drain")) && !l->draining)
+	if (!json_is_true(json_object_get(data, "drain")))
+		return;
+	l->removed = true;
+	if (!l->draining)
 		begin_drain(l, l->s->drain_ms, "the hub asks for it");
 }
 
@@ -354,7 +356,10 @@ static void supervise(struct loop *l)
 		    clock_mono_ns() >= l->start_ns)
 			start(l);
 		if (clock_mono_ns() >= l->beat_ns && !l->rejected)
-			beat(l);
+			beat(l,
+			    l->s->child != 0 && supervised_is_busy(l->s)
+				? "busy"
+				: "idle");
 		if (l->draining && l->s->child != 0)
 			press(l);
 		IGNORE(poll(&p, 1, wait_ms(l)) < 0); /* EINTR: look */
@@ -378,7 +383,13 @@ static void say_goodbye(struct loop *l)
 	if (supervised_deregister(l->s, &ctx, &err) < 0)
 		supervised_say(l->s, "%s", err.msg);
 	err_clear(&err);
-	beat(l); /* idle: a busy one is not removed */
+	/* One that was registered by hand has its token from a person, and
+	 * needs it when its service starts again. */
+	if (l->s->key == NULL && !l->removed)
+		beat(l, "offline"); /* the answer may ask it to go */
+	if (l->s->key == NULL && !l->removed)
+		return;
+	beat(l, "idle"); /* a busy one is not removed */
 	if (client_call(l->s->client, &ctx, "DELETE", "/api/runners/self", NULL,
 		&reply, &err) < 0)
 		supervised_say(l->s, "the hub was not told: %s", err.msg);

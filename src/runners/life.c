@@ -124,6 +124,34 @@ int runners_heartbeat(struct runners *r, runner_id id, bool busy,
 	return 0;
 }
 
+static int pause_locked(
+    struct runners *r, runner_id id, struct runner *row, struct err *err)
+{
+	struct runner_change change = {.status = "offline", .heartbeat = true};
+
+	TRY(runner_need(r, id, row, err));
+	if (runner_is(row, "stopping"))
+		change.status = "stopping";
+	return store_runner_change(r->config.store, id, &change, err);
+}
+
+int runners_pause(
+    struct runners *r, runner_id id, struct runner_beat *ret, struct err *err)
+{
+	CLEANUP(runner_fini) struct runner row = {0};
+	int rc;
+
+	mtx_lock(&r->life);
+	rc = pause_locked(r, id, &row, err);
+	mtx_unlock(&r->life);
+	TRY(rc);
+	ret->drain = runner_is(&row, "stopping");
+	snprintf(ret->status, sizeof(ret->status), "%s",
+	    ret->drain ? "stopping" : "offline");
+	ret->interval_ms = r->config.options->heartbeat_ms;
+	return 0;
+}
+
 /* -- drain, remove ----------------------------------------------------- */
 
 static int set_stopping(

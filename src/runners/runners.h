@@ -91,6 +91,10 @@ struct runner_beat {
 };
 int runners_heartbeat(struct runners *r, runner_id id, bool busy,
     struct runner_beat *ret, struct err *err) MUST_CHECK;
+/* It ends, and comes again with the same token: offline until then. One that
+ * drains stays as it is. */
+int runners_pause(struct runners *r, runner_id id, struct runner_beat *ret,
+    struct err *err) MUST_CHECK;
 /* Takes no new job; goes when it has none. Said twice is fine. */
 int runners_drain(struct runners *r, const struct ctx *ctx, runner_id id,
     struct err *err) MUST_CHECK;

@@ -224,6 +224,26 @@ def test_the_hub_drains_it(hub, supervise) -> None:
     assert hub.get("/api/runners/m-5").status == 404
 
 
+def test_one_registered_by_hand_keeps_its_token(hub, supervise, tmp_path) -> None:
+    """Its service may be restarted; it goes when the hub asks for it."""
+    token = hub.post("/api/runners/register", {"name": "m-hand"}).data["token"]
+    folder = proxy_lab.make_runner_dir(str(tmp_path / "by-hand"))
+    with open(f"{folder}/.runnerhub-token", "w", encoding="utf-8") as file:
+        file.write(token)
+    for _ in range(2):
+        runner = supervise("m-hand", folder, RUNNERHUB_ENROLMENT_KEY="")
+        wait_state(hub, "m-hand", "idle")
+        runner.wait_starts(1)
+        assert runner.end() == 0, runner.log()
+        assert status(hub, "m-hand") == "offline"
+        assert runner.read(".runnerhub-token") == token
+    runner = supervise("m-hand", folder, RUNNERHUB_ENROLMENT_KEY="")
+    wait_state(hub, "m-hand", "idle")
+    assert hub.post(f"/api/runners/{show(hub, 'm-hand')['id']}/drain").status == 202
+    assert runner.process.wait(60) == 0, runner.log()
+    assert hub.get("/api/runners/m-hand").status == 404
+
+
 def test_one_that_was_removed_enrols_anew_and_keeps_its_token_else(hub, supervise) -> None:
     runner = supervise("m-6")
     runner.wait_starts(1)
