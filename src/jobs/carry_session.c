@@ -160,12 +160,16 @@ static void refuse_rest(struct carry *c, bool left)
 		}
 }
 
+static const char *why_ended(const struct outcome *o)
+{
+	return o->words[0] != '\0' ? o->words : "the session was completed";
+}
+
 /* Whoever follows a step's output gets its end. */
 static void end_open_steps(struct carry *c, const struct outcome *o)
 {
-	struct progress_cut cut = {.exit_code = 128 + SIGKILL,
-	    .reason =
-		o->words[0] != '\0' ? o->words : "the session was completed"};
+	struct progress_cut cut = {
+	    .exit_code = 128 + SIGKILL, .reason = why_ended(o)};
 	CLEANUP(buf_fini) struct buf note = {0};
 	struct spool_record rec;
 	struct err err = ERR_INIT;
@@ -185,8 +189,10 @@ void carry_session_over(struct carry *c, const struct outcome *o)
 {
 	bool left = o->kind == OUTCOME_LEAVE;
 
-	if (c->now.side != NULL)
+	if (c->now.side != NULL) {
+		side_tell_why(c->now.side, why_ended(o));
 		side_finish(c->now.side, left);
+	}
 	c->now.side = NULL;
 	if (c->now.leaving != NULL)
 		side_finish(c->now.leaving, false);

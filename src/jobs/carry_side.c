@@ -17,7 +17,8 @@
 #include "jobs/session_step.h"
 #include "jobs/side.h"
 
-enum { NOT_RUN_CODE = 125, TERM_CODE = 143, KILL_MS = 5000 };
+enum { NOT_RUN_CODE = 125, KILL_CODE = 137, TERM_CODE = 143, KILL_MS = 5000 };
+#define AWAY_MS INT64_C(500) /* before the engine is asked again */
 /* What is left behind is found by its label. */
 #define REMOVE_MS INT64_C(20000)
 #define NOTE_MAX  1024
@@ -79,13 +80,24 @@ static void mark_end(struct side *s, const struct side_end *e)
 	FAULT("after_side_end_mark");
 }
 
+/* Why the session ends it, which says more than that a call was cancelled. */
+static const char *why_cut(struct side *s, const struct err *err)
+{
+	bool told;
+
+	mtx_lock(&s->mtx);
+	told = s->why[0] != '\0'; /* and never changes again */
+	mtx_unlock(&s->mtx);
+	return told ? s->why : err->msg;
+}
+
 /* It never ran: the words stand in its output, too. */
 static void mark_not_run(struct side *s, const struct err *err)
 {
 	bool cancelled = err->kind == ERR_CANCELED;
 	const struct side_end e = {.code = cancelled ? TERM_CODE : NOT_RUN_CODE,
 	    .flags = cancelled ? WIRE_END_CANCELLED : WIRE_END_NOT_STARTED,
-	    .reason = err->msg};
+	    .reason = cancelled ? why_cut(s, err) : err->msg};
 	struct err ignored = ERR_INIT;
 	char *words = mem_printf("%s\n", err->msg);
 
@@ -159,12 +171,44 @@ static void send_signal(struct side *s, int signo)
 		    LOG_INT("signal", signo), LOG_ERR(&err));
 }
 
+/* The engine went in the middle of the start, says err: has it begun? One
+ * that has not is not started once more: the first call might still come. */
+static int look_begun(struct side *s, struct err *err)
+{
+	CLEANUP(engine_container_fini)
+	struct engine_container info = {.labels = NULL};
+	struct err look = ERR_INIT;
+
+	while (engine_container_inspect(
+		   s->carry->hub->engine, &s->ctx, s->id, &info, &look) < 0) {
+		if (look.kind != ERR_UNAVAILABLE)
+			return -1;
+		err_clear(&look);
+		if (ctx_sleep(&s->ctx, AWAY_MS, &look) < 0) {
+			*err = look;
+			return -1;
+		}
+	}
+	if (strcmp(info.state, "created") == 0)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
+static int begin(struct side *s, struct err *err)
+{
+	if (engine_container_start(
+		s->carry->hub->engine, &s->ctx, s->id, err) == 0)
+		return 0;
+	return err->kind == ERR_UNCERTAIN ? look_begun(s, err) : -1;
+}
+
 /* A signal that came while it was being started is due now. */
 static int start(struct side *s, struct err *err)
 {
 	int signo;
 
-	TRY(engine_container_start(s->carry->hub->engine, &s->ctx, s->id, err));
+	TRY(begin(s, err));
 	FAULT("after_side_start");
 	mtx_lock(&s->mtx);
 	s->running = true;
@@ -184,7 +228,7 @@ static void kill_it(struct side *s)
 		send_signal(s, SIGKILL);
 }
 
-static int ended_how(struct side *s, struct side_end *ret, struct err *err)
+static int look_ended(struct side *s, struct side_end *ret, struct err *err)
 {
 	CLEANUP(engine_container_fini)
 	struct engine_container info = {.labels = NULL};
@@ -195,6 +239,22 @@ static int ended_how(struct side *s, struct side_end *ret, struct err *err)
 	ret->out_of_memory = info.oom_killed;
 	if (info.oom_killed)
 		ret->flags |= WIRE_END_OOM;
+	return 0;
+}
+
+/* It has ended; an engine that is away just now is waited for. */
+static int ended_how(struct side *s, struct side_end *ret, struct err *err)
+{
+	while (look_ended(s, ret, err) < 0) {
+		if (err->kind != ERR_UNAVAILABLE)
+			return -1;
+		err_clear(err);
+		TRY(ctx_sleep(&s->ctx, AWAY_MS, err));
+	}
+	if (s->output.engine_went && !ret->out_of_memory &&
+	    (ret->code == KILL_CODE || ret->code == TERM_CODE))
+		ret->reason = "the container engine went away, and the step's "
+			      "container was ended meanwhile";
 	return 0;
 }
 
@@ -210,8 +270,9 @@ static void mark_ended(struct side *s)
 	if (atomic_load(&s->leave))
 		return;
 	kill_it(s);
-	e = (struct side_end){
-	    .code = TERM_CODE, .flags = WIRE_END_CANCELLED, .reason = err.msg};
+	e = (struct side_end){.code = TERM_CODE,
+	    .flags = WIRE_END_CANCELLED,
+	    .reason = why_cut(s, &err)};
 	mark_end(s, &e);
 }
 
@@ -411,6 +472,13 @@ void side_signal(struct side *s, int signo)
 bool side_is_over(const struct side *s)
 {
 	return atomic_load(&s->over);
+}
+
+void side_tell_why(struct side *s, const char *why)
+{
+	mtx_lock(&s->mtx);
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	mtx_unlock(&s->mtx);
 }
 
 void side_finish(struct side *s, bool leave)

@@ -54,6 +54,8 @@ int side_resume(
 void side_signal(struct side *s, int signo);
 /* Has it put its STEP_END into the log? Wakes the sandbox when it has. */
 bool side_is_over(const struct side *s);
+/* What its end is to say when side_finish cuts it short. */
+void side_tell_why(struct side *s, const char *why);
 /* Ends it when it is not over, joins its thread, frees. leave: the hub stops
  * and the next one goes on with the container. */
 void side_finish(struct side *s, bool leave);
