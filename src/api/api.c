@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "api/api_internal.h"
+#include "api/components.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -125,8 +126,11 @@ static struct answer dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
 	const struct route *r;
+	const char *rest;
 	char allow[64];
 
+	if (component_path(c->api, http_path(c->x), &rest))
+		return component_dispatch(c, rest);
 	r = match(c, allow, sizeof(allow));
 	if (r == NULL)
 		return no_route(c, allow);
@@ -216,6 +220,11 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 void api_set_runners(struct api *a, struct runners *runners)
 {
 	a->runners = runners;
+}
+
+void api_set_components(struct api *a, struct components *components)
+{
+	a->components = components;
 }
 
 const char *api_socket(const struct api *a)

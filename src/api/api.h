@@ -15,6 +15,8 @@ struct api;
 /* The registry that its routes serve; before api_start, borrowed. */
 struct runners;
 void api_set_runners(struct api *a, struct runners *runners);
+struct components; /* the same */
+void api_set_components(struct api *a, struct components *components);
 int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 /* Binds and serves. */
 int api_start(struct api *a, struct err *err) MUST_CHECK;

@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "components/components.h"
 #include "jobs/hub.h"
 #include "runners/runners.h"
 
@@ -141,12 +142,28 @@ static void close_runners(
 	runners_close(runners);
 }
 
+/* Components: they go on with what runs by themselves. */
+static int open_components(
+    struct components **ret, struct hub *hub, struct api *api, struct err *err)
+{
+	const struct components_config c = {.options = hub_options(hub),
+	    .store = hub_store(hub),
+	    .spool = hub_spool(hub),
+	    .engine = hub_engine(hub),
+	    .hub_id = hub_id(hub)};
+
+	TRY(components_open(ret, &c, err));
+	api_set_components(api, *ret);
+	return 0;
+}
+
 static int serve(const struct options *o, sigset_t *signals,
     const struct ctx *ctx, struct err *err)
 {
 	struct hub *hub = NULL;
 	struct api *api = NULL;
 	struct runners *runners = NULL;
+	struct components *components = NULL;
 	struct bus_follower sessions;
 	char url[160];
 	int r;
@@ -157,6 +174,8 @@ static int serve(const struct options *o, sigset_t *signals,
 		hub_set_api_socket(hub, api_socket(api));
 		r = open_runners(&runners, hub, api, &sessions, err);
 	}
+	if (r == 0)
+		r = open_components(&components, hub, api, err);
 	if (r == 0)
 		r = api_start(api, err);
 	if (r == 0) {
@@ -173,9 +192,13 @@ static int serve(const struct options *o, sigset_t *signals,
 	hub_stop(hub);
 	if (runners != NULL)
 		runners_stop(runners);
+	if (components != NULL)
+		components_stop(
+		    components, strcmp(o->shutdown_mode, "drain") == 0);
 	if (api != NULL)
 		api_stop(api, STOP_API_MS);
 	close_runners(runners, hub, &sessions);
+	components_close(components);
 	hub_close(hub);
 	api_close(api);
 	return r;

@@ -173,3 +173,13 @@ bool check_paths(const char *text)
 	}
 	return true;
 }
+
+bool check_base_path(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= 2 && n < 200 && text[0] == '/' && text[n - 1] != '/' &&
+	       strstr(text, "//") == NULL && strstr(text, "..") == NULL &&
+	       strspn(text, "/abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+}

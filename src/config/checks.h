@@ -12,10 +12,11 @@ bool check_addresses(const char *text); /* IP addresses, comma separated */
 bool check_subnet(const char *text);    /* IPv4 network, prefix 8 to 28 */
 /* http://host[:port][/prefix] or unix:///path of the API's socket */
 bool check_url(const char *text);
-bool check_origin(const char *text); /* http(s)://host[:port] or "*" */
-bool check_engine(const char *text); /* as DOCKER_HOST, or a socket path */
-bool check_paths(const char *text);  /* absolute, comma separated */
-bool check_socket(const char *text); /* an absolute path, or "none" */
+bool check_origin(const char *text);    /* http(s)://host[:port] or "*" */
+bool check_engine(const char *text);    /* as DOCKER_HOST, or a socket path */
+bool check_paths(const char *text);     /* absolute, comma separated */
+bool check_base_path(const char *text); /* "/api/runner" */
+bool check_socket(const char *text);    /* an absolute path, or "none" */
 bool check_is_loopback(const char *address);
 
 #endif

@@ -110,6 +110,11 @@ struct options {
 	struct secret *github_token;            /* GITHUB_TOKEN, NULL: none */
 	char *github_url;                       /* RUNNERHUB_GITHUB_URL */
 	char *github_org, *github_repositories; /* NULL: none */
+	/* components */
+	char *catalog; /* RUNNERHUB_CATALOG csv of files and directories, NULL:
+			  none */
+	int64_t components_max; /* RUNNERHUB_COMPONENTS_MAX 1: at one time */
+	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH /api/runner */
 	/* limits (API_RATE_LIMIT ...): see options.c; used by api/ */
 	int64_t rate_limit;     /* API_RATE_LIMIT 100 */
 	int64_t rate_window_ms; /* API_RATE_WINDOW 900000 ms */

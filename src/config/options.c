@@ -320,6 +320,22 @@ const struct option option_table[] = {
 	.accepts = "owner/repo names, separated by commas",
 	.doc = "repositories that replicas may enrol for"},
 
+    /* -- components ------------------------------------------------------- */
+    {"components.catalog", {"RUNNERHUB_CATALOG"}, "catalog", SECTION_COMPONENTS,
+	STRING(catalog), .check = check_text,
+	.accepts = "paths of catalog-info.yaml files, or of directories that "
+		   "hold them, separated by commas",
+	.doc = "the catalog that stands on this machine"},
+    {"components.max", {"RUNNERHUB_COMPONENTS_MAX"}, "components-max",
+	SECTION_COMPONENTS, INT(components_max), .def = "1", .min = 1,
+	.max = 1000, .doc = "components that run at one time"},
+    {"components.path", {"RUNNERHUB_COMPONENTS_PATH"}, "components-path",
+	SECTION_COMPONENTS, STRING(components_path), .def = "/api/runner",
+	.check = check_base_path,
+	.accepts = "an absolute path of at least one segment, no \"/\" at its "
+		   "end",
+	.doc = "where the component API is served"},
+
     /* -- known names, features to come ----------------------------------- */
     {"database.url", {"DATABASE_URL"}, "database-url", SECTION_LATER,
 	LATER(OPTION_SECRET), .min = 1, .max = SECRET_BYTES_MAX,
@@ -374,6 +390,7 @@ static const char *const section_titles[SECTION_COUNT] = {
     [SECTION_RETENTION] = "Job logs and retention",
     [SECTION_CLIENT] = "Command line as client",
     [SECTION_RUNNERS] = "Proxy runners and GitHub",
+    [SECTION_COMPONENTS] = "Components",
     [SECTION_LATER] = "Known, not used yet",
 };
 

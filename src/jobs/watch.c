@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "jobs/hub_internal.h"
+#include "store/instances.h"
 
 enum {
 	PING_EVERY_MS = 5000,
@@ -346,6 +347,20 @@ static void forget_log(void *arg, job_id id)
 	IGNORE(spool_remove(h->spool, uuid_text(id.u, text), &err));
 }
 
+/* That of an instance of a component which still runs goes on. */
+static void end_log_of_instance(struct hub *h, job_id id)
+{
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+	char text[UUID_TEXT_LEN];
+	int r = store_instance_get(h->store, (instance_id){id.u}, &i, &err);
+
+	if (r == 0)
+		forget_log(h, id);
+	else if (r > 0 && !instance_is_active(i.status))
+		spool_finish(h->spool, uuid_text(id.u, text), i.stopped_at);
+}
+
 /* The hub before us may have died between the end of a job and that of its
  * log: retention would never take it. */
 static void end_log_of_ended(void *arg, const char *text)
@@ -360,7 +375,7 @@ static void end_log_of_ended(void *arg, const char *text)
 		return;
 	r = store_job_get(h->store, id, &job, &err);
 	if (r == 0)
-		forget_log(h, id);
+		end_log_of_instance(h, id);
 	else if (r > 0 && job_status_is_final(job.status))
 		spool_finish(h->spool, text, job.completed_at);
 }

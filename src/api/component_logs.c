@@ -1,0 +1,182 @@
+/*
+ * GET .../instances/:id/logs: what an instance says, at once or followed. Once
+ * its container runs that is the component's own output; before, and for a
+ * start that failed, the build's. ?build=true begins with the build in any
+ * case. Streams pull from the spool, as those of jobs do.
+ */
+#include <string.h>
+
+#include "api/components.h"
+#include "base/mem.h"
+
+enum { CHUNK = 128 * 1024 };
+#define STATIC_MAX ((uint64_t)4 << 20) /* of a log in one JSON answer */
+
+struct component_stream {
+	struct hub *hub;
+	struct components *components;
+	instance_id id;
+	char text[UUID_TEXT_LEN];
+	struct spool_cursor *cursor;
+	struct spool_watch watch;
+	struct http_stream *stream;
+};
+
+static void wake(void *arg)
+{
+	struct component_stream *s = arg;
+
+	http_stream_wake(s->stream);
+}
+
+static void bind_stream(void *arg, struct http_stream *stream)
+{
+	struct component_stream *s = arg;
+
+	s->stream = stream;
+	s->watch = (struct spool_watch){.wake = wake, .arg = s};
+	spool_watch(hub_spool(s->hub), s->text, &s->watch);
+}
+
+static void closed(void *arg)
+{
+	struct component_stream *s = arg;
+
+	if (s->stream != NULL)
+		spool_unwatch(hub_spool(s->hub), &s->watch);
+	spool_cursor_close(s->cursor);
+	mem_free(s);
+}
+
+/* Its log may be gone (retention), then nobody tells of its end. */
+static bool is_over(const struct component_stream *s)
+{
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+
+	return components_get(s->components, s->id, &i, &err) <= 0 ||
+	       !instance_is_active(i.status);
+}
+
+static enum http_produce produce(void *arg, struct buf *out)
+{
+	struct component_stream *s = arg;
+	struct spool_stat st;
+	struct err err = ERR_INIT;
+	size_t before = out->len;
+	bool end = false;
+
+	if (spool_cursor_read(s->cursor, CHUNK, out, &end, &err) < 0)
+		return HTTP_ABORT;
+	if (end)
+		return HTTP_END;
+	if (out->len > before)
+		return HTTP_MORE;
+	if (spool_stat(hub_spool(s->hub), s->text, &st, &err) == 0 &&
+	    !st.exists && is_over(s))
+		return HTTP_END;
+	return HTTP_WAIT;
+}
+
+static const struct http_stream_ops stream_ops = {
+    .produce = produce, .closed = closed};
+
+static struct answer follow(struct call *c, instance_id id, uint64_t from)
+{
+	struct component_stream *s = mem_zalloc(sizeof(*s));
+	struct err err = ERR_INIT;
+
+	s->hub = c->hub;
+	s->components = c->api->components;
+	s->id = id;
+	uuid_text(id.u, s->text);
+	if (spool_cursor_open(hub_spool(c->hub), s->text, from, SPOOL_PLAIN,
+		&s->cursor, &err) < 0) {
+		mem_free(s);
+		return component_error(c, &err);
+	}
+	http_reply_header(c->x, "Cache-Control", "no-cache, no-transform");
+	http_reply_header(c->x, "X-Accel-Buffering", "no");
+	http_reply_stream(
+	    c->x, 200, "text/plain", -1, &stream_ops, s, bind_stream);
+	return (struct answer){200};
+}
+
+/* -- at once ----------------------------------------------------------- */
+
+static int read_all(struct call *c, const char *id, uint64_t from, uint64_t end,
+    struct buf *out, struct err *err)
+{
+	size_t before;
+
+	if (end - from > STATIC_MAX)
+		from = end - STATIC_MAX; /* the newest of it */
+	while (from < end) {
+		before = out->len;
+		TRY(spool_read(hub_spool(c->hub), id, from,
+		    end - from < CHUNK ? (size_t)(end - from) : CHUNK, out,
+		    err));
+		if (out->len == before)
+			break;
+		from += out->len - before;
+	}
+	return 0;
+}
+
+static struct answer reply_logs(
+    struct call *c, const char *id, uint64_t from, uint64_t end)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = 2 * STATIC_MAX};
+	struct err err = ERR_INIT;
+	struct buf body;
+	struct json j;
+
+	if (read_all(c, id, from, end, &text, &err) < 0)
+		return component_error(c, &err);
+	buf_init(&body, BODY_MAX);
+	json_init(&j, &body);
+	json_obj(&j);
+	json_key(&j, "logs");
+	json_strn(&j, buf_str(&text), text.len);
+	json_end(&j);
+	return reply_json(c, 200, &body);
+}
+
+/* Where the answer begins: no further back than the component's own. */
+static int find_begin(struct call *c, const struct instance *i, const char *id,
+    uint64_t *ret, struct spool_stat *st, struct err *err)
+{
+	const char *build = http_query(c->x, "build");
+	bool whole = build != NULL && strcmp(build, "true") == 0;
+	int64_t tail = component_number(c, "tail");
+	uint64_t from = 0;
+
+	*ret = i->has_log_offset && !whole ? (uint64_t)i->log_offset : 0;
+	TRY(spool_stat(hub_spool(c->hub), id, st, err));
+	if (tail > 0 && st->exists)
+		TRY(spool_tail_offset(
+		    hub_spool(c->hub), id, (uint64_t)tail, &from, err));
+	if (from > *ret)
+		*ret = from;
+	return 0;
+}
+
+struct answer component_logs(struct call *c)
+{
+	CLEANUP(instance_fini) struct instance i = {0};
+	const char *wanted = http_query(c->x, "follow");
+	struct err err = ERR_INIT;
+	char id[UUID_TEXT_LEN];
+	struct spool_stat st;
+	uint64_t from;
+
+	if (component_instance(c, &i, &err) < 0)
+		return component_error(c, &err);
+	uuid_text(i.id.u, id);
+	if (find_begin(c, &i, id, &from, &st, &err) < 0)
+		return component_error(c, &err);
+	if (wanted != NULL && strcmp(wanted, "true") == 0)
+		return follow(c, i.id, from);
+	return reply_logs(
+	    c, id, from, st.text_bytes > from ? st.text_bytes : from);
+}

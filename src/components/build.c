@@ -1,0 +1,170 @@
+/*
+ * An instance's image: its source as a context, built by the engine, its
+ * output into the instance's log. One tag a component: what was built before
+ * is the cache of what is built next. The flow's thread.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "components/flow.h"
+#include "containers/context.h"
+#include "engine/run.h"
+
+#define CONTEXT_MAX   (UINT64_C(2) * 1024 * 1024 * 1024)
+#define BUILD_TIME_MS INT64_C(600000)
+enum { TAG_MAX = 120 };
+
+/* -- names ------------------------------------------------------------- */
+
+/* "runnerhub-1a2b3c4d:component.default.demo" */
+static void name_image(struct flow *f)
+{
+	size_t n = (size_t)snprintf(f->image, sizeof(f->image),
+	    "runnerhub-%.8s:", f->owner->config.hub_id);
+	size_t end = n + TAG_MAX;
+
+	for (const char *p = f->component_ref; *p != '\0' && n < end; p++) {
+		char c = (char)tolower((unsigned char)*p);
+
+		f->image[n++] =
+		    isalnum((unsigned char)c) || c == '_' || c == '-' ? c : '.';
+	}
+	f->image[n] = '\0';
+}
+
+static const char *plain(const char *path)
+{
+	while (strncmp(path, "./", 2) == 0)
+		path += 2;
+	return path;
+}
+
+/* The Dockerfile as the context has it; it must lie within. */
+static int dockerfile_in(
+    const struct descriptor *d, const char **ret, struct err *err)
+{
+	const char *context = plain(d->context), *file = plain(d->dockerfile);
+	size_t n = strlen(context);
+
+	while (n > 0 && context[n - 1] == '/')
+		n--;
+	if (n == 0 || (n == 1 && context[0] == '.')) {
+		*ret = file;
+		return 0;
+	}
+	if (strncmp(file, context, n) != 0 || file[n] != '/')
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.dockerfile: %.150s does not lie within "
+		    "runner.build.context, %.150s",
+		    file, context);
+	*ret = file + n + 1;
+	return 0;
+}
+
+/* -- what the builder says ---------------------------------------------- */
+
+static void take_step(struct flow *f, const char *text)
+{
+	int at, of;
+
+	if (sscanf(text, "Step %d/%d :", &at, &of) != 2 || of < 1 || at < 1 ||
+	    at > of)
+		return;
+	mtx_lock(&f->owner->mtx);
+	deployment_percent(&f->progress, 100 * (at - 1) / of);
+	mtx_unlock(&f->owner->mtx);
+}
+
+static void take(void *arg, const char *text)
+{
+	struct flow *f = arg;
+	struct err err = ERR_INIT;
+
+	take_step(f, text);
+	if (logs_say(f, text, strlen(text), &err) < 0)
+		log_warn(
+		    &f->root, "cannot keep a build's output", LOG_ERR(&err));
+}
+
+/* -- the build --------------------------------------------------------- */
+
+/* Ends with {NULL}; for mem_free. */
+static struct engine_pair *args_of(const struct descriptor *d)
+{
+	struct engine_pair *args = mem_calloc(d->nargs + 1, sizeof(*args));
+
+	for (size_t i = 0; i < d->nargs; i++)
+		args[i] =
+		    (struct engine_pair){d->args[i].name, d->args[i].value};
+	return args;
+}
+
+static int pack(
+    struct flow *f, const char *dockerfile, int *ret, struct err *err)
+{
+	CLEANUP(fd_close) int source = workplace_source(f, err), context = -1;
+
+	TRY(source);
+	context =
+	    openat(source, f->d.context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (context < 0)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.build.context: there is no directory %.200s",
+		    f->d.context);
+	return context_tar_at(
+	    context, dockerfile, f->dir, CONTEXT_MAX, ret, err);
+}
+
+/* Of earlier builds of this component what has lost its name. */
+static void remove_unnamed(struct flow *f)
+{
+	CLEANUP(engine_image_refs_free) char **refs = NULL;
+	CLEANUP(mem_free)
+	char *component =
+	    mem_printf("runnerhub.component=%s", f->component_ref);
+	CLEANUP(mem_free)
+	char *hub = mem_printf("runnerhub.hub=%s", f->owner->config.hub_id);
+	const char *const labels[] = {component, hub, NULL};
+	struct engine *e = f->owner->config.engine;
+	struct err err = ERR_INIT;
+
+	if (engine_image_list(e, &f->start, labels, &refs, &err) < 0)
+		return; /* the next build tries again */
+	for (char **r = refs; *r != NULL; r++)
+		if (strncmp(*r, "sha256:", 7) == 0)
+			IGNORE(engine_image_remove(e, &f->start, *r, &err));
+}
+
+int build_image(struct flow *f, struct err *err)
+{
+	const struct options *o = f->owner->config.options;
+	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
+	    {"runnerhub.hub", f->owner->config.hub_id},
+	    {"runnerhub.component", f->component_ref}, {NULL, NULL}};
+	struct ctx limited = ctx_with_timeout(&f->start, BUILD_TIME_MS);
+	CLEANUP(fd_close) int tar = -1;
+	CLEANUP(mem_free) struct engine_pair *args = args_of(&f->d);
+	struct engine_build build = {.tag = f->image,
+	    .labels = labels,
+	    .args = args,
+	    .target = f->d.target,
+	    .context = engine_context_from_fd,
+	    .context_arg = &tar,
+	    .progress = take,
+	    .progress_arg = f,
+	    .memory_bytes = o->memory_mb * 1024 * 1024};
+
+	name_image(f);
+	TRY(dockerfile_in(&f->d, &build.dockerfile, err));
+	TRY(pack(f, build.dockerfile, &tar, err));
+	if (engine_image_build(f->owner->config.engine, &limited, &build, err) <
+	    0)
+		return fault_set(err, FAULT_BUILD);
+	remove_unnamed(f);
+	return 0;
+}

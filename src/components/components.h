@@ -1,0 +1,70 @@
+/*
+ * Components: catalog entities that the hub builds from their source and
+ * keeps running, an instance at a time. What the API and the commands ask of
+ * it; any thread unless said. The store leads: a hub that comes back goes on
+ * with every instance it finds there, whatever moment it died in.
+ */
+#ifndef COMPONENTS_COMPONENTS_H
+#define COMPONENTS_COMPONENTS_H
+
+#include "base/json_out.h"
+#include "config/config.h"
+#include "engine/engine.h"
+#include "spool/spool.h"
+#include "store/instances.h"
+
+struct components;
+struct components_config { /* borrowed until components_close */
+	const struct options *options;
+	struct store *store;
+	struct spool *spool;
+	struct engine *engine;
+	const char *hub_id;
+};
+/* Starts the thread that goes on with what an earlier hub left, once the
+ * engine answers. */
+int components_open(struct components **ret,
+    const struct components_config *config, struct err *err) MUST_CHECK;
+/* Starts nothing any more. drain: ends all instances; else leaves those that
+ * run to the next hub. Blocks. */
+void components_stop(struct components *c, bool drain);
+/* After the HTTP server has ended. */
+void components_close(struct components *c);
+
+/* -- instances --------------------------------------------------------- */
+/*
+ * Looks the entity up and admits an instance, which is then on its way
+ * (status starting). ERR_INVALID: no reference, or not enabled; ERR_NOT_FOUND
+ * "entity_not_found"; ERR_CONFLICT: see store_instance_admit;
+ * ERR_UNAVAILABLE: the engine does not answer.
+ */
+int components_start(struct components *c, const char *entity_ref,
+    struct instance *ret, struct err *err) MUST_CHECK;
+
+/* Called once, on a thread that it must not block: the instance is there. */
+typedef void (*component_done)(void *arg);
+/*
+ * Ends it, whatever it does: a start is given up, in each of its steps. 0:
+ * done is called when it is stopped, at once if it is already (an instance in
+ * error becomes stopped). -1: refused, done is not called; ERR_NOT_FOUND.
+ */
+int components_end(struct components *c, instance_id id, component_done done,
+    void *arg, struct err *err) MUST_CHECK;
+/* done once it is not starting any more; -1: never, ERR_NOT_FOUND. */
+int components_await(struct components *c, instance_id id, component_done done,
+    void *arg, struct err *err) MUST_CHECK;
+/* 1 found, 0 none, -1 error. As the store has it, with live progress. */
+int components_get(struct components *c, instance_id id, struct instance *ret,
+    struct err *err) MUST_CHECK;
+int components_list(struct components *c, struct instance_list *ret,
+    struct err *err) MUST_CHECK;
+/* Its health as an object, or null when it is not being watched. */
+void components_health(struct components *c, instance_id id, struct json *j);
+/* Faults as an array: see faults_write. */
+void components_faults(
+    struct components *c, const char *instance, int64_t limit, struct json *j);
+/* The runner-enabled components of the catalog, as an array of objects. */
+int components_catalog(
+    struct components *c, struct json *j, struct err *err) MUST_CHECK;
+
+#endif

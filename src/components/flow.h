@@ -1,0 +1,144 @@
+/*
+ * An instance in hand: one thread (flow.c) that starts it step by step and
+ * then waits for its end, and one (logs.c) that reads its container's log.
+ * Internal to components/.
+ *
+ *   components.c  who is in hand; the API's questions
+ *   flow.c        the steps of a start, and every end, top to bottom
+ *   workplace.c   the directory that its source is unpacked into
+ *   build.c       its image
+ *   run.c         its container
+ *   ports.c       which ports, and are they free
+ *   probe.c       is it well
+ *   logs.c        what it says
+ *   recover.c     what an earlier hub left
+ */
+#ifndef COMPONENTS_FLOW_H
+#define COMPONENTS_FLOW_H
+
+#include <pthread.h>
+
+#include "base/ctx.h"
+#include "components/catalog.h"
+#include "components/components.h"
+#include "components/deployment.h"
+#include "components/descriptor.h"
+#include "components/faults.h"
+
+/* Steps of the log: what the build says, what the component says. */
+enum { LOG_BUILD = 0, LOG_COMPONENT = 1 };
+
+enum { CHECKS_KEPT = 100, FLOW_PORTS_MAX = 64 };
+struct check {
+	int64_t at, took_ns;
+	bool success;
+	char error[200];
+};
+
+struct waiter {
+	component_done done;
+	void *arg;
+	bool until_over; /* else until it is not starting */
+	struct waiter *next;
+};
+
+struct flow {
+	struct components *owner;
+	struct flow *next; /* of owner->flows */
+	instance_id id;
+	char id_text[UUID_TEXT_LEN];
+	char *component_ref;
+	enum instance_status found; /* what recovery saw; STARTING for new */
+	pthread_t thread, reader;
+	bool reads; /* reader was started */
+
+	/* root < life < start: a stop cancels start, leaving both. */
+	struct ctx root, life, start;
+	struct cancel stop_cancel, leave_cancel;
+
+	char dir[512]; /* its workplace */
+	struct descriptor d;
+	int host_ports[FLOW_PORTS_MAX];
+	char image[160];
+	char container[ENGINE_ID_LEN];
+	char ip[64];
+	struct spool_log *log;
+	uint64_t have[2]; /* of the component's streams, in the log */
+	int64_t grace_ms; /* of its stop */
+	int64_t deadline; /* mono: its time to live is over */
+
+	/* guarded by owner->mtx, like all below */
+	struct deployment progress;
+	bool stop_wanted, leaving;
+	bool ended; /* the container has, and its log is read */
+	bool over;  /* the thread returns */
+	struct waiter *waiters;
+	struct check checks[CHECKS_KEPT];
+	uint64_t nchecks;
+};
+
+struct components {
+	struct components_config config;
+	struct ctx ctx;
+	struct faults faults;
+	struct mtx mtx;
+	struct cond changed;
+	struct cancel cancel; /* ends recovery */
+	pthread_t recovery;
+	bool recovery_runs;
+	/* guarded by mtx */
+	struct flow *flows;
+	bool recovered, stopping;
+};
+
+/* -- components.c ------------------------------------------------------ */
+/* A thread that carries it; takes nothing when it fails. */
+int flow_launch(
+    struct components *c, const struct instance *i, struct err *err) MUST_CHECK;
+bool flow_is_in_hand(struct components *c, instance_id id);
+/* The waiters whose moment has come are called; over: all of them. */
+void flow_tell(struct flow *f, bool over);
+
+/* -- flow.c ------------------------------------------------------------ */
+void *flow_main(void *arg);
+int flow_change(struct flow *f, const struct instance_change *change,
+    struct err *err) MUST_CHECK;
+
+/* -- workplace.c ------------------------------------------------------- */
+int workplace_make(struct flow *f, struct err *err) MUST_CHECK;
+/* The source into <dir>/source. */
+int workplace_fill(
+    struct flow *f, const struct entity *e, struct err *err) MUST_CHECK;
+/* f->d from the file that the entity names. */
+int workplace_read(
+    struct flow *f, const struct entity *e, struct err *err) MUST_CHECK;
+/* Open directory of the component's source. */
+int workplace_source(const struct flow *f, struct err *err);
+void workplace_remove(struct flow *f);
+
+/* -- ports.c ----------------------------------------------------------- */
+int ports_choose(struct flow *f, struct err *err) MUST_CHECK;
+
+/* -- build.c ----------------------------------------------------------- */
+int build_image(struct flow *f, struct err *err) MUST_CHECK;
+
+/* -- run.c ------------------------------------------------------------- */
+int run_container(struct flow *f, struct err *err) MUST_CHECK;
+/* By its name, whether known or not. */
+int run_remove(struct flow *f, const struct ctx *ctx, struct err *err);
+void run_name(const struct flow *f, char out[64]);
+
+/* -- logs.c ------------------------------------------------------------ */
+int logs_open(struct flow *f, bool resumed, struct err *err) MUST_CHECK;
+/* A line of ours, or output of the build. */
+int logs_say(struct flow *f, const char *text, size_t len, struct err *err);
+int logs_follow(struct flow *f, struct err *err) MUST_CHECK;
+/* Waits for the reader; it must be ending. */
+void logs_join(struct flow *f);
+/* The last lines of the component, on one line, for people. */
+void logs_last(struct flow *f, char *out, size_t size);
+
+/* -- recover.c --------------------------------------------------------- */
+void *recover_main(void *arg);
+
+#endif

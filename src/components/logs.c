@@ -1,0 +1,147 @@
+/*
+ * What an instance says: the build's output by the flow, then that of its
+ * container by a thread of its own, which also learns of the container's end.
+ * Both outlive the container. One log an instance, under its id.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "components/flow.h"
+#include "engine/run.h"
+#include "jobs/container_output.h"
+#include "spool/step_bytes.h"
+
+#define AGAIN_MS INT64_C(500)
+enum { LAST_LINES = 5, LAST_BYTES = 300 };
+
+int logs_open(struct flow *f, bool resumed, struct err *err)
+{
+	uint64_t off;
+
+	if (resumed)
+		TRY(spool_step_bytes(f->owner->config.spool, f->id_text,
+		    LOG_COMPONENT, f->have, err));
+	return spool_log_open(
+	    f->owner->config.spool, f->id_text, &f->log, &off, err);
+}
+
+int logs_say(struct flow *f, const char *text, size_t len, struct err *err)
+{
+	const struct spool_record rec = {.kind = SPOOL_OUT,
+	    .stream = SPOOL_STDOUT,
+	    .step = LOG_BUILD,
+	    .time_ns = clock_wall_ns(),
+	    .data = text,
+	    .len = len};
+
+	return len == 0 ? 0 : spool_append(f->log, &rec, 1, err);
+}
+
+/* -- the container's --------------------------------------------------- */
+
+static int append(
+    void *arg, const struct spool_record *recs, size_t n, struct err *err)
+{
+	struct flow *f = arg;
+
+	return spool_append(f->log, recs, n, err);
+}
+
+/* However the reading ended: until the container has, too. */
+static void await_end(struct flow *f)
+{
+	struct err err = ERR_INIT;
+	int code;
+
+	while (engine_container_wait(f->owner->config.engine, &f->life,
+		   f->container, &code, &err) < 0) {
+		if (err.kind == ERR_NOT_FOUND || err.kind == ERR_CANCELED)
+			return;
+		err_clear(&err);
+		if (ctx_sleep(&f->life, AGAIN_MS, &err) < 0)
+			return;
+	}
+}
+
+static void *reader(void *arg)
+{
+	struct flow *f = arg;
+	CLEANUP(mask_set_free) struct mask_set *masks = mask_set_new();
+	struct container_output output = {.engine = f->owner->config.engine,
+	    .ctx = &f->life,
+	    .step = LOG_COMPONENT,
+	    .masks = masks,
+	    .append = append,
+	    .arg = f};
+	struct err err = ERR_INIT;
+
+	container_output_open(&output, f->have);
+	if (container_output_follow(&output, f->container, &err) < 0 &&
+	    err.kind != ERR_CANCELED && err.kind != ERR_NOT_FOUND)
+		log_warn(&f->root, "cannot read the log of an instance",
+		    LOG_ERR(&err));
+	container_output_close(&output);
+	await_end(f);
+	mtx_lock(&f->owner->mtx);
+	f->ended = true;
+	cond_broadcast(&f->owner->changed);
+	mtx_unlock(&f->owner->mtx);
+	return NULL;
+}
+
+int logs_follow(struct flow *f, struct err *err)
+{
+	TRY(thread_start(&f->reader, "instance-log", reader, f, err));
+	f->reads = true;
+	return 0;
+}
+
+void logs_join(struct flow *f)
+{
+	if (f->reads)
+		thread_join(f->reader);
+	f->reads = false;
+}
+
+/* -- its last words ---------------------------------------------------- */
+
+static int read_last(struct flow *f, struct buf *out, struct err *err)
+{
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct spool *s = f->owner->config.spool;
+	struct spool_stat st;
+	uint64_t from, begin;
+
+	TRY(spool_stat(s, f->id_text, &st, err));
+	TRY(spool_tail_offset(s, f->id_text, LAST_LINES, &from, err));
+	TRY(store_instance_get(f->owner->config.store, f->id, &i, err));
+	begin = i.has_log_offset ? (uint64_t)i.log_offset : 0;
+	if (from < begin)
+		from = begin;
+	if (st.text_bytes > LAST_BYTES && from < st.text_bytes - LAST_BYTES)
+		from = st.text_bytes - LAST_BYTES;
+	return spool_read(s, f->id_text, from, LAST_BYTES, out, err);
+}
+
+void logs_last(struct flow *f, char *out, size_t size)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = 2 * LAST_BYTES};
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	if (read_last(f, &text, &err) < 0)
+		buf_clear(&text);
+	while (text.len > 0 && text.data[text.len - 1] == '\n')
+		text.len--;
+	for (size_t i = 0; i < text.len && n + 4 < size; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		if (c == '\n') {
+			memcpy(out + n, " | ", 3);
+			n += 3;
+		} else {
+			out[n++] = c < ' ' || c == 0x7f ? ' ' : (char)c;
+		}
+	}
+	out[n] = '\0';
+}

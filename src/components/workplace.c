@@ -1,0 +1,185 @@
+/*
+ * Where an instance's source is unpacked: <state>/components/<id>. Made anew
+ * for each start and removed once its container runs. The flow's thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "components/flow.h"
+#include "components/locate.h"
+#include "components/unpack.h"
+
+enum { OPEN_AT_ONCE = 16 };
+
+static int remove_one(
+    const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void workplace_remove(struct flow *f)
+{
+	if (nftw(f->dir, remove_one, OPEN_AT_ONCE, FTW_DEPTH | FTW_PHYS) < 0 &&
+	    errno != ENOENT)
+		log_warn(&f->root, "cannot remove the source of an instance",
+		    LOG_STR("directory", f->dir));
+}
+
+int workplace_make(struct flow *f, struct err *err)
+{
+	char source[560];
+
+	workplace_remove(f); /* of a start that was cut short */
+	snprintf(source, sizeof(source), "%s/source", f->dir);
+	return fs_mkdir_p(source, 0700, err);
+}
+
+int workplace_source(const struct flow *f, struct err *err)
+{
+	char source[560];
+	int fd;
+
+	snprintf(source, sizeof(source), "%s/source", f->dir);
+	fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(err, errno, "open %s", source);
+}
+
+static int locate(const struct entity *e, struct location *ret, struct err *err)
+{
+	static const char *const no_hosts[] = {NULL};
+	const char *text =
+	    e->source_location != NULL ? e->source_location : e->managed_by;
+
+	if (text == NULL)
+		return err_set(err, ERR_INVALID, FAULT_ANNOTATION,
+		    "Component missing source location annotation");
+	if (location_parse(text, no_hosts, ret, err) < 0)
+		return fault_set(err, FAULT_SOURCE);
+	return 0;
+}
+
+int workplace_fill(struct flow *f, const struct entity *e, struct err *err)
+{
+	CLEANUP(location_fini) struct location at = {0};
+	const struct unpack_limits usual = {0};
+	struct unpack_report report;
+	CLEANUP(fd_close) int fd = -1;
+
+	TRY(locate(e, &at, err));
+	if (at.kind != LOCATION_DIRECTORY)
+		return err_set(err, ERR_INVALID, FAULT_SOURCE,
+		    "%s/%s lies on %s: this hub starts components from "
+		    "directories of its machine (file:) only",
+		    at.owner, at.repo, at.host);
+	if (access(at.directory, R_OK | X_OK) < 0) {
+		IGNORE(err_sys(err, errno, "the source %s", at.directory));
+		return fault_set(err, FAULT_NO_REPOSITORY);
+	}
+	fd = workplace_source(f, err);
+	TRY(fd);
+	return unpack_directory(
+	    fd, at.directory, &usual, &f->start, &report, err);
+}
+
+/* The whole file; no link of it is followed out, since none leads out. */
+static int read_at(int dir, const char *path, struct buf *out, struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char block[4096];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, errno, "open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_NOT_FOUND, NULL, "%s is no file", path);
+	while ((n = read(fd, block, sizeof(block))) > 0)
+		if (buf_append(out, block, (size_t)n) < 0)
+			return err_set(err, ERR_LIMIT, FAULT_CONFIGURATION,
+			    "%s is larger than %zu bytes", path, out->max);
+	return n == 0 ? 0 : err_sys(err, errno, "read %s", path);
+}
+
+static int say_warnings(
+    struct flow *f, const struct problems *p, const char *file, struct err *err)
+{
+	char line[640];
+
+	for (size_t i = 0; i < p->n; i++) {
+		int n = snprintf(line, sizeof(line), "%s:%d: %.400s\n", file,
+		    p->v[i].line, p->v[i].text);
+
+		TRY(logs_say(f, line, (size_t)n, err));
+	}
+	return 0;
+}
+
+/* What a descriptor may say and this hub cannot do must not be passed over
+ * in silence. */
+static int refuse_unable(const struct descriptor *d, struct err *err)
+{
+	if (d->secrets != NULL && d->secrets[0] != NULL)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.secrets: this hub cannot give secrets to "
+		    "components");
+	if (d->restart != RESTART_NO)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.restart: this hub does not restart components, "
+		    "only \"no\" is taken");
+	if (d->idle_ms > 0)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.idle: this hub does not stop components that are "
+		    "idle; ttl bounds their time");
+	if (d->nports > FLOW_PORTS_MAX)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "runner.ports: %zu are too many, at most %d", d->nports,
+		    FLOW_PORTS_MAX);
+	return 0;
+}
+
+static int check_files(struct flow *f, int source, const char *file,
+    struct problems *p, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(source, f->d.dockerfile, &st, 0) < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, FAULT_NO_DOCKERFILE,
+		    "Dockerfile not found at: %.200s", f->d.dockerfile);
+	if (descriptor_check(&f->d, source, file, p, err) < 0)
+		return fault_set(err, FAULT_CONFIGURATION);
+	return 0;
+}
+
+int workplace_read(struct flow *f, const struct entity *e, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = DESCRIPTOR_BYTES_MAX};
+	CLEANUP(problems_fini) struct problems problems = {0};
+	CLEANUP(fd_close) int source = workplace_source(f, err);
+	const char *file = e->config_path;
+
+	TRY(source);
+	if (read_at(source, file, &text, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			return err_set(err, ERR_NOT_FOUND,
+			    FAULT_CONFIG_NOT_FOUND,
+			    "Configuration file not found: %.200s", file);
+		return fault_set(err, FAULT_CONFIGURATION);
+	}
+	if (descriptor_parse(
+		buf_str(&text), text.len, file, &f->d, &problems, err) < 0)
+		return fault_set(err, FAULT_CONFIGURATION);
+	TRY(say_warnings(f, &problems, file, err));
+	TRY(refuse_unable(&f->d, err));
+	return check_files(f, source, file, &problems, err);
+}
