@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/component.h"
 
 const struct command command_serve = {
     .name = "serve",
@@ -37,6 +38,7 @@ const struct command *const commands[] = {
     &command_proxy_status,
     &command_proxy_uninstall,
     &command_proxy_run,
+    &command_component_validate,
     &command_events,
     &command_health,
     &command_config,

@@ -5,6 +5,7 @@
  */
 #include "components/locate.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,24 +22,26 @@
 
 /* What may be a password or token is left out, messages are kept and shown:
  * all before an "@" of the authority, and the query. */
-static void show_text(const char *text, struct buf *out)
+static void show_text(const char *text, char out[SHOWN_BYTES + 4])
 {
+	CLEANUP(buf_fini) struct buf kept = {.max = 1 << 20};
 	const char *slashes = strstr(text, "//");
 	const char *host = slashes != NULL ? slashes + 2 : text;
 	size_t n = strcspn(host, "/?#");
 	const char *at = memrchr(host, '@', n);
-	char clean[SHOWN_BYTES];
 
 	if (at == NULL && memchr(host, ':', n) != NULL)
 		at = strrchr(host, '@'); /* a password may hold a slash */
 	if (at != NULL && host - text < 16)
-		IGNORE(buf_printf(out, "%.*s...", (int)(host - text), text));
+		IGNORE(buf_append(&kept, text, (size_t)(host - text)));
+	if (at != NULL)
+		IGNORE(buf_append_str(&kept, "..."));
 	host = at != NULL ? at : text;
 	n = strcspn(host, "?");
-	utf8_clean(host, clean, sizeof(clean));
-	IGNORE(buf_append(out, clean, n < strlen(clean) ? n : strlen(clean)));
+	IGNORE(buf_append(&kept, host, n));
+	utf8_clean(buf_str(&kept), out, SHOWN_BYTES);
 	if (host[n] == '?')
-		IGNORE(buf_append_str(out, "?..."));
+		snprintf(out + strlen(out), 5, "?...");
 }
 
 static void show_hosts(const char *const *hosts, struct buf *out)
@@ -51,17 +54,17 @@ static void show_hosts(const char *const *hosts, struct buf *out)
 
 int locate_refuse(const struct reading *r, const char *why)
 {
-	CLEANUP(buf_fini) struct buf text = {.max = 256};
 	CLEANUP(buf_fini) struct buf hosts = {.max = 256};
+	char text[SHOWN_BYTES + 4];
 
-	show_text(r->text, &text);
+	show_text(r->text, text);
 	show_hosts(r->hosts, &hosts);
 	return err_set(r->err, ERR_INVALID, "INVALID_SOURCE_LOCATION",
 	    "source location \"%s\": %s; taken: "
 	    "https://<host>/<owner>/<repo>[/tree/<ref>/<path>], "
 	    "git@<host>:<owner>/<repo>.git, file:/<directory>, <host> being "
 	    "one of: %s",
-	    buf_str(&text), why, buf_str(&hosts));
+	    text, why, buf_str(&hosts));
 }
 
 /* -- a directory of this machine --------------------------------------- */

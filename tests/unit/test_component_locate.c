@@ -239,6 +239,7 @@ static void refused(void **state)
 	    {"file:///srv/%00", "%-escape"},
 	    {"https://github.com/o/r\x01", "control characters"},
 	    {"https://github.com/o/\xff", "not UTF-8"},
+	    {"ht\xe4tps://x@github.com/o/r", "not UTF-8"},
 	};
 
 	(void)state;
