@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
+#include "jobs/spec.h"
 
 struct pending_insert {
 	struct hub *hub;
@@ -158,10 +159,24 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 
 /* -- delegation -------------------------------------------------------- */
 
+/* One generation: children need no slot, and if each could have its own there
+ * would be no end of them. */
+static int has_no_children(const struct request *r, struct err *err)
+{
+	CLEANUP(spec_fini) struct spec spec = {.root = NULL};
+
+	TRY(spec_load(&spec, r->spec, err));
+	if (spec_nested_work(&spec) == NULL)
+		return 0;
+	return err_set(err, ERR_INVALID, "invalid_field",
+	    "Field \"nested\": a session inside of another one cannot have "
+	    "sessions inside");
+}
+
 /* A child starts beside its parent, which must run and have room. Keeps a
  * place for it. */
-static int may_be_child(
-    struct hub *h, const struct pending_insert *p, struct err *err)
+static int may_be_child(struct hub *h, const struct request *r,
+    const struct pending_insert *p, struct err *err)
 {
 	CLEANUP(job_fini) struct job parent = {0};
 	int found;
@@ -170,6 +185,7 @@ static int may_be_child(
 		return err_set(err, ERR_INVALID, "not_a_session",
 		    "Inside of a session only sessions are opened: a "
 		    "delegation without steps");
+	TRY(has_no_children(r, err));
 	found = store_job_get(h->store, p->entry.parent, &parent, err);
 	TRY(found);
 	if (found == 0 || parent.status != JOB_RUNNING)
@@ -203,7 +219,7 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	    .done = done,
 	    .arg = arg};
 	hub_schedule_entry(h, &new.job, &p->entry);
-	if (r->parent_id != NULL && may_be_child(h, p, err) < 0) {
+	if (r->parent_id != NULL && may_be_child(h, r, p, err) < 0) {
 		p->entry.child = false; /* it has no place */
 		forget_insert(p);
 		return -1;

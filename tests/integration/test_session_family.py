@@ -93,6 +93,11 @@ def test_how_many_children(hub: Hub, parent: str) -> None:
     wait_for(lambda: delegate(hub, token).status == 201, what="a fifth may be opened")
 
 
+def test_one_generation(hub: Hub, parent: str) -> None:
+    refused = delegate(hub, token_of(hub, parent), **NESTED)
+    assert refused.status == 400 and "nested" in refused.json["error"], refused.text
+
+
 @pytest.mark.parametrize("how", ["terminate", "kill9"])
 def test_a_family_outlives_the_hub(make_hub: Callable[..., Hub], how: str) -> None:
     hub = make_hub(ENV).start()
