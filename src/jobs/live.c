@@ -228,6 +228,8 @@ bool live_wait_children(
 
 static enum live_posted post_locked(struct live *l, struct session_call *call)
 {
+	size_t bytes = call->len + call->body_len;
+
 	if (l == NULL || !l->is_session || l->door == LIVE_SHUT)
 		return LIVE_ABSENT;
 	if (l->door == LIVE_OVER)
@@ -235,13 +237,13 @@ static enum live_posted post_locked(struct live *l, struct session_call *call)
 	if (l->door == LIVE_LEFT)
 		return LIVE_REFUSED_LEFT;
 	if (l->ncalls >= LIVE_CALLS_MAX ||
-	    (l->ncalls > 0 && l->call_bytes + call->len > LIVE_CALL_BYTES_MAX))
+	    (l->ncalls > 0 && l->call_bytes + bytes > LIVE_CALL_BYTES_MAX))
 		return LIVE_FULL;
 	call->next = NULL;
 	*l->calls_end = call;
 	l->calls_end = &call->next;
 	l->ncalls++;
-	l->call_bytes += call->len;
+	l->call_bytes += bytes;
 	atomic_store(&l->called, true);
 	wake_locked(l);
 	return LIVE_POSTED;

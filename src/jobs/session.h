@@ -76,6 +76,7 @@ struct session_call {
 	uint64_t offset;
 	void *data;
 	size_t len;
+	size_t body_len; /* of the JSON that body was */
 	bool end;
 	session_done done;
 	void *arg;

@@ -127,6 +127,7 @@ int hub_session_step(struct hub *h, job_id id, const char *body, size_t len,
 		return -1;
 	call = call_new(SESSION_STEP, done, arg);
 	call->body = step;
+	call->body_len = len;
 	return post(h, id, call, err);
 }
 

@@ -93,6 +93,20 @@ static enum live_posted post(struct live_set *s, job_id id, size_t len)
 	return r;
 }
 
+static enum live_posted post_step(
+    struct live_set *s, job_id id, size_t body_len)
+{
+	struct session_call *call = mem_zalloc(sizeof(*call));
+	enum live_posted r;
+
+	call->kind = SESSION_STEP;
+	call->body_len = body_len;
+	r = live_post(s, id, call);
+	if (r != LIVE_POSTED)
+		session_call_free(call);
+	return r;
+}
+
 static void test_sessions(void **state)
 {
 	static const struct live_end failed = {
@@ -188,6 +202,10 @@ static void test_mailbox(void **state)
 	/* one call may be as large as it is, several are bounded */
 	assert_int_equal(post(s, l.id, LIVE_CALL_BYTES_MAX + 1), LIVE_POSTED);
 	assert_int_equal(post(s, l.id, 1), LIVE_FULL);
+	free_calls(live_take_calls(s, &l));
+	/* steps with their bodies, too */
+	assert_int_equal(post_step(s, l.id, LIVE_CALL_BYTES_MAX), LIVE_POSTED);
+	assert_int_equal(post_step(s, l.id, 1), LIVE_FULL);
 	free_calls(live_shut_door(s, &l, LIVE_OVER));
 	assert_int_equal(post(s, l.id, 1), LIVE_REFUSED_OVER);
 	assert_null(live_shut_door(s, &l, LIVE_LEFT));
