@@ -9,6 +9,7 @@
 
 /* <8 of the hub's id>-<its place>-<32 of the image's id> */
 #define PREFIX "runnerhub-x-"
+enum { PLACES_MAX = 4 }; /* of one image */
 
 char *externals_place(const char *work)
 {
@@ -30,6 +31,33 @@ static uint64_t hash_of(const char *place)
 	return hash;
 }
 
+/* A place is the caller's word, and each is a volume: those of an image that
+ * nothing uses make room. A volume that is in use stays, and whoever finds his
+ * gone has it filled again. */
+static int make_room(
+    struct hub *h, const struct ctx *ctx, const char *name, struct err *err)
+{
+	CLEANUP(engine_image_refs_free) char **names = NULL;
+	const char *image = strrchr(name, '-'), *other;
+	char mine[128];
+	const char *const labels[] = {mine, "runnerhub.type=externals", NULL};
+	size_t n = 0;
+
+	snprintf(mine, sizeof(mine), "runnerhub.hub=%s", h->id);
+	TRY(engine_volume_list(h->engine, ctx, labels, &names, err));
+	for (char **v = names; *v != NULL; v++) {
+		other = strrchr(*v, '-');
+		if (other == NULL || strcmp(other, image) != 0 ||
+		    strcmp(*v, name) == 0 || ++n < PLACES_MAX)
+			continue;
+		if (engine_volume_remove(h->engine, ctx, *v, err) < 0 &&
+		    err->kind != ERR_CONFLICT)
+			return -1;
+		err_clear(err);
+	}
+	return 0;
+}
+
 int externals_ensure(struct hub *h, const struct ctx *ctx, const char *image,
     const char *place, char **ret, struct err *err)
 {
@@ -42,6 +70,7 @@ int externals_ensure(struct hub *h, const struct ctx *ctx, const char *image,
 	id = strchr(info.id, ':');
 	*ret = mem_printf(PREFIX "%.8s-%016llx-%.32s", h->id,
 	    (unsigned long long)hash_of(place), id != NULL ? id + 1 : info.id);
+	TRY(make_room(h, ctx, *ret, err));
 	return engine_volume_create(h->engine, ctx, *ret, labels, err);
 }
 

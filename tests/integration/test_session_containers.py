@@ -136,6 +136,15 @@ def test_nested(hub: Hub, engine: Engine, image: str):
     end_session(hub, job["id"], engine)
 
 
+def test_programs_of_an_image_are_of_few_places(hub: Hub, engine: Engine, image: str):
+    """Whoever names ever another place does not fill the engine with volumes."""
+    own = json.dumps({"label": [f"runnerhub.hub={hub.hub_id}", "runnerhub.type=externals"]})
+    for n in range(7):
+        job = open_session(hub, nested={"work": f"/place{n}/work"}, image=image)
+        end_session(hub, job["id"], engine)
+    assert len(engine.call("GET", "/volumes", query={"filters": own})["Volumes"]) <= 4
+
+
 def test_labels_of_an_image_claim_nothing(make_hub: Any, engine: Engine, image: str):
     """Not to be a container that a restarted hub finds left over, nor files
     of the hub's, nor the options that bound its log."""
