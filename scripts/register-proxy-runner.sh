@@ -6,7 +6,7 @@
 #   --dir DIR         the runner's directory: its _work and externals become
 #                     what its jobs may see, and the token goes to
 #                     DIR/.runnerhub-token unless --token-file says otherwise
-#   --root PATH       one more directory that its jobs may see; repeatable
+#   --root PATH[:ro]  one more directory that its jobs may see; repeatable
 #   --label LABEL     a label; repeatable
 #   --for OWNER/REPO  the repository (or organization) that it serves: the hub
 #                     gets its GitHub tokens with its own GITHUB_TOKEN
@@ -71,7 +71,7 @@ shift # --end; what is left are options of `runner register`
 if [ -n "$dir" ]; then
 	[ -x "$dir/run.sh" ] ||
 		die "$dir holds no run.sh: it is not the directory of a runner"
-	set -- "$@" --root "$dir/_work" --root "$dir/externals"
+	set -- "$@" --root "$dir/_work" --root "$dir/externals:ro"
 	token_file=${token_file:-$dir/.runnerhub-token}
 fi
 [ -z "$token_file" ] || set -- "$@" --output "$token_file"

@@ -26,6 +26,7 @@ static const struct doctor_check doctor_checks[] = {
     {"engine", doctor_engine},
     {"engine limits", doctor_engine_limits},
     {"engine security", doctor_engine_security},
+    {"session names", doctor_session_names},
     {"clock", doctor_clock},
     {"image", doctor_image},
     {"sandbox", doctor_sandbox},

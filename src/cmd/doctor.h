@@ -57,6 +57,7 @@ void doctor_limits(struct patient *p, struct finding *f);
 void doctor_engine(struct patient *p, struct finding *f);
 void doctor_engine_limits(struct patient *p, struct finding *f);
 void doctor_engine_security(struct patient *p, struct finding *f);
+void doctor_session_names(struct patient *p, struct finding *f);
 void doctor_clock(struct patient *p, struct finding *f);
 void doctor_image(struct patient *p, struct finding *f);
 /* doctor_sandbox.c */

@@ -110,6 +110,48 @@ void doctor_engine_security(struct patient *p, struct finding *f)
 		    "with seccomp");
 }
 
+/* Podman leaves names to a program that may be missing. */
+static bool has_podman_dns(void)
+{
+	static const char *const programs[] = {"/usr/lib/podman/aardvark-dns",
+	    "/usr/libexec/podman/aardvark-dns",
+	    "/usr/local/libexec/podman/aardvark-dns", "/usr/lib/cni/dnsname",
+	    "/usr/libexec/cni/dnsname", "/opt/cni/bin/dnsname"};
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+		if (access(programs[i], X_OK) == 0)
+			return true;
+	return false;
+}
+
+void doctor_session_names(struct patient *p, struct finding *f)
+{
+	const char *host = p->o->engine_host;
+
+	if (skip_without_engine(p, f))
+		return;
+	if (strcmp(p->info.product, "podman") != 0) {
+		finding_set(f, DOCTOR_OK,
+		    "the engine's DNS: containers of a session find each "
+		    "other by name");
+	} else if (strncmp(host, "unix://", 7) != 0 && *host != '/') {
+		finding_set(f, DOCTOR_SKIP,
+		    "Podman on another machine: services have names when "
+		    "aardvark-dns (or CNI's dnsname) is installed there");
+	} else if (has_podman_dns()) {
+		finding_set(f, DOCTOR_OK,
+		    "Podman's DNS program is installed: containers of a "
+		    "session find each other by name");
+	} else {
+		finding_set(f, DOCTOR_WARN,
+		    "Podman without aardvark-dns or dnsname: containers of a "
+		    "session find each other by address only");
+		finding_advise(f,
+		    "services of workflows would have no names: install "
+		    "aardvark-dns and netavark (with CNI: dnsname)");
+	}
+}
+
 /* -- the clock --------------------------------------------------------- */
 
 /* IMF-fixdate, RFC 9110 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". */

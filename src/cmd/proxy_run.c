@@ -22,6 +22,7 @@
 #include "base/parse.h"
 #include "base/secret.h"
 #include "cmd/cmd.h"
+#include "cmd/proxy.h"
 #include "cmd/proxy_run.h"
 #include "cmd/ui.h"
 
@@ -71,17 +72,38 @@ static int read_key(struct supervised *s, struct err *err)
 	return 0;
 }
 
-static int read_name(struct supervised *s, struct err *err)
+static int read_host_name(struct supervised *s, struct err *err)
 {
 	char host[256] = "";
 
-	if (env("RUNNERHUB_RUNNER_NAME") != NULL) {
-		s->name = mem_strdup(env("RUNNERHUB_RUNNER_NAME"));
-		return 0;
-	}
 	if (gethostname(host, sizeof(host) - 1) < 0 || host[0] == '\0')
 		return err_sys(err, errno, "read the name of this host");
 	s->name = mem_strdup(host);
+	return 0;
+}
+
+/* What `proxy install` has left in the directory stands in for what the
+ * environment does not say. */
+static int read_installed(struct supervised *s, struct err *err)
+{
+	CLEANUP(proxy_dir_fini) struct proxy_dir d = {.path = NULL};
+	CLEANUP(proxy_setup_fini) struct proxy_setup there = {.url = NULL};
+	int known;
+
+	if (!supervised_has(s, ".runnerhub/state.json"))
+		return 0;
+	TRY(proxy_dir_open(&d, s->dir, err));
+	known = proxy_setup_read(&d, &there, err);
+	if (known <= 0)
+		return known;
+	if (s->url == NULL)
+		s->url = STEAL(there.url);
+	if (s->token_file == NULL)
+		s->token_file = there.token_file != NULL
+				    ? STEAL(there.token_file)
+				    : proxy_path(&d, ".runnerhub/token");
+	if (s->name == NULL)
+		s->name = STEAL(there.name);
 	return 0;
 }
 
@@ -89,24 +111,28 @@ int supervised_read(struct supervised *s, const char *dir, struct err *err)
 {
 	const char *drain = env("RUNNERHUB_DRAIN_TIMEOUT");
 	const char *ephemeral = env("RUNNERHUB_RUNNER_EPHEMERAL");
-	const char *token_file = env("RUNNERHUB_TOKEN_FILE");
 
 	s->dir = realpath(dir, NULL);
 	if (s->dir == NULL)
 		return err_sys(err, errno, "the runner's directory %s", dir);
-	TRY(read_name(s, err));
 	TRY(read_key(s, err));
 	s->url = mem_strdup_or_null(env("RUNNERHUB_URL"));
+	s->token_file = mem_strdup_or_null(env("RUNNERHUB_TOKEN_FILE"));
+	s->name = mem_strdup_or_null(env("RUNNERHUB_RUNNER_NAME"));
+	TRY(read_installed(s, err));
+	if (s->name == NULL)
+		TRY(read_host_name(s, err));
 	if (s->url == NULL)
 		return err_set(err, ERR_INVALID, "usage",
-		    "RUNNERHUB_URL is not set: say where the hub is, such as "
-		    "unix:///run/runnerhub/hub.sock");
+		    "RUNNERHUB_URL is not set, and `runnerhub proxy install` "
+		    "has not set up %s: say where the hub is, such as "
+		    "unix:///run/runnerhub/hub.sock",
+		    s->dir);
 	s->github_url = mem_strdup_or_null(env("RUNNERHUB_RUNNER_URL"));
 	s->labels = mem_strdup_or_null(env("RUNNERHUB_RUNNER_LABELS"));
 	s->mode = mem_strdup_or_null(env("RUNNERHUB_PROXY_MODE"));
-	s->token_file = token_file != NULL
-			    ? mem_strdup(token_file)
-			    : mem_printf("%s/.runnerhub-token", s->dir);
+	if (s->token_file == NULL)
+		s->token_file = mem_printf("%s/.runnerhub-token", s->dir);
 	if (parse_duration(
 		drain != NULL ? drain : DRAIN_DEFAULT, 1000, &s->drain_ms) < 0)
 		return err_set(err, ERR_INVALID, "usage",
@@ -116,6 +142,7 @@ int supervised_read(struct supervised *s, const char *dir, struct err *err)
 	if (ephemeral != NULL && parse_bool(ephemeral, &s->ephemeral) < 0)
 		return err_set(err, ERR_INVALID, "usage",
 		    "RUNNERHUB_RUNNER_EPHEMERAL: expected true or false");
+	setenv("RUNNERHUB_URL", s->url, 1);
 	setenv("RUNNERHUB_TOKEN_FILE", s->token_file, 1);
 	if (geteuid() == 0)
 		setenv("RUNNER_ALLOW_RUNASROOT", "1", 0);
@@ -356,10 +383,9 @@ static void supervise(struct loop *l)
 		    clock_mono_ns() >= l->start_ns)
 			start(l);
 		if (clock_mono_ns() >= l->beat_ns && !l->rejected)
-			beat(l,
-			    l->s->child != 0 && supervised_is_busy(l->s)
-				? "busy"
-				: "idle");
+			beat(l, l->s->child != 0 && supervised_is_busy(l->s)
+				    ? "busy"
+				    : "idle");
 		if (l->draining && l->s->child != 0)
 			press(l);
 		IGNORE(poll(&p, 1, wait_ms(l)) < 0); /* EINTR: look */
@@ -454,6 +480,7 @@ const struct command command_proxy_run = {
     .operands = "",
     .summary = "supervise a stock runner as a proxy of the hub",
     .details =
+	"In a directory that proxy install has set up it needs nothing else. "
 	"Reads RUNNERHUB_URL; RUNNERHUB_TOKEN_FILE, or to enrol "
 	"RUNNERHUB_ENROLMENT_KEY (or _FILE); RUNNERHUB_RUNNER_URL (the "
 	"repository or organization to register with at GitHub), "

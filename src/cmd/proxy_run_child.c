@@ -37,6 +37,9 @@ static pid_t launch(
 		return pid;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Ignored where a shell has put us into the background; its children
+	 * could not be asked to end. */
+	signal(SIGINT, SIG_DFL);
 	if (setpgid(0, 0) == 0 && chdir(s->dir) == 0)
 		execv(argv[0], (char *const *)argv);
 	fprintf(stderr, "runnerhub proxy: start %s in %s: %s\n", argv[0],

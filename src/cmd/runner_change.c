@@ -59,6 +59,27 @@ static void set_list(
 	json_decref(list);
 }
 
+/* DIR, or DIR:ro. */
+static int set_roots(json_t *body, const struct args *a, struct err *err)
+{
+	CLEANUP(json_decref) json_t *list = json_array();
+	const char *value;
+
+	for (size_t i = 0; (value = args_nth(a, "root", i)) != NULL; i++) {
+		size_t n = strlen(value);
+		bool ro = n > 3 && strcmp(value + n - 3, ":ro") == 0;
+
+		if (json_array_append_new(
+			list, json_pack("{s:s%,s:b}", "here", value,
+				  ro ? n - 3 : n, "readOnly", ro)) != 0)
+			return err_set(err, ERR_INVALID, NULL,
+			    "--root %.160s: a path in UTF-8 is wanted", value);
+	}
+	if (json_array_size(list) > 0)
+		json_object_set(body, "roots", list);
+	return 0;
+}
+
 /* OWNER/REPO, an organization, or the URL of either. */
 static void set_scope(json_t *body, const char *value)
 {
@@ -112,7 +133,7 @@ static int do_register(struct run *r, struct err *err)
 	set(body, "name", args_operand(a, 0));
 	set_scope(body, args_get(a, "for"));
 	set_list(body, "labels", a, "label");
-	set_list(body, "roots", a, "root");
+	TRY(set_roots(body, a, err));
 	TRY(command_client(&r->client, r->v.o, err));
 	TRY(client_call(r->client, &r->v.ctx, "POST", "/api/runners/register",
 	    body, &r->reply, err));
@@ -131,7 +152,8 @@ static int register_run(int argc, char **argv)
 }
 
 static const struct command_option register_options[] = {
-    {"root", 'r', "DIR", "a work directory that its sessions may mount", NULL},
+    {"root", 'r', "DIR[:ro]",
+	"a work directory that its sessions may mount; repeatable", NULL},
     {"label", 'l', "LABEL", "a label; may be given several times", NULL},
     {"for", 0, "OWNER[/REPO]", "whose GitHub tokens it may ask for", NULL},
     {"output", 'o', "FILE", "write the token there, mode 600", NULL},

@@ -22,7 +22,13 @@ int runner_find(struct client *c, const struct ctx *ctx, const char *name,
 {
 	CLEANUP(mem_free) char *path = runner_path(name, "");
 
-	TRY(client_get(c, ctx, path, ret, err));
+	if (client_get(c, ctx, path, ret, err) < 0)
+		return err->kind != ERR_NOT_FOUND
+			   ? -1
+			   : err_set(err, ERR_NOT_FOUND, NULL,
+				 "the hub knows no runner %.80s: runnerhub "
+				 "runner list shows all",
+				 name);
 	if (reply_str(*ret, "id", NULL) != NULL)
 		return 0;
 	json_decref(STEAL(*ret));
@@ -88,6 +94,25 @@ static void print_table(const json_t *runners)
 	ui_table_fini(&t);
 }
 
+/* Why some do not start. */
+static void print_problems(const json_t *runners)
+{
+	const json_t *runner;
+	char name[128], why[300];
+	size_t i;
+
+	json_array_foreach(runners, i, runner)
+	{
+		const char *problem = reply_str(runner, "problem", NULL);
+
+		if (problem != NULL)
+			printf("%s: %s\n",
+			    ui_clean(reply_str(runner, "name", "?"), name,
+				sizeof(name)),
+			    ui_clean(problem, why, sizeof(why)));
+	}
+}
+
 /* All pages: there are few runners. */
 static int read_all(struct client *c, const struct ctx *ctx, const char *status,
     json_t **ret, struct err *err)
@@ -125,8 +150,10 @@ static int list_run(int argc, char **argv)
 		return command_fail(&err);
 	if (v.json)
 		reply_print(runners, false);
-	else
+	else {
 		print_table(runners);
+		print_problems(runners);
+	}
 	return EXIT_OK;
 }
 

@@ -2,6 +2,7 @@
 those that the hub makes and keeps, on the real engine."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -262,6 +263,27 @@ def test_one_that_was_removed_enrols_anew_and_keeps_its_token_else(hub, supervis
     assert again.end() == 0
 
 
+def test_an_installed_one_needs_no_other_settings(hub, supervise, runnerhub, build_dir,
+                                                  tmp_path) -> None:
+    folder = proxy_lab.make_runner_dir(str(tmp_path / "installed"))
+    with open(os.path.join(folder, ".runner"), "w", encoding="ascii") as file:
+        file.write('{"agentName": "m-installed", "workFolder": "_work"}')
+    subprocess.run([runnerhub, "proxy", "install", folder, "--worker",
+                    f"{build_dir}/src/worker/runnerhub-worker"], check=True,
+                   env={**hub.env, "RUNNERHUB_URL": hub.url})
+    # A shell that puts it into the background ignores SIGINT for it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        runner = supervise("", folder, RUNNERHUB_URL="", RUNNERHUB_ENROLMENT_KEY="",
+                           RUNNERHUB_PROXY_MODE="")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_state(hub, "m-installed", "idle")
+    runner.wait_starts(1)
+    assert runner.end() == 0, runner.log()
+    assert "interrupted" in runner.read("run.log")
+
+
 def test_without_token_and_key_it_says_so(hub, supervise) -> None:
     runner = supervise("m-7", RUNNERHUB_ENROLMENT_KEY="")
     assert runner.process.wait(60) == 2
@@ -398,10 +420,13 @@ def test_an_ephemeral_proxy_is_fresh_after_each_job(hub, engine: Engine) -> None
     wait_for(lambda: not ours(engine, hub), what="it is gone")
 
 
-def test_an_image_that_is_not_there_is_told(hub, engine: Engine) -> None:
+def test_an_image_that_is_not_there_is_told(hub, runnerhub) -> None:
     made = hub.post("/api/runners", {"image": "no/such:image"}).data[0]
     wait_for(lambda: "no/such:image" in (show(hub, made["name"])["problem"] or ""),
              what="why it does not start")
+    listed = subprocess.run([runnerhub, "runner", "list"], capture_output=True, text=True,
+                            env={**hub.env, "RUNNERHUB_URL": hub.url}).stdout
+    assert re.search(f"^{made['name']}: .*RUNNERHUB_PROXY_IMAGE.*no/such:image", listed, re.M)
     assert hub.delete(f"/api/runners/{made['id']}").status == 200
     for count in (0, 101, "3", 1.5):
         refused = hub.post("/api/runners", {"count": count})

@@ -373,12 +373,14 @@ def run(hub: Hub, runnerhub: str, *args: str, code: int = 0) -> str:
 def test_the_commands(hub, runnerhub, tmp_path) -> None:
     file = tmp_path / "token"
     assert str(file) in run(hub, runnerhub, "register", "cli-1", "--root", "/srv/w",
+                            "--root", "/srv/x:ro",
                             "-l", "a,b", "-l", "c", "--for", "acme/app", "-o", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
     token = file.read_text().strip()
     assert beat(hub, token).status == 200
     shown = run(hub, runnerhub, "show", "cli-1")
-    assert "/srv/w" in shown and "a,b,c" in shown and "acme/app" in shown
+    assert "/srv/x (/srv/x, read only)" in shown
+    assert "/srv/w (/srv/w)" in shown and "a,b,c" in shown and "acme/app" in shown
     assert token not in shown
     listed = run(hub, runnerhub, "list")
     assert listed.startswith("NAME") and "cli-1" in listed
@@ -386,4 +388,4 @@ def test_the_commands(hub, runnerhub, tmp_path) -> None:
     assert beat(hub, token).status == 401
     assert "is a runner cli-1" in run(hub, runnerhub, "register", "cli-1", code=1)
     assert "removed" in run(hub, runnerhub, "remove", "cli-1", "--force")
-    assert "not found" in run(hub, runnerhub, "show", "cli-1", code=1)
+    assert "knows no runner cli-1" in run(hub, runnerhub, "show", "cli-1", code=1)
