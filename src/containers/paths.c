@@ -131,21 +131,67 @@ int paths_from_document(
 	return 0;
 }
 
-/* Engines mount /etc/hostname and others from .../containers/<id>/... */
-int paths_container_ids(const char *mountinfo,
-    int (*found)(void *arg, const char id[65]), void *arg)
+/* Field n of a line, from 0; empty behind its last. */
+static const char *field(const char *line, int n, size_t *ret_len)
+{
+	for (; n > 0; n--) {
+		line += strcspn(line, " \n");
+		if (*line == ' ')
+			line++;
+	}
+	*ret_len = strcspn(line, " \n");
+	return line;
+}
+
+static bool is_engine_file(const char *point, size_t len)
+{
+	static const char *const files[] = {
+	    "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (strlen(files[i]) == len &&
+		    memcmp(files[i], point, len) == 0)
+			return true;
+	return false;
+}
+
+/* The id in the root of a mount, "/var/lib/docker/containers/<id>/hostname". */
+static bool id_of_root(const char *root, size_t len, char id[65])
 {
 	static const char mark[] = "containers/";
-	const char *at = mountinfo;
-	char id[65] = "", last[65] = "";
-	int r;
+	const char *end = root + len, *at = root;
 
-	while ((at = strstr(at, mark)) != NULL) {
+	while (
+	    (at = memmem(at, (size_t)(end - at), mark, strlen(mark))) != NULL) {
 		at += strlen(mark);
 		if (strspn(at, "0123456789abcdef") != 64 || at[64] != '/')
 			continue;
 		memcpy(id, at, 64);
-		if (strcmp(id, last) == 0)
+		id[64] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Engines mount their files over /etc/hostname and others of a container.
+ * What else they keep below .../containers/<id>/ the machine itself sees, too,
+ * such as the shared memory of any container: it says nothing about us.
+ */
+int paths_container_ids(const char *mountinfo,
+    int (*found)(void *arg, const char id[65]), void *arg)
+{
+	char id[65] = "", last[65] = "";
+	const char *line = mountinfo, *root, *point;
+	size_t root_len, point_len;
+	int r;
+
+	for (; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		root = field(line, 3, &root_len);
+		point = field(line, 4, &point_len);
+		if (!is_engine_file(point, point_len) ||
+		    !id_of_root(root, root_len, id) || strcmp(id, last) == 0)
 			continue;
 		memcpy(last, id, sizeof(last));
 		r = found(arg, id);

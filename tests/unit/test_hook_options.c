@@ -432,19 +432,37 @@ static int count_ids(void *arg, const char id[65])
 
 static void own_container_is_found(void **state)
 {
-	char hex[65], text[512];
+	char hex[65], text[1024];
 	int n = 0;
 
 	(void)state;
 	memset(hex, 'a', 64);
 	hex[64] = '\0';
 	snprintf(text, sizeof(text),
-	    "1 /var/lib/docker/containers/%s/hostname /etc/hostname\n"
-	    "2 /var/lib/docker/containers/%s/hosts /etc/hosts\n"
-	    "3 /x/containers/short/y /z\n4 containers/",
+	    "71 60 8:1 /var/lib/docker/containers/%s/hostname /etc/hostname "
+	    "rw\n"
+	    "72 60 8:1 /lib/docker/containers/%s/hosts /etc/hosts rw - ext4\n"
+	    "73 60 8:1 /x/containers/short/y /etc/hosts rw\n74 containers/\n\n",
 	    hex, hex);
 	assert_int_equal(paths_container_ids(text, count_ids, &n), 0);
 	assert_int_equal(n, 1);
+}
+
+/* What the machine sees of a container beside it. */
+static void another_container_is_not_ours(void **state)
+{
+	char hex[65], text[1024];
+	int n = 0;
+
+	(void)state;
+	memset(hex, 'a', 64);
+	hex[64] = '\0';
+	snprintf(text, sizeof(text),
+	    "71 29 0:50 / /var/lib/docker/containers/%s/mounts/shm rw - tmpfs\n"
+	    "72 29 0:51 /containers/%s/x /srv rw - tmpfs shm rw",
+	    hex, hex);
+	assert_int_equal(paths_container_ids(text, count_ids, &n), 0);
+	assert_int_equal(n, 0);
 }
 
 /* -- the document ------------------------------------------------------------
@@ -480,6 +498,7 @@ int main(void)
 	    cmocka_unit_test(policy_names),
 	    cmocka_unit_test(paths_are_translated),
 	    cmocka_unit_test(own_container_is_found),
+	    cmocka_unit_test(another_container_is_not_ours),
 	    cmocka_unit_test(credentials_are_a_header),
 	};
 
