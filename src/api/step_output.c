@@ -125,10 +125,18 @@ static void write_cut_end(const struct output_stream *s, struct json *j)
 	    known ? job.reason : "the job ended before the step did");
 }
 
+static void put_end_frame(const struct buf *text, struct buf *out)
+{
+	uint8_t head[STEP_FRAME_HEADER];
+
+	step_frame_header(STREAM_END, (uint32_t)text->len, head);
+	IGNORE(buf_append(out, head, sizeof(head)) < 0 ||
+	       buf_append(out, text->data, text->len) < 0); /* then: overflow */
+}
+
 static void put_end(
     struct output_stream *s, enum step_output_state state, struct buf *out)
 {
-	uint8_t head[STEP_FRAME_HEADER];
 	struct buf text;
 	struct json j;
 
@@ -146,9 +154,7 @@ static void put_end(
 		json_init(&j, &text);
 		write_end(&j, false, 0, "failed", "the reason is too long");
 	}
-	step_frame_header(STREAM_END, (uint32_t)text.len, head);
-	IGNORE(buf_append(out, head, sizeof(head)) < 0 ||
-	       buf_append(out, text.data, text.len) < 0); /* then: overflow */
+	put_end_frame(&text, out);
 	buf_fini(&text);
 }
 
@@ -243,6 +249,51 @@ static struct answer start_stream(struct call *c, struct output_stream *s)
 	return (struct answer){200};
 }
 
+/* -- a log that went with its session ---------------------------------- */
+
+/* How the step ended stands in the job's result, too: whoever was cut off
+ * meanwhile hears that, and that there is no more to read. */
+static bool put_kept_end(
+    const struct call *c, const struct job *job, struct buf *out)
+{
+	CLEANUP(buf_fini) struct buf text = {.max = END_MAX};
+	json_t *result =
+	    job->result != NULL ? json_loads(job->result, 0, NULL) : NULL;
+	const json_t *step =
+	    json_array_get(json_object_get(result, "steps"), c->step);
+	const json_t *code = json_object_get(step, "exitCode");
+	const char *status = json_string_value(json_object_get(step, "status"));
+	const char *error = json_string_value(json_object_get(step, "error"));
+	struct json j;
+
+	json_init(&j, &text);
+	if (status != NULL) {
+		write_end(&j, json_is_integer(code), json_integer_value(code),
+		    strcmp(status, "completed") == 0 ? status : "failed",
+		    error != NULL ? error
+				  : "the rest of the step's output is gone: "
+				    "its session has ended");
+		put_end_frame(&text, out);
+	}
+	json_decref(result);
+	return status != NULL && !text.overflow && !out->overflow;
+}
+
+static struct answer reply_without_log(
+    struct call *c, const struct job *job, bool frames, const struct err *err)
+{
+	CLEANUP(buf_fini) struct buf out = {.max = 2 * END_MAX};
+
+	if (err->kind != ERR_NOT_FOUND || !frames ||
+	    !job_status_is_final(job->status) || !put_kept_end(c, job, &out))
+		return reply_error(c, err);
+	http_reply_header(c->x, "Cache-Control", "no-store, no-transform");
+	http_reply(c->x, 200, "application/octet-stream", &out);
+	return (struct answer){200};
+}
+
+/* -- the handler ------------------------------------------------------- */
+
 struct answer step_output(struct call *c)
 {
 	CLEANUP(job_fini) struct job job = {0};
@@ -265,5 +316,5 @@ struct answer step_output(struct call *c)
 	if (open_output(c, s, skip, &err) == 0)
 		return start_stream(c, s);
 	mem_free(s);
-	return reply_error(c, &err);
+	return reply_without_log(c, &job, frames, &err);
 }
