@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 from typing import Callable
 
 import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 GOOD = """\
 runner:
@@ -199,3 +202,28 @@ def test_wrong_usage(validate: Validate) -> None:
     shown = validate("--fil", "x")
     assert shown.returncode == 2
     assert "did you mean --file?" in shown.stderr
+
+
+# -- docs/COMPONENTS.md -----------------------------------------------------
+
+def test_the_reference_is_true(validate: Validate, tmp_path) -> None:
+    """Its examples are good, and its table has every key and no other."""
+    with open(os.path.join(ROOT, "docs", "COMPONENTS.md"), encoding="utf-8") as file:
+        text = file.read()
+    examples = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S)
+                if block.startswith("runner:")]
+    assert len(examples) == 2
+    (tmp_path / "app" / "Dockerfile").write_text("FROM scratch\n")
+    for example in examples:
+        write(tmp_path, example)
+        shown = validate("app")
+        assert (shown.returncode, len(shown.stdout.splitlines())) == (0, 1), shown.stdout
+    write(tmp_path, GOOD + "    zzzzzzzz: 1\n  zzzzzzzz: 1\n"
+                           "  healthCheck: {zzzzzzzz: 1}\n  resources: {zzzzzzzz: 1}\n")
+    known = set()
+    for group, keys in re.findall(r"warning: runner(\S*): key .* known: (.*)",
+                                  validate("app").stdout):
+        known |= {f"{group}.{key}"[1:] for key in keys.split(", ")}
+    documented = set(re.findall(r"^\| `([\w.]+)` \|", text, re.M))
+    assert {"type", "healthCheck.retries", "build.args"} <= known
+    assert documented - {"runner.backstage.io"} == known - {"build", "resources"}
