@@ -73,8 +73,12 @@ struct outcome carry_died(struct carry *c)
 	    code);
 }
 
+/* A session's step is on its way to the agent before it has begun. */
 static bool step_is_over(struct carry *c)
 {
+	if (c->job.is_session && c->now.step >= 0 &&
+	    !carry_step_ended(c, (size_t)c->now.step))
+		return false;
 	for (size_t i = 0; i < c->progress.nsteps; i++)
 		if (c->progress.steps[i].started && !c->progress.steps[i].ended)
 			return false;
