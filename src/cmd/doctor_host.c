@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "cmd/client.h"
+#include "cmd/cmd.h"
 #include "cmd/doctor.h"
 #include "store/store.h"
 

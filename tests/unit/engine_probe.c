@@ -20,6 +20,7 @@
 #include "base/parse.h"
 #include "engine/engine.h"
 #include "engine/frames.h"
+#include "engine/run.h"
 
 #define OUT_MAX ((size_t)64 * 1024 * 1024)
 
