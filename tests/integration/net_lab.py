@@ -5,12 +5,14 @@ engine with a published port, and sandboxes joined by hostnet.
 Everything bears this process's number in its name and is removed again.
 """
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
-from typing import Callable
+from typing import BinaryIO, Callable
 
 from engine_api import Engine
 
@@ -99,18 +101,37 @@ class Lab:
         self.containers: list[str] = []
         self.processes: list[subprocess.Popen] = []
         self.undo: list[Callable[[], None]] = []
+        self.turn: BinaryIO | None = None
+        self.turn_ends: list[Callable[[], object]] = []
         self.sandboxes = 0
         self.host = Place(self, 0, GATEWAY)
         self.outside = Place(self, 0, OUTSIDE)
 
     # -- building ---------------------------------------------------------
     def open(self) -> None:
+        self.make_outside()
         self.make_network(self.name, self.bridge, SUBNET,
                           {"com.docker.network.bridge.enable_icc": "false"})
         self.make_network(self.name + "-other", self.other_bridge, OTHER_SUBNET, {})
-        self.make_outside()
 
     def close(self) -> None:
+        try:
+            for end in self.turn_ends:
+                end()
+            self._take_down()
+        finally:
+            if self.turn is not None:
+                self.turn.close()
+
+    def _take_turn(self) -> None:
+        """The outside has one address: labs in one network namespace, be they
+        of another test process, have it in turn."""
+        namespace = os.stat("/proc/self/ns/net").st_ino
+        self.turn = open(os.path.join(tempfile.gettempdir(),
+                                      f"runnerhub-net-lab-{namespace}.lock"), "ab")
+        fcntl.flock(self.turn, fcntl.LOCK_EX)
+
+    def _take_down(self) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
@@ -128,10 +149,13 @@ class Lab:
 
     def make_outside(self) -> None:
         """A namespace behind a link of this machine, as the internet is. The
-        link vanishes with the namespace, and the route with the link."""
+        route vanishes with the link."""
+        self._take_turn()
         self.outside.pid = self.tenant().pid
         run("ip", "link", "add", self.uplink, "type", "veth", "peer", "name", "up0",
             "netns", str(self.outside.pid))
+        # Before the namespace ends, which removes it some time later.
+        self.turn_ends.append(lambda: run("ip", "link", "delete", self.uplink))
         run("ip", "address", "add", f"{UPLINK}/30", "dev", self.uplink)
         run("ip", "link", "set", self.uplink, "up")
         for command in (f"address add {OUTSIDE}/30 dev up0", f"address add {METADATA}/32 dev lo",

@@ -181,9 +181,11 @@ def test_an_exposed_host_is_told(make_hub: Callable[..., Hub], listener: Listene
 @pytest.fixture(scope="module")
 def outside(engine: Engine, image: str) -> Iterator[Lab]:
     lab = Lab(engine, image, "")
-    lab.make_outside()
-    yield lab
-    lab.close()
+    try:
+        lab.make_outside()
+        yield lab
+    finally:
+        lab.close()
 
 
 @pytest.mark.parametrize("mechanism", ["auto", "engine"])
