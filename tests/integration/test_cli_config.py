@@ -30,9 +30,10 @@ def run(runnerhub: str, tmp_path) -> Run:
 
 def commands(run: Run) -> list[str]:
     """The names of all commands, from the overview."""
-    rows = re.findall(r"^  ((?:job )?[a-z]+)(?: [\[A-Z|a-z\]]*)? {2,}\S",
+    rows = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= )",
                       run("--help").stdout.split("First steps")[0], re.M)
-    assert "job list" in rows and "serve" in rows
+    assert {"job list", "runner list", "component validate", "serve",
+            "completion"} <= set(rows)
     return rows
 
 
