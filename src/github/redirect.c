@@ -47,7 +47,7 @@ static bool is_clean(const char *text)
 
 static int refuse(const struct github *g, const char *location, struct err *err)
 {
-	return err_set(err, ERR_UNAVAILABLE, "GIT_OPERATION_FAILED",
+	return err_set(err, ERR_INVALID, "GIT_OPERATION_FAILED",
 	    "%s redirects to \"%.160s\", which is no address for a source",
 	    g->api, location);
 }

@@ -1,5 +1,6 @@
 """A GitHub Enterprise Server for tests: the REST calls about self-hosted
-runners, with the shapes that GitHub documents, and faults on demand.
+runners and (fake_repositories.py) repositories, with the shapes that GitHub
+documents, and faults on demand.
 
 Written from GitHub's REST API reference alone; shares nothing with src/github.
 """
@@ -12,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
+
+from fake_repositories import Repositories
 
 TOKEN = "ghp_fake0123456789"
 
@@ -46,6 +49,7 @@ class FakeGithub:
         self.released = threading.Event()
         self._next_id = 23
         self._lock = threading.Lock()
+        self.repositories = Repositories(self.take_fault, self.released, TOKEN)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._scheme = "http"
@@ -67,6 +71,7 @@ class FakeGithub:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
+        self.repositories.close()
 
     # -- what tests arrange --------------------------------------------------
     def fail(self, **fault: Any) -> None:
@@ -188,8 +193,12 @@ class FakeGithub:
                 if not path.startswith("/api/v3/"):
                     self._send(404, {"message": "Not Found"}, {})
                     return
-                status, body = self._refusal() or fake.answer(
-                    self.command, path.removeprefix("/api/v3"), query)
+                path = path.removeprefix("/api/v3")
+                if fake.repositories.takes(self.command, path):
+                    self._send(*fake.repositories.answer(
+                        f"{fake.url}/api/v3", path, query, dict(self.headers)))
+                    return
+                status, body = self._refusal() or fake.answer(self.command, path, query)
                 self._send(status, body, {"Content-Type": "application/json"})
 
             do_GET = do_POST = do_DELETE = _answer

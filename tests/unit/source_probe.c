@@ -6,6 +6,11 @@
  *
  *   source_probe unpack DIR STRIP BYTES ENTRIES RATIO   < archive
  *   source_probe copy FROM DIR BYTES ENTRIES
+ *   source_probe resolve HOST API TOKEN LOCATION CONFIG TIMES
+ *   source_probe fetch HOST API TOKEN LOCATION CONFIG DIR TIMEOUT_MS BYTES
+ *
+ * API or TOKEN "-": none. With TIMES, the same question so often; the answer
+ * is the last one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +22,7 @@
 #include "base/fs.h"
 #include "base/json_out.h"
 #include "base/parse.h"
-#include "components/unpack.h"
+#include "components/source.h"
 
 static char **words;
 
@@ -126,12 +131,121 @@ static int probe_copy(struct json *j, struct err *err)
 	return 0;
 }
 
+/* -- sources ----------------------------------------------------------- */
+
+static const char *optional(int i)
+{
+	return strcmp(word(i), "-") != 0 ? word(i) : NULL;
+}
+
+static int open_sources(
+    int64_t bytes_max, struct sources **ret, struct err *err)
+{
+	const struct integration one = {
+	    .host = word(0), .api_base_url = optional(1), .token = optional(2)};
+	const struct unpack_limits limits = {.bytes_max = bytes_max};
+
+	return sources_open(ret, &one, 1, &limits, err);
+}
+
+static int resolve(struct sources *s, const struct ctx *ctx, struct source *ret,
+    struct err *err)
+{
+	CLEANUP(location_fini) struct location at = {0};
+
+	TRY(location_parse(word(3), sources_hosts(s), &at, err));
+	return source_resolve(s, ctx, &at, word(4), ret, err);
+}
+
+static void put_source(struct json *j, const struct source *src)
+{
+	json_kstr(j, "repo", src->repo);
+	json_kstr(j, "ref", src->ref);
+	json_kstr(j, "sha", src->sha);
+	json_kstr(j, "origin", src->origin);
+	json_kstr(j, "directory", src->directory);
+	json_kstr(j, "configPath", src->config_path);
+	json_kstr(j, "config", buf_str(&src->config));
+}
+
+static void put_budget(struct json *j, struct sources *s)
+{
+	struct github_budget b;
+
+	if (sources_budget(s, word(0), &b) == 0)
+		return;
+	json_kobj(j, "budget");
+	json_kint(j, "limit", b.limit);
+	json_kint(j, "remaining", b.remaining);
+	json_kint(j, "resetAt", b.reset_at);
+	json_kint(j, "blockedUntil", b.blocked_until);
+	json_kint(j, "asked", b.asked);
+	json_kint(j, "unchanged", b.unchanged);
+	json_end(j);
+}
+
+static int probe_resolve(struct json *j, struct err *err)
+{
+	CLEANUP(sources_close) struct sources *s = NULL;
+	CLEANUP(source_fini) struct source src = {0};
+	struct ctx root = ctx_root();
+	int r = 0;
+
+	TRY(open_sources(0, &s, err));
+	for (int64_t i = number(5); i > 0; i--) {
+		source_fini(&src);
+		err_clear(err);
+		r = resolve(s, &root, &src, err);
+	}
+	put_budget(j, s);
+	if (r == 0)
+		put_source(j, &src);
+	return r;
+}
+
+struct seen {
+	int64_t calls, packed, total;
+};
+
+static void note(void *arg, int64_t packed, int64_t total)
+{
+	struct seen *seen = arg;
+
+	*seen = (struct seen){seen->calls + 1, packed, total};
+}
+
+static int probe_fetch(struct json *j, struct err *err)
+{
+	CLEANUP(sources_close) struct sources *s = NULL;
+	CLEANUP(source_fini) struct source src = {0};
+	CLEANUP(fd_close) int dir = open_directory(word(5));
+	CLEANUP(fd_close) int component = -1;
+	struct ctx root = ctx_root();
+	struct ctx ctx = ctx_with_timeout(&root, number(6));
+	struct unpack_report report;
+	struct seen seen = {0};
+	int r;
+
+	TRY(open_sources(number(7), &s, err));
+	TRY(resolve(s, &ctx, &src, err));
+	r = source_fetch(s, &ctx, &src, dir, note, &seen, &report, err);
+	put_source(j, &src);
+	put_report(j, &report);
+	json_kint(j, "progressCalls", seen.calls);
+	json_kint(j, "progressPacked", seen.packed);
+	json_kint(j, "progressTotal", seen.total);
+	TRY(r);
+	return source_enter(&src, dir, &component, err);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct json *j, struct err *err);
 } commands[] = {
     {"unpack", probe_unpack},
     {"copy", probe_copy},
+    {"resolve", probe_resolve},
+    {"fetch", probe_fetch},
 };
 
 int main(int argc, char **argv)
