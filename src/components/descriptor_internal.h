@@ -13,6 +13,14 @@
 #define DESCRIPTOR_LIST_MAX  256
 #define DESCRIPTOR_TEXT_MAX  (32 * 1024)
 
+/* Milliseconds. */
+#define SECOND 1000.0
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+#define AT(field) offsetof(struct descriptor, field)
+
 struct reading {
 	struct descriptor *d;
 	struct problems *problems;
@@ -67,5 +75,10 @@ void read_command(struct reading *r, const struct key *k,
     const struct yaml_item *item, const char *path);
 void read_secrets(struct reading *r, const struct key *k,
     const struct yaml_item *item, const char *path);
+/* descriptor_health.c: the map, and after the whole file what follows from
+ * the others. */
+void descriptor_read_health(struct reading *r, const struct key *k,
+    const struct yaml_item *item, const char *path);
+void descriptor_fill_health(struct reading *r, const struct yaml_item *runner);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * catalog-info.yaml: its documents are cut apart and read one by one, so that
  * a broken one does not take the others with it; each is judged where lines
- * are known, and then read as what a catalog would make of it. Pure.
+ * are known (entity_judge.c), and then read as what a catalog would make of it.
+ * Pure.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,196 +12,6 @@
 #include "components/entity_internal.h"
 #include "config/yaml_doc.h"
 
-struct reading {
-	struct problems *problems;
-	int line; /* of the file, where the document begins; from 0 */
-};
-
-static struct place value_place(
-    const struct reading *r, const struct yaml_item *item)
-{
-	return (struct place){r->line + item->value_line, item->value_column};
-}
-
-/* -- judging one document ---------------------------------------------- */
-
-/* Does YAML make something else than a text of it? */
-static bool is_text(const struct yaml_item *item)
-{
-	double number;
-
-	if (item->kind != YAML_SCALAR)
-		return false;
-	return !item->plain ||
-	       (!yaml_item_is_null(item) && strcmp(item->text, "true") != 0 &&
-		   strcmp(item->text, "false") != 0 &&
-		   parse_num(item->text, -1e300, 1e300, &number) < 0);
-}
-
-/* Null or absent is fine. */
-static void expect_text(
-    const struct reading *r, const struct yaml_item *item, const char *path)
-{
-	char shown[64];
-
-	if (item == NULL || is_text(item) || yaml_item_is_null(item))
-		return;
-	if (item->kind == YAML_SCALAR)
-		problems_error(r->problems, value_place(r, item),
-		    "%s: %s is no text: put it in quotes", path,
-		    problem_quote(item->text, shown));
-	else
-		problems_error(r->problems, value_place(r, item),
-		    "%s: expected a text, found a %s", path,
-		    item->kind == YAML_MAP ? "map" : "list");
-}
-
-static void expect_name(const struct reading *r, const struct yaml_item *map,
-    const char *key, const char *path, bool (*is_valid)(const char *),
-    const char *rule)
-{
-	const struct yaml_item *item = yaml_item_get(map, key);
-	char shown[64];
-
-	if (item == NULL || yaml_item_is_null(item))
-		problems_error(r->problems, value_place(r, map),
-		    "%s is required: %s", path, rule);
-	else if (item->kind != YAML_SCALAR)
-		expect_text(r, item, path);
-	else if (!is_valid(item->text))
-		problems_error(r->problems, value_place(r, item),
-		    "%s: %s is not accepted: %s", path,
-		    problem_quote(item->text, shown), rule);
-}
-
-static bool is_inner_path(const char *path)
-{
-	if (*path == '/' || *path == '\0')
-		return false;
-	while (*path != '\0') {
-		size_t n = strcspn(path, "/");
-
-		if (n == 2 && memcmp(path, "..", 2) == 0)
-			return false;
-		path += n + strspn(path + n, "/");
-	}
-	return true;
-}
-
-static void judge_annotations(
-    const struct reading *r, const struct yaml_item *map)
-{
-	char path[128], shown[64];
-
-	if (map == NULL || yaml_item_is_null(map))
-		return;
-	if (map->kind != YAML_MAP) {
-		problems_error(r->problems, value_place(r, map),
-		    "metadata.annotations: expected a map of names and texts");
-		return;
-	}
-	for (const struct yaml_item *i = map->first; i != NULL; i = i->next) {
-		snprintf(
-		    path, sizeof(path), "metadata.annotations.%.90s", i->key);
-		expect_text(r, i, path);
-		if (strcmp(i->key, ANNOTATION_CONFIG_PATH) == 0 && is_text(i) &&
-		    !is_inner_path(i->text))
-			problems_error(r->problems, value_place(r, i),
-			    "%s: %s is not accepted, expected a path within "
-			    "the repository, without \"..\"",
-			    path, problem_quote(i->text, shown));
-	}
-}
-
-static void judge_tags(const struct reading *r, const struct yaml_item *tags)
-{
-	if (tags == NULL || yaml_item_is_null(tags))
-		return;
-	if (tags->kind != YAML_LIST)
-		problems_error(r->problems, value_place(r, tags),
-		    "metadata.tags: expected a list of texts");
-	else
-		for (const struct yaml_item *i = tags->first; i; i = i->next)
-			expect_text(r, i, "metadata.tags");
-}
-
-static void judge_metadata(
-    const struct reading *r, const struct yaml_item *root)
-{
-	const struct yaml_item *metadata = yaml_item_get(root, "metadata");
-	const struct yaml_item *links;
-
-	if (metadata == NULL || metadata->kind != YAML_MAP) {
-		problems_error(r->problems,
-		    value_place(r, metadata != NULL ? metadata : root),
-		    "metadata is required: expected a map with name, "
-		    "annotations");
-		return;
-	}
-	expect_name(r, metadata, "name", "metadata.name", entity_name_is_valid,
-	    ENTITY_NAME_RULE);
-	if (yaml_item_get(metadata, "namespace") != NULL)
-		expect_name(r, metadata, "namespace", "metadata.namespace",
-		    entity_name_is_valid, ENTITY_NAME_RULE);
-	expect_text(r, yaml_item_get(metadata, "title"), "metadata.title");
-	expect_text(
-	    r, yaml_item_get(metadata, "description"), "metadata.description");
-	judge_tags(r, yaml_item_get(metadata, "tags"));
-	judge_annotations(r, yaml_item_get(metadata, "annotations"));
-	links = yaml_item_get(metadata, "links");
-	if (links != NULL && links->kind != YAML_LIST &&
-	    !yaml_item_is_null(links))
-		problems_error(r->problems, value_place(r, links),
-		    "metadata.links: expected a list of maps with url, title");
-}
-
-/* A portal's catalog refuses a component without these; a runner does not
- * need them. */
-static void judge_spec(const struct reading *r, const struct yaml_item *root)
-{
-	static const char *const keys[] = {"type", "lifecycle", "owner"};
-	const struct yaml_item *kind = yaml_item_get(root, "kind");
-	const struct yaml_item *spec = yaml_item_get(root, "spec");
-	char path[32];
-
-	if (spec != NULL && spec->kind != YAML_MAP) {
-		problems_error(r->problems, value_place(r, spec),
-		    "spec: expected a map with type, lifecycle, owner");
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct yaml_item *item =
-		    spec != NULL ? yaml_item_get(spec, keys[i]) : NULL;
-
-		snprintf(path, sizeof(path), "spec.%s", keys[i]);
-		expect_text(r, item, path);
-		if (item == NULL && kind != NULL && kind->kind == YAML_SCALAR &&
-		    strcmp(kind->text, "Component") == 0)
-			problems_warn(r->problems,
-			    value_place(r, spec != NULL ? spec : root),
-			    "%s is missing: a portal's catalog refuses a "
-			    "component without it",
-			    path);
-	}
-	if (spec != NULL)
-		expect_text(r, yaml_item_get(spec, "system"), "spec.system");
-}
-
-static bool is_not_empty(const char *text)
-{
-	return *text != '\0';
-}
-
-static void judge(const struct reading *r, const struct yaml_item *root)
-{
-	expect_name(r, root, "apiVersion", "apiVersion", is_not_empty,
-	    "such as backstage.io/v1alpha1");
-	expect_name(r, root, "kind", "kind", entity_kind_is_valid,
-	    "letters and digits, such as Component");
-	judge_metadata(r, root);
-	judge_spec(r, root);
-}
-
 /* -- as JSON ----------------------------------------------------------- */
 
 static json_t *scalar_to_json(const struct yaml_item *item)
@@ -209,7 +19,7 @@ static json_t *scalar_to_json(const struct yaml_item *item)
 	int64_t whole;
 	double number;
 
-	if (is_text(item))
+	if (entity_is_text(item))
 		return json_string(item->text);
 	if (yaml_item_is_null(item))
 		return json_null();
@@ -275,8 +85,8 @@ struct found {
 	size_t n;
 };
 
-static void read_root(const struct reading *r, const struct yaml_item *root,
-    const char *location, struct found *found)
+static void read_root(const struct entity_reading *r,
+    const struct yaml_item *root, const char *location, struct found *found)
 {
 	size_t before = r->problems->errors;
 	struct entity e = {0};
@@ -284,18 +94,18 @@ static void read_root(const struct reading *r, const struct yaml_item *root,
 	json_t *json;
 
 	if (root->kind != YAML_MAP) {
-		problems_error(r->problems, value_place(r, root),
+		problems_error(r->problems, entity_place(r, root),
 		    "expected an entity: a map with apiVersion, kind, "
 		    "metadata");
 		return;
 	}
-	judge(r, root);
+	entity_judge(r, root);
 	if (r->problems->errors > before)
 		return;
 	json = to_json(root);
 	if (entity_from_json(json, &e, &err) < 0) {
 		problems_error(
-		    r->problems, value_place(r, root), "%s", err.msg);
+		    r->problems, entity_place(r, root), "%s", err.msg);
 	} else {
 		set_origin(&e, location);
 		found->v =
@@ -305,8 +115,8 @@ static void read_root(const struct reading *r, const struct yaml_item *root,
 	json_decref(json);
 }
 
-static void read_document(const struct reading *r, const char *text, size_t len,
-    const char *location, struct found *found)
+static void read_document(const struct entity_reading *r, const char *text,
+    size_t len, const char *location, struct found *found)
 {
 	CLEANUP(yaml_doc_free) struct yaml_doc *doc = NULL;
 	const struct yaml_item *root;
@@ -363,8 +173,8 @@ static size_t document_length(const char *text, size_t len, int *ret_lines)
 	return len;
 }
 
-static void read_documents(struct reading *r, const char *text, size_t len,
-    const char *location, struct found *found)
+static void read_documents(struct entity_reading *r, const char *text,
+    size_t len, const char *location, struct found *found)
 {
 	size_t documents = 0;
 
@@ -394,7 +204,7 @@ int entities_from_yaml(const char *text, size_t len, const char *file,
     const char *location, struct entity **ret, size_t *ret_n,
     struct problems *problems, struct err *err)
 {
-	struct reading r = {.problems = problems};
+	struct entity_reading r = {.problems = problems};
 	struct found found = {0};
 
 	if (len > ENTITIES_BYTES_MAX)
