@@ -62,7 +62,8 @@ static void print_identity(struct buf *out, const json_t *job)
 		const char *name, *key;
 	} fields[] = {{"repository", "repository"}, {"workflow", "workflow"},
 	    {"run", "runId"}, {"job", "jobId"}, {"proxy", "runnerName"},
-	    {"image", "image"}, {"container", "containerId"}};
+	    {"image", "image"}, {"container", "containerId"},
+	    {"inside of", "parentId"}};
 	char text[32];
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -79,6 +80,34 @@ static void print_identity(struct buf *out, const json_t *job)
 		print_field(out, "priority", UI_PLAIN, text);
 	}
 	print_labels(out, json_object_get(job, "labels"));
+}
+
+/* "db, postgres, svc0: postgres:16". */
+static void print_service(struct buf *out, const json_t *service, bool first)
+{
+	CLEANUP(buf_fini) struct buf b = {.max = 64 * 1024};
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "names"), i, name)
+	    IGNORE(buf_printf(&b, "%s%s", i > 0 ? ", " : "",
+		json_is_string(name) ? json_string_value(name) : "?"));
+	IGNORE(buf_printf(&b, ": %s", reply_str(service, "image", "?")));
+	print_field(out, first ? "services" : "", UI_PLAIN, buf_str(&b));
+}
+
+static void print_session(struct buf *out, const json_t *job)
+{
+	const json_t *session = json_object_get(job, "session"), *service;
+	size_t i;
+
+	print_field(
+	    out, "network", UI_PLAIN, reply_str(session, "network", NULL));
+	json_array_foreach(json_object_get(session, "services"), i, service)
+	    print_service(out, service, i == 0);
+	if (strcmp(reply_str(job, "status", ""), "running") == 0)
+		print_field(out, "lease until", UI_PLAIN,
+		    reply_str(session, "leaseUntil", NULL));
 }
 
 static void print_step(struct ui_table *t, const json_t *step, size_t number)
@@ -185,6 +214,7 @@ static void print_job(const json_t *job)
 	    ui_clean(reply_str(job, "id", "?"), id, sizeof(id)), ui_off()));
 	print_status(&head, job);
 	print_identity(&head, job);
+	print_session(&head, job);
 	ui_print(&head);
 	print_steps(job);
 	print_phases(&tail, job);
@@ -192,11 +222,52 @@ static void print_job(const json_t *job)
 	ui_print(&tail);
 }
 
+/* -- sessions opened inside of this one -------------------------------- */
+
+static void print_inside(const json_t *children)
+{
+	static const char *const heads[] = {"  INSIDE", "STATUS", "JOB"};
+	const json_t *child;
+	struct ui_table t;
+	size_t i;
+
+	if (json_array_size(children) == 0)
+		return;
+	ui_write("\n", 1);
+	ui_table_init(&t, ARRAY_LEN(heads));
+	for (i = 0; i < ARRAY_LEN(heads); i++)
+		ui_table_cell(&t, UI_BOLD, heads[i]);
+	json_array_foreach(children, i, child)
+	{
+		CLEANUP(mem_free)
+		char *id = mem_printf("  %s", reply_str(child, "id", "?"));
+		const char *status = reply_str(child, "status", "?");
+
+		ui_table_cell(&t, UI_PLAIN, id);
+		ui_table_cell(&t, ui_status_style(status), status);
+		ui_table_cell(&t, UI_PLAIN, reply_str(child, "jobId", "?"));
+	}
+	ui_table_print(&t);
+	ui_table_fini(&t);
+}
+
+static int read_inside(struct client *c, const struct ctx *ctx,
+    const json_t *job, json_t **ret, struct err *err)
+{
+	char target[128];
+
+	if (!json_is_object(json_object_get(job, "session")))
+		return 0; /* it has steps of its own */
+	snprintf(target, sizeof(target), "/api/jobs?limit=100&parentId=%.40s",
+	    reply_str(job, "id", ""));
+	return client_get(c, ctx, target, ret, err);
+}
+
 static int show_run(int argc, char **argv)
 {
 	CLEANUP(invocation_fini) struct invocation v;
 	CLEANUP(client_close) struct client *c = NULL;
-	CLEANUP(json_decref) json_t *job = NULL;
+	CLEANUP(json_decref) json_t *job = NULL, *inside = NULL;
 	CLEANUP(mem_free) char *path = NULL;
 	struct err err = ERR_INIT;
 	int rc;
@@ -205,12 +276,15 @@ static int show_run(int argc, char **argv)
 		return rc;
 	path = client_job_path(args_operand(&v.args, 0), "");
 	if (command_client(&c, v.o, &err) < 0 ||
-	    client_get(c, &v.ctx, path, &job, &err) < 0)
+	    client_get(c, &v.ctx, path, &job, &err) < 0 ||
+	    (!v.json && read_inside(c, &v.ctx, job, &inside, &err) < 0))
 		return command_fail(&err);
-	if (v.json)
+	if (v.json) {
 		reply_print(job, false);
-	else
-		print_job(job);
+		return EXIT_OK;
+	}
+	print_job(job);
+	print_inside(inside);
 	return EXIT_OK;
 }
 

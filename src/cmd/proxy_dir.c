@@ -42,7 +42,8 @@ static int read_runner_file(struct proxy_dir *d, struct err *err)
 			return -1;
 		return err_set(err, ERR_INVALID, "no_runner",
 		    "%s holds no configured runner (no file .runner): run its "
-		    "config.sh first",
+		    "config.sh first; proxy run does it when "
+		    "RUNNERHUB_RUNNER_URL says where",
 		    d->path);
 	}
 	at = buf_str(&text);

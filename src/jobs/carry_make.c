@@ -266,8 +266,9 @@ static int make_service(struct making *m, size_t index, struct err *err)
 	FAULT("after_service_create");
 	TRY(engine_container_start(c->hub->engine, &c->starting, s->id, err));
 	snprintf(words, sizeof(words),
-	    "Service %.200s is %.200s and %s on the job's network.",
-	    s->wish.image, s->alias, s->kind);
+	    "Service %.200s is %.100s%s%.100s and %s on the job's network.",
+	    s->wish.image, s->wish.alias != NULL ? s->wish.alias : "",
+	    s->wish.alias != NULL ? ", " : "", s->alias, s->kind);
 	carry_note(c, words);
 	return 0;
 }

@@ -2,6 +2,8 @@
 it, and a runner that begins another job."""
 
 import os
+import re
+import subprocess
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -66,6 +68,28 @@ def test_a_job_beside_waits_all_the_same(hub: Hub, parent: str) -> None:
     assert status(hub, job)["waiting"]["code"] == "capacity"
     complete(hub, parent, KEY)
     hub.wait_status(job, "completed", headers=bearer(KEY))
+
+
+def test_the_command_line_shows_a_family(hub: Hub, image: str, runnerhub: str) -> None:
+    parent = open_session(hub, KEY, services=[{
+        "image": image, "contextName": "db", "entryPoint": "sleep",
+        "entryPointArgs": ["600"]}], **NESTED)
+    child = open_session(hub, token_of(hub, parent))
+
+    def show(session: str) -> str:
+        return subprocess.run([runnerhub, "job", "show", session], check=True,
+                              capture_output=True, text=True, env={
+                                  **hub.env, "RUNNERHUB_URL": hub.url,
+                                  "RUNNERHUB_TOKEN": KEY}).stdout
+    shown = show(parent)
+    assert re.search(f"^  services +db, .*: {image}$", shown, re.M), shown
+    assert re.search(r"^  lease until +2", shown, re.M), shown
+    assert re.search(f"^  {child} +running +", shown, re.M), shown
+    assert re.search(f"^  inside of +{parent}$", show(child), re.M)
+    complete(hub, parent, KEY)
+    assert "lease until" not in show(parent)
+    assert " is db, " in hub.get(f"/api/jobs/{parent}/logs?format=json",
+                                 headers=bearer(KEY)).text
 
 
 def test_children_end_with_their_parent(hub: Hub, parent: str) -> None:
