@@ -28,6 +28,7 @@ enum { ARGS_MAX_N = 20, CONFIG_LOOK_MS = 50, STAT_BYTES = 4096 };
 static pid_t launch(
     const struct supervised *s, const char *const *argv, struct err *err)
 {
+	const struct sigaction as_always = {.sa_handler = SIG_DFL};
 	pid_t pid = fork();
 	sigset_t none;
 
@@ -39,7 +40,7 @@ static pid_t launch(
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Ignored where a shell has put us into the background; its children
 	 * could not be asked to end. */
-	signal(SIGINT, SIG_DFL);
+	sigaction(SIGINT, &as_always, NULL);
 	if (setpgid(0, 0) == 0 && chdir(s->dir) == 0)
 		execv(argv[0], (char *const *)argv);
 	fprintf(stderr, "runnerhub proxy: start %s in %s: %s\n", argv[0],
