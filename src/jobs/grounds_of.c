@@ -2,6 +2,8 @@
 #include "jobs/grounds_of.h"
 
 #include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -78,9 +80,10 @@ static int of_runner(struct carry *c, struct grounds *g, struct err *err)
 	return r;
 }
 
-static int of_options(struct carry *c, struct grounds *g, struct err *err)
+static int of_options(
+    const struct options *options, struct grounds *g, struct err *err)
 {
-	const char *list = c->hub->options->work_roots;
+	const char *list = options->work_roots;
 
 	while (list != NULL && *list != '\0') {
 		size_t n = strcspn(list, ",");
@@ -101,5 +104,35 @@ int grounds_of(struct carry *c, struct grounds *ret, struct err *err)
 		return of_parent(c, ret, err);
 	if (c->job.runner_id != NULL)
 		return of_runner(c, ret, err);
-	return of_options(c, ret, err);
+	return of_options(c->hub->options, ret, err);
+}
+
+/* -- what may be one --------------------------------------------------- */
+
+/* Links resolved where the path is there. */
+static bool touch(const char *a, const char *b)
+{
+	char real_a[PATH_MAX], real_b[PATH_MAX];
+
+	if (realpath(a, real_a) != NULL)
+		a = real_a;
+	if (realpath(b, real_b) != NULL)
+		b = real_b;
+	return path_is_below(a, b) || path_is_below(b, a);
+}
+
+/* With it a job could read the hub's key and give itself any right. */
+int grounds_check_options(const struct options *options, struct err *err)
+{
+	CLEANUP(grounds_fini) struct grounds g = {.v = NULL};
+
+	if (of_options(options, &g, err) < 0)
+		return err_wrap(err, "RUNNERHUB_WORK_ROOTS");
+	for (size_t i = 0; i < g.n; i++)
+		if (touch(g.v[i].host, options->state_dir))
+			return err_set(err, ERR_INVALID, "bad_setting",
+			    "RUNNERHUB_WORK_ROOTS: %.200s would show the hub's "
+			    "state directory %.200s to jobs",
+			    g.v[i].host, options->state_dir);
+	return 0;
 }

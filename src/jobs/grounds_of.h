@@ -12,5 +12,8 @@
  * runner is registered with. Else RUNNERHUB_WORK_ROOTS. */
 int grounds_of(
     struct carry *c, struct grounds *ret, struct err *err) MUST_CHECK;
+/* RUNNERHUB_WORK_ROOTS: none may hold, or lie in, the state directory. */
+int grounds_check_options(
+    const struct options *options, struct err *err) MUST_CHECK;
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "containers/policy.h"
 #include "jobs/externals.h"
+#include "jobs/grounds_of.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
 
@@ -323,8 +324,9 @@ int hub_check_options(const struct options *options, struct err *err)
 {
 	struct policy ignored;
 
-	return policy_parse(
-	    options->session_allow, "RUNNERHUB_SESSION_ALLOW", &ignored, err);
+	TRY(policy_parse(
+	    options->session_allow, "RUNNERHUB_SESSION_ALLOW", &ignored, err));
+	return grounds_check_options(options, err);
 }
 
 int hub_open(struct hub **ret, const struct options *options, struct err *err)

@@ -112,6 +112,12 @@ def test_config_check_says_whether_serve_would_start(run: Run) -> None:
         shown = run(*command, RUNNERHUB_SESSION_ALLOW="devices,privilege")
         assert shown.returncode == 1, shown
         assert 'RUNNERHUB_SESSION_ALLOW names "privilege"' in shown.stderr
+    for root in ("/srv/hub/state", "/srv", "/srv/hub/state/spool"):
+        shown = run("config", "--check", RUNNERHUB_STATE_DIR="/srv/hub/state",
+                    RUNNERHUB_WORK_ROOTS=f"/srv/hub/work,{root}")
+        assert shown.returncode == 1 and f"{root} would show" in shown.stderr, shown
+    assert run("config", "--check", RUNNERHUB_STATE_DIR="/srv/hub/state",
+               RUNNERHUB_WORK_ROOTS="/srv/hub/work").returncode == 0
 
 
 # -- the command line itself --------------------------------------------------
