@@ -1,0 +1,174 @@
+"""Components for tests: sources in a directory of their own, and a client
+that sends what a portal's frontend sends, in its own form."""
+
+import json
+import os
+import shutil
+import tempfile
+import urllib.request
+from typing import Any, Callable
+
+from engine_api import Engine
+from hub import Hub, Reply, free_port, wait_for
+
+WEB = """\
+FROM {image}
+RUN mkdir -p /www && echo page > /www/index.html
+ENTRYPOINT []
+CMD ["sh", "-c", "echo to stdout; echo to stderr >&2; exec busybox httpd -f -p 8080 -h /www"]
+"""
+
+
+class Catalog:
+    """A directory with one component in each of its directories."""
+
+    def __init__(self, image: str):
+        self.image = image
+        self.dir = tempfile.mkdtemp(prefix="runnerhub-catalog-")
+
+    def close(self) -> None:
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name: str, *rest: str) -> str:
+        return os.path.join(self.dir, name.lower(), *rest)
+
+    def write(self, name: str, file: str, text: str) -> None:
+        os.makedirs(os.path.dirname(self.path(name, file)), exist_ok=True)
+        with open(self.path(name, file), "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def add(self, name: str, dockerfile: str | None = WEB, enabled: str = "true",
+            config: str | None = None, ports: list[str] | None = None,
+            extra: str = "", health: str = "{path: /, interval: 1s, timeout: 5s}",
+            kind: str = "Component") -> int:
+        """Returns the port of the host that its 8080 gets, unless given."""
+        port = free_port()
+        self.write(name, "catalog-info.yaml", f"""\
+apiVersion: backstage.io/v1alpha1
+kind: {kind}
+metadata:
+  name: {name}
+  description: about {name}
+  annotations:
+    runner.backstage.io/enabled: "{enabled}"
+spec:
+  type: service
+  lifecycle: experimental
+  owner: group:default/testers
+""")
+        if dockerfile is not None:
+            self.write(name, "Dockerfile", dockerfile.replace("{image}", self.image))
+        if config is None:
+            config = f"""\
+runner:
+  type: docker
+  dockerfile: Dockerfile
+  ports: {json.dumps(ports or [f"{port}:8080"])}
+"""
+            if health:
+                config += f"  healthCheck: {health}\n"
+            config += extra or "  stopGracePeriod: 1s\n"
+        self.write(name, ".runner/config.yml", config)
+        return port
+
+
+class Portal:
+    """The frontend's client: its five requests, as it words them."""
+
+    def __init__(self, hub: Hub):
+        self.hub = hub
+        self.base = "/api/runner"
+
+    def start(self, ref: str, query: str = "") -> Reply:
+        return self.hub.post(f"{self.base}/start{query}", {"entityRef": ref})
+
+    def stop(self, instance: str) -> Reply:
+        return self.hub.post(f"{self.base}/stop", {"instanceId": instance})
+
+    def show(self, instance: str) -> dict:
+        reply = self.hub.get(f"{self.base}/instances/{instance}")
+        assert reply.status == 200, reply.text
+        return reply.json
+
+    def instances(self) -> list[dict]:
+        return self.hub.get(f"{self.base}/instances").json["items"]
+
+    def logs(self, instance: str, query: str = "") -> str:
+        reply = self.hub.get(f"{self.base}/instances/{instance}/logs?{query}")
+        assert reply.status == 200, reply.text
+        return reply.json["logs"]
+
+    def errors(self, instance: str) -> list[dict]:
+        return self.hub.get(f"{self.base}/instances/{instance}/errors").json["errors"]
+
+    def started(self, ref: str) -> str:
+        reply = self.start(ref)
+        assert reply.status == 201, reply.text
+        assert reply.json["status"] == "starting"
+        return reply.json["id"]
+
+    def until(self, instance: str, what: Callable[[dict], Any], name: str) -> dict:
+        last: dict = {}
+
+        def there() -> bool:
+            last.clear()
+            last.update(self.show(instance))
+            return bool(what(last))
+        try:
+            wait_for(there, 120, name)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {last}\n{self.hub.log_tail()}") from None
+        return last
+
+    def settled(self, instance: str, wanted: str) -> dict:
+        """Waits until it has the status; another end fails at once."""
+        found = self.until(instance, lambda i: i["status"] in (wanted, "stopped", "error"),
+                           f"the instance is {wanted}")
+        assert found["status"] == wanted, (found, self.logs(instance, "build=true"))
+        return found
+
+    def running(self, ref: str) -> dict:
+        return self.settled(self.started(ref), "running")
+
+    def stop_all(self) -> None:
+        for instance in self.instances():
+            if instance["status"] != "stopped":
+                assert self.stop(instance["id"]).status == 200
+
+
+class Follower:
+    """GET .../logs?follow=true, read as it comes."""
+
+    def __init__(self, hub: Hub, instance: str, query: str = ""):
+        self.answer = urllib.request.urlopen(
+            f"{hub.url}/api/runner/instances/{instance}/logs?follow=true{query}", timeout=60)
+        self.text = b""
+
+    def until(self, piece: bytes) -> None:
+        while piece not in self.text:
+            more = self.answer.read1(65536)
+            assert more, f"the stream ended without {piece!r}: {self.text!r}"
+            self.text += more
+
+    def rest(self) -> bytes:
+        self.text += self.answer.read()
+        return self.text
+
+    def close(self) -> None:
+        self.answer.close()
+
+
+def page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def containers_of(engine: Engine, hub: Hub) -> list[dict]:
+    return engine.containers(f"runnerhub.hub={hub.hub_id}", "runnerhub.type=instance")
+
+
+def remove_images(engine: Engine, hub: Hub) -> None:
+    """A hub keeps its components' images as a cache; its tests do not."""
+    for image in engine.call("GET", "/images/json", query={"filters": json.dumps(
+            {"label": [f"runnerhub.hub={hub.hub_id}"]})}):
+        engine.call("DELETE", f"/images/{image['Id']}", query={"force": "1"})
