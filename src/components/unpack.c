@@ -5,8 +5,6 @@
  */
 #include "components/unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "components/archive_load.h"
 #include "components/gunzip.h"
 #include "components/tree.h"
 
@@ -26,6 +25,7 @@ enum {
 struct unpacking {
 	struct tree tree;
 	struct gunzip gzip;
+	const struct archive_calls *lib;
 	struct archive *a;
 	char *block;
 	bool ended;     /* of the bytes; the archive may end before */
@@ -78,14 +78,14 @@ static la_ssize_t feed(struct archive *a, void *arg, const void **ret)
 	int64_t n = next_bytes(u);
 
 	if (n < 0)
-		archive_set_error(a, EIO, "the source ended");
+		u->lib->set_error(a, EIO, "the source ended");
 	*ret = u->block;
 	return (la_ssize_t)n;
 }
 
 static int bad(struct unpacking *u, struct err *err)
 {
-	const char *words = archive_error_string(u->a);
+	const char *words = u->lib->error_string(u->a);
 	char clean[200];
 
 	if (u->err.kind != ERR_NONE) {
@@ -130,7 +130,7 @@ static int put_content(
 
 	for (;;) {
 		TRY(ctx_check(u->tree.ctx, err));
-		r = archive_read_data_block(u->a, &data, &n, &offset);
+		r = u->lib->read_data_block(u->a, &data, &n, &offset);
 		if (r == ARCHIVE_EOF)
 			break;
 		if (r < ARCHIVE_WARN || offset < end)
@@ -154,7 +154,7 @@ static int put_file(struct unpacking *u, struct archive_entry *e,
 {
 	CLEANUP(fd_close) int fd = -1;
 	int r = tree_put_file(
-	    &u->tree, path, (archive_entry_perm(e) & 0100) != 0, &fd, err);
+	    &u->tree, path, (u->lib->entry_perm(e) & 0100) != 0, &fd, err);
 
 	if (r <= 0)
 		return r;
@@ -164,7 +164,7 @@ static int put_file(struct unpacking *u, struct archive_entry *e,
 static int put_entry(
     struct unpacking *u, struct archive_entry *e, int strip, struct err *err)
 {
-	const char *name = archive_entry_pathname(e), *target;
+	const char *name = u->lib->entry_pathname(e), *target;
 	char path[TREE_PATH_MAX];
 	int r;
 
@@ -173,15 +173,15 @@ static int put_entry(
 	r = tree_name(&u->tree, name, strip, path, err);
 	if (r <= 0)
 		return r;
-	if (archive_entry_hardlink(e) != NULL)
+	if (u->lib->entry_hardlink(e) != NULL)
 		return tree_leave_out(&u->tree, name, "a hard link");
-	switch (archive_entry_filetype(e)) {
+	switch (u->lib->entry_filetype(e)) {
 	case AE_IFDIR:
 		return tree_put_directory(&u->tree, path, err);
 	case AE_IFREG:
 		return put_file(u, e, path, err);
 	case AE_IFLNK:
-		target = archive_entry_symlink(e);
+		target = u->lib->entry_symlink(e);
 		return tree_put_link(
 		    &u->tree, path, target != NULL ? target : "", err);
 	default:
@@ -196,7 +196,7 @@ static int put_all(struct unpacking *u, int strip, struct err *err)
 
 	for (;;) {
 		TRY(ctx_check(u->tree.ctx, err));
-		r = archive_read_next_header(u->a, &e);
+		r = u->lib->read_next_header(u->a, &e);
 		if (r == ARCHIVE_EOF)
 			break;
 		if (r < ARCHIVE_WARN)
@@ -215,8 +215,8 @@ static int put_all(struct unpacking *u, int strip, struct err *err)
 
 static int run(struct unpacking *u, int strip, struct err *err)
 {
-	ASSERT(archive_read_support_format_tar(u->a) == ARCHIVE_OK);
-	if (archive_read_open(u->a, u, NULL, feed, NULL) != ARCHIVE_OK)
+	ASSERT(u->lib->read_support_format_tar(u->a) == ARCHIVE_OK);
+	if (u->lib->read_open(u->a, u, NULL, feed, NULL) != ARCHIVE_OK)
 		return bad(u, err);
 	return put_all(u, strip, err);
 }
@@ -226,15 +226,17 @@ int unpack_tar(int dir_fd, int strip, const struct unpack_limits *limits,
     int64_t (*read)(void *arg, void *into, size_t max, struct err *err),
     void *arg, struct unpack_report *ret, struct err *err)
 {
-	struct unpacking u = {
-	    .a = archive_read_new(), .block = mem_alloc(BLOCK)};
+	struct unpacking u = {0};
 	int r;
 
-	ASSERT(u.a != NULL);
 	tree_begin(&u.tree, dir_fd, limits, ctx, ret);
+	TRY(archive_load(&u.lib, err));
+	u.a = u.lib->read_new();
+	u.block = mem_alloc(BLOCK);
+	ASSERT(u.a != NULL);
 	gunzip_begin(&u.gzip, read, arg);
 	r = run(&u, strip, err);
-	archive_read_free(u.a);
+	u.lib->read_free(u.a);
 	gunzip_end(&u.gzip);
 	tree_end(&u.tree);
 	mem_free(u.block);
