@@ -344,9 +344,8 @@ static int try_end(struct components *c, instance_id id, component_done done,
 	case ATTACHED:
 		return 0;
 	case NOT_YET:
-		return err_set(err, ERR_UNAVAILABLE, FAULT_ENGINE_DOWN,
-		    "the hub waits for the container engine; it stops the "
-		    "component then");
+		TRY(await_recovery(c, err)); /* then there is a flow */
+		break;
 	case NOBODY_HAS_IT:
 		break;
 	}

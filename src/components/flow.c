@@ -98,8 +98,17 @@ static int fetch(struct flow *f, struct err *err)
 	return ports_choose(f, err);
 }
 
+/* That of a start which was cut short: it still has the ports. */
+static int clear_ground(struct flow *f, struct err *err)
+{
+	if (run_remove(f, &f->life, err) < 0)
+		return fault_set(err, FAULT_ENGINE);
+	return 0;
+}
+
 static int start_container(struct flow *f, struct err *err)
 {
+	TRY(clear_ground(f, err));
 	TRY(fetch(f, err));
 	TRY(enter(f, DEPLOY_BUILD, err));
 	TRY(build_image(f, err));
@@ -322,7 +331,8 @@ static void remove_traces(struct flow *f)
 static void write_end(struct flow *f, const struct ending *e)
 {
 	struct instance_change change = {
-	    .from = {INSTANCE_STARTING, INSTANCE_RUNNING},
+	    .from = {INSTANCE_STARTING, INSTANCE_RUNNING,
+		e->to == INSTANCE_STOPPED ? INSTANCE_STOPPING : 0},
 	    .to = e->to,
 	    .clear_container = true,
 	    .set_exit_code = e->has_code,
@@ -396,6 +406,7 @@ static void end(struct flow *f, const struct err *err)
 		judge(f, &e);
 	else if (!stop)
 		e.to = INSTANCE_ERROR;
+	FAULT("component_ending");
 	remove_traces(f);
 	write_end(f, &e);
 	if (f->log != NULL)

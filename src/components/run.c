@@ -243,8 +243,6 @@ int run_container(struct flow *f, struct err *err)
 	char name[64];
 
 	run_name(f, name);
-	if (run_remove(f, &f->start, err) < 0) /* of a start cut short */
-		return fault_set(err, FAULT_ENGINE);
 	TRY(put_document(f, &document, err));
 	/* Not cancelled in the middle: it would be made all the same. */
 	TRY(ctx_check(&f->start, err));

@@ -139,7 +139,7 @@ static int refuse_unable(const struct descriptor *d, struct err *err)
 		    "only \"no\" is taken");
 	if (d->idle_ms > 0)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.idle: this hub does not stop components that are "
+		    "runner.idleStop: this hub does not stop components that are "
 		    "idle; ttl bounds their time");
 	if (d->nports > FLOW_PORTS_MAX)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,

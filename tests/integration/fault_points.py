@@ -63,6 +63,14 @@ SESSION = {
     "unmake_network": [1],
 }
 
+# Passed by the start of a component: test_components_survival.py.
+COMPONENT = {
+    "component_step": [1, 2, 3, 4, 5],
+    "component_started": [1],
+    "component_recover": [1],
+    "component_ending": [1],
+}
+
 # Passed when a job is ended early: test_fault_points.py names each.
 EARLY_END = ["after_step_cut_short"]
 
