@@ -47,6 +47,7 @@ static const struct meaning meanings[] = {
 	"Check the credentials of the integration."},
     {"GIT_OPERATION_FAILED", "medium", true, true, "Try again."},
     {"GITHUB_RATE_LIMITED", "medium", true, true, "Wait, then try again."},
+    {"SOURCE_TOO_LARGE", "high", false, false, "Make the repository smaller."},
     {"CONFIGURATION_ERROR", "medium", false, false,
 	"Check the configuration of the component."},
     {FAULT_UNKNOWN, "medium", true, true, "Try again."},
