@@ -134,7 +134,10 @@ def keepers(session: str) -> list[int]:
 
 def test_without_its_keeper_the_lease_ends_the_session(runner, hub, image):
     runner.prepare(runner.container(image)).ok()
-    (keeper,) = keepers(runner.state["session"])
+    session = runner.state["session"]
+    # Before, the first lease holds, which is longer.
+    wait_for(lambda: f"/api/jobs/{session}/heartbeat" in hub.log(), what="its first heartbeat")
+    (keeper,) = keepers(session)
     os.kill(keeper, 9)
     job = wait_for(lambda: session_of(runner) if session_of(runner)["status"] == "failed"
                    else None, what="the lease's end")
