@@ -21,6 +21,7 @@ static void flow_free(struct flow *f)
 	ASSERT(f->waiters == NULL);
 	if (f->log != NULL)
 		spool_log_close(f->log);
+	source_fini(&f->source);
 	descriptor_fini(&f->d);
 	cancel_fini(&f->stop_cancel);
 	cancel_fini(&f->leave_cancel);
@@ -537,6 +538,7 @@ int components_catalog(struct components *c, struct json *j, struct err *err)
 int components_open(struct components **ret,
     const struct components_config *config, struct err *err)
 {
+	static const struct integration public[] = {{.host = "github.com"}};
 	struct components *c = mem_zalloc(sizeof(*c));
 
 	c->config = *config;
@@ -547,6 +549,7 @@ int components_open(struct components **ret,
 	cond_init(&c->changed);
 	*ret = c;
 	TRY(cancel_init(&c->cancel, err));
+	TRY(sources_open(&c->sources, public, ARRAY_LEN(public), NULL, err));
 	TRY(thread_start(&c->recovery, "components", recover_main, c, err));
 	c->recovery_runs = true;
 	return 0;
@@ -597,6 +600,7 @@ void components_close(struct components *c)
 	if (c == NULL)
 		return;
 	ASSERT(c->flows == NULL);
+	sources_close(c->sources);
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);
 	mtx_fini(&c->mtx);

@@ -27,6 +27,7 @@
 #define FAULT_ANNOTATION       "MISSING_RUNNER_ANNOTATION"
 #define FAULT_SOURCE           "INVALID_SOURCE_LOCATION"
 #define FAULT_NO_REPOSITORY    "REPOSITORY_NOT_FOUND"
+#define FAULT_GIT              "GIT_OPERATION_FAILED"
 #define FAULT_UNKNOWN          "UNKNOWN_ERROR"
 
 /* Gives err the code, unless what failed was that the engine is away or the

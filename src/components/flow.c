@@ -93,7 +93,7 @@ static int fetch(struct flow *f, struct err *err)
 	TRY(workplace_make(f, err));
 	TRY(workplace_fill(f, e, err));
 	TRY(enter(f, DEPLOY_EXTRACT, err));
-	TRY(workplace_read(f, e, err));
+	TRY(workplace_read(f, err));
 	f->grace_ms = f->d.stop_grace_ms > 0 ? f->d.stop_grace_ms : GRACE_MS;
 	return ports_choose(f, err);
 }

@@ -24,6 +24,7 @@
 #include "components/deployment.h"
 #include "components/descriptor.h"
 #include "components/faults.h"
+#include "components/source.h"
 
 /* Steps of the log: what the build says, what the component says. */
 enum { LOG_BUILD = 0, LOG_COMPONENT = 1 };
@@ -57,6 +58,7 @@ struct flow {
 	struct cancel stop_cancel, leave_cancel;
 
 	char dir[512]; /* its workplace */
+	struct source source;
 	struct descriptor d;
 	int host_ports[FLOW_PORTS_MAX];
 	char image[160];
@@ -81,6 +83,7 @@ struct components {
 	struct components_config config;
 	struct ctx ctx;
 	struct faults faults;
+	struct sources *sources;
 	struct mtx mtx;
 	struct cond changed;
 	struct cancel cancel; /* ends recovery */
@@ -106,12 +109,11 @@ int flow_change(struct flow *f, const struct instance_change *change,
 
 /* -- workplace.c ------------------------------------------------------- */
 int workplace_make(struct flow *f, struct err *err) MUST_CHECK;
-/* The source into <dir>/source. */
+/* f->source, and its content into <dir>/source. */
 int workplace_fill(
     struct flow *f, const struct entity *e, struct err *err) MUST_CHECK;
-/* f->d from the file that the entity names. */
-int workplace_read(
-    struct flow *f, const struct entity *e, struct err *err) MUST_CHECK;
+/* f->d from its configuration. */
+int workplace_read(struct flow *f, struct err *err) MUST_CHECK;
 /* Open directory of the component's source. */
 int workplace_source(const struct flow *f, struct err *err);
 void workplace_remove(struct flow *f);

@@ -213,6 +213,7 @@ static int keep(struct flow *f, struct err *err)
 	struct instance_change change = {.from = {INSTANCE_STARTING},
 	    .container_id = f->container,
 	    .image = f->image,
+	    .commit = f->source.sha[0] != '\0' ? f->source.sha : NULL,
 	    .set_log_offset = true};
 	struct spool_stat st;
 	char plan[64];

@@ -13,10 +13,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "components/flow.h"
-#include "components/locate.h"
-#include "components/unpack.h"
 
-enum { OPEN_AT_ONCE = 16 };
+enum { OPEN_AT_ONCE = 16, FETCH_MS = 600000 };
 
 static int remove_one(
     const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -44,72 +42,74 @@ int workplace_make(struct flow *f, struct err *err)
 	return fs_mkdir_p(source, 0700, err);
 }
 
-int workplace_source(const struct flow *f, struct err *err)
+static int open_root(const struct flow *f, struct err *err)
 {
-	char source[560];
+	char root[560];
 	int fd;
 
-	snprintf(source, sizeof(source), "%s/source", f->dir);
-	fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 ? fd : err_sys(err, errno, "open %s", source);
+	snprintf(root, sizeof(root), "%s/source", f->dir);
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(err, errno, "open %s", root);
 }
 
-static int locate(const struct entity *e, struct location *ret, struct err *err)
+int workplace_source(const struct flow *f, struct err *err)
 {
-	static const char *const no_hosts[] = {NULL};
+	CLEANUP(fd_close) int root = open_root(f, err);
+	int fd;
+
+	TRY(root);
+	TRY(source_enter(&f->source, root, &fd, err));
+	return fd;
+}
+
+/* -- the source -------------------------------------------------------- */
+
+static int locate(struct flow *f, const struct entity *e, struct location *ret,
+    struct err *err)
+{
 	const char *text =
 	    e->source_location != NULL ? e->source_location : e->managed_by;
 
 	if (text == NULL)
 		return err_set(err, ERR_INVALID, FAULT_ANNOTATION,
 		    "Component missing source location annotation");
-	if (location_parse(text, no_hosts, ret, err) < 0)
+	if (location_parse(text, sources_hosts(f->owner->sources), ret, err) <
+	    0)
 		return fault_set(err, FAULT_SOURCE);
 	return 0;
+}
+
+static void fetched(void *arg, int64_t packed, int64_t total)
+{
+	struct flow *f = arg;
+
+	if (total <= 0)
+		return;
+	mtx_lock(&f->owner->mtx);
+	deployment_percent(
+	    &f->progress, packed < total ? (int)(packed * 100 / total) : 100);
+	mtx_unlock(&f->owner->mtx);
 }
 
 int workplace_fill(struct flow *f, const struct entity *e, struct err *err)
 {
 	CLEANUP(location_fini) struct location at = {0};
-	const struct unpack_limits usual = {0};
+	struct ctx limited = ctx_with_timeout(&f->start, FETCH_MS);
+	struct sources *s = f->owner->sources;
 	struct unpack_report report;
-	CLEANUP(fd_close) int fd = -1;
+	CLEANUP(fd_close) int root = open_root(f, err);
 
-	TRY(locate(e, &at, err));
-	if (at.kind != LOCATION_DIRECTORY)
-		return err_set(err, ERR_INVALID, FAULT_SOURCE,
-		    "%s/%s lies on %s: this hub starts components from "
-		    "directories of its machine (file:) only",
-		    at.owner, at.repo, at.host);
-	if (access(at.directory, R_OK | X_OK) < 0) {
-		IGNORE(err_sys(err, errno, "the source %s", at.directory));
-		return fault_set(err, FAULT_NO_REPOSITORY);
-	}
-	fd = workplace_source(f, err);
-	TRY(fd);
-	return unpack_directory(
-	    fd, at.directory, &usual, &f->start, &report, err);
+	TRY(root);
+	TRY(locate(f, e, &at, err));
+	if (source_resolve(s, &limited, &at, e->config_path, &f->source, err) <
+		0 ||
+	    source_fetch(
+		s, &limited, &f->source, root, fetched, f, &report, err) < 0)
+		return fault_set(err, FAULT_GIT);
+	return 0;
 }
 
-/* The whole file; no link of it is followed out, since none leads out. */
-static int read_at(int dir, const char *path, struct buf *out, struct err *err)
-{
-	CLEANUP(fd_close)
-	int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char block[4096];
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, errno, "open %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_NOT_FOUND, NULL, "%s is no file", path);
-	while ((n = read(fd, block, sizeof(block))) > 0)
-		if (buf_append(out, block, (size_t)n) < 0)
-			return err_set(err, ERR_LIMIT, FAULT_CONFIGURATION,
-			    "%s is larger than %zu bytes", path, out->max);
-	return n == 0 ? 0 : err_sys(err, errno, "read %s", path);
-}
+/* -- its configuration ------------------------------------------------- */
 
 static int say_warnings(
     struct flow *f, const struct problems *p, const char *file, struct err *err)
@@ -139,7 +139,8 @@ static int refuse_unable(const struct descriptor *d, struct err *err)
 		    "only \"no\" is taken");
 	if (d->idle_ms > 0)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.idleStop: this hub does not stop components that are "
+		    "runner.idleStop: this hub does not stop components that "
+		    "are "
 		    "idle; ttl bounds their time");
 	if (d->nports > FLOW_PORTS_MAX)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
@@ -161,23 +162,16 @@ static int check_files(struct flow *f, int source, const char *file,
 	return 0;
 }
 
-int workplace_read(struct flow *f, const struct entity *e, struct err *err)
+int workplace_read(struct flow *f, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf text = {.max = DESCRIPTOR_BYTES_MAX};
 	CLEANUP(problems_fini) struct problems problems = {0};
 	CLEANUP(fd_close) int source = workplace_source(f, err);
-	const char *file = e->config_path;
+	const struct buf *text = &f->source.config;
+	const char *file = f->source.config_path;
 
 	TRY(source);
-	if (read_at(source, file, &text, err) < 0) {
-		if (err->kind == ERR_NOT_FOUND)
-			return err_set(err, ERR_NOT_FOUND,
-			    FAULT_CONFIG_NOT_FOUND,
-			    "Configuration file not found: %.200s", file);
-		return fault_set(err, FAULT_CONFIGURATION);
-	}
 	if (descriptor_parse(
-		buf_str(&text), text.len, file, &f->d, &problems, err) < 0)
+		buf_str(text), text->len, file, &f->d, &problems, err) < 0)
 		return fault_set(err, FAULT_CONFIGURATION);
 	TRY(say_warnings(f, &problems, file, err));
 	TRY(refuse_unable(&f->d, err));

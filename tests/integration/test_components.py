@@ -300,7 +300,7 @@ def test_a_dockerfile_that_is_not_there(portal: Portal, catalog: Catalog) -> Non
 def test_a_configuration_that_is_not_there(portal: Portal, catalog: Catalog) -> None:
     catalog.add("plain", config="")
     os.unlink(catalog.path("plain", ".runner/config.yml"))
-    failed(portal, "component:plain", "CONFIG_NOT_FOUND", STEPS[1])
+    failed(portal, "component:plain", "CONFIG_NOT_FOUND", STEPS[0])
 
 
 def test_a_command_that_cannot_be_run(portal: Portal, catalog: Catalog) -> None:
