@@ -241,15 +241,18 @@ int run_container(struct flow *f, struct err *err)
 	CLEANUP(buf_fini) struct buf document = {.max = DOCUMENT_MAX};
 	CLEANUP(engine_container_fini) struct engine_container c = {{0}};
 	struct engine *e = f->owner->config.engine;
-	char name[64];
+	char name[64], id[ENGINE_ID_LEN];
 
 	run_name(f, name);
 	TRY(put_document(f, &document, err));
 	/* Not cancelled in the middle: it would be made all the same. */
 	TRY(ctx_check(&f->start, err));
 	if (engine_container_create_from(e, &f->life, name, NULL,
-		buf_str(&document), document.len, f->container, err) < 0)
+		buf_str(&document), document.len, id, err) < 0)
 		return start_failed(err);
+	mtx_lock(&f->owner->mtx); /* whoever asks for its health reads it */
+	memcpy(f->container, id, sizeof(id));
+	mtx_unlock(&f->owner->mtx);
 	TRY(keep(f, err));
 	if (engine_container_start(e, &f->life, f->container, err) < 0)
 		return start_failed(err);
