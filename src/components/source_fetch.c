@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "components/source_internal.h"
 
+enum { TRAILING_MAX = 1024 * 1024 };
+
 struct fetching {
 	struct github_archive *archive;
 	source_progress progress;
@@ -33,6 +35,24 @@ static int64_t next_bytes(void *arg, void *into, size_t max, struct err *err)
 	return n;
 }
 
+/* An archive that was whole may stand in a reply that was not: what follows
+ * its last entry is read to the end, and a little padding is fine. */
+static int expect_end(struct fetching *f, struct err *err)
+{
+	char rest[4096];
+	int64_t n, left = TRAILING_MAX;
+
+	do {
+		n = next_bytes(f, rest, sizeof(rest), err);
+		TRY((int)n);
+		left -= n;
+	} while (n > 0 && left > 0);
+	if (n == 0)
+		return 0;
+	return err_set(err, ERR_INVALID, "archive_bad",
+	    "more than %d bytes follow the end of the archive", TRAILING_MAX);
+}
+
 static int fetch_archive(struct sources *s, const struct ctx *ctx,
     const struct source *src, int dir_fd, struct fetching *f,
     struct unpack_report *ret, struct err *err)
@@ -44,7 +64,8 @@ static int fetch_archive(struct sources *s, const struct ctx *ctx,
 	TRY(github_archive_open(g, ctx, src->repo, src->sha, &a, err));
 	f->archive = a;
 	/* GitHub puts all into one directory, whatever its name. */
-	return unpack_tar(dir_fd, 1, &s->limits, ctx, next_bytes, f, ret, err);
+	TRY(unpack_tar(dir_fd, 1, &s->limits, ctx, next_bytes, f, ret, err));
+	return expect_end(f, err);
 }
 
 /* What unpack.h says, with the codes of faults. */

@@ -229,7 +229,8 @@ int64_t github_archive_read(
 	left = a->bytes.len - a->taken;
 	if (left < max)
 		max = left;
-	memcpy(into, a->bytes.data + a->taken, max);
+	if (max > 0) /* nothing ever came: there is no buffer */
+		memcpy(into, a->bytes.data + a->taken, max);
 	a->taken += max;
 	return (int64_t)max;
 }

@@ -17,6 +17,7 @@ class SourceProbe:
         given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
         result = subprocess.run([self.path, *map(str, args)], **given, capture_output=True)
         assert result.returncode in (0, 1), result.stderr or f"ended with {result.returncode}"
+        assert result.stdout, result.stderr.decode()[-3000:]
         answer = json.loads(result.stdout)
         if result.returncode == 1:
             raise ProbeError(answer)

@@ -308,7 +308,8 @@ def test_a_circle_of_redirects(source, github, tmp_path) -> None:
 
 
 def test_an_archive_that_breaks_off(source, github, tmp_path) -> None:
-    github.fail(path="archive:", status=200, headers={"Content-Length": "100000"})
+    github.fail(path="archive:", status=200, times=100,
+                headers={"Content-Length": "100000"})
     error = source.error("GITHUB/acme/app", into=tmp_path)
     assert (error.kind, error.code) == ("unavailable", "GIT_OPERATION_FAILED")
 
