@@ -37,7 +37,7 @@ struct side {
 	struct ctx ctx;
 	struct cancel cancel;
 	pthread_t thread;
-	atomic_bool over, leave;
+	atomic_bool over, leave, killed; /* killed: by a SIGKILL of ours */
 	struct mtx mtx;
 	bool running;  /* guarded by mtx, like all below */
 	int signo;     /* came before it ran; 0: none */
