@@ -5,12 +5,12 @@
  */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/components.h"
 #include "base/log.h"
+#include "base/parse.h"
 
 static const struct component_route {
 	const char *method, *pattern, *whole;
@@ -179,8 +179,15 @@ int component_instance(struct call *c, struct instance *ret, struct err *err)
 int64_t component_number(struct call *c, const char *name)
 {
 	const char *text = http_query(c->x, name);
+	char digits[16];
+	size_t n = text != NULL ? strspn(text, "0123456789") : 0;
+	int64_t value = 0;
 
-	return text != NULL ? strtoll(text, NULL, 10) : 0;
+	if (n > 0 && n < sizeof(digits)) {
+		snprintf(digits, sizeof(digits), "%.*s", (int)n, text);
+		IGNORE(parse_int(digits, 0, INT64_MAX, &value) < 0);
+	}
+	return value;
 }
 
 /* -- the way in -------------------------------------------------------- */

@@ -28,7 +28,7 @@ static int read_beat(const json_t *body, const char **ret, struct err *err)
 static int do_beat(struct call *c, const json_t *body, struct runner_beat *ret,
     struct err *err)
 {
-	const char *status;
+	const char *status = NULL;
 	runner_id id;
 
 	TRY(call_runner(c, &id, err));

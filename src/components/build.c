@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "components/flow.h"
 #include "containers/context.h"
 #include "engine/run.h"
@@ -68,15 +69,32 @@ static int dockerfile_in(
 
 /* -- what the builder says ---------------------------------------------- */
 
+/* The digits that end with `end`; *at moves behind it. */
+static int number_until(const char **at, char end, int64_t *ret)
+{
+	size_t n = strspn(*at, "0123456789");
+	char digits[12];
+
+	if (n == 0 || n >= sizeof(digits) || (*at)[n] != end)
+		return -1;
+	snprintf(digits, sizeof(digits), "%.*s", (int)n, *at);
+	*at += n + 1;
+	return parse_int(digits, 1, INT32_MAX, ret);
+}
+
+/* "Step 3/7 : COPY . ." */
 static void take_step(struct flow *f, const char *text)
 {
-	int at, of;
+	int64_t at, of;
 
-	if (sscanf(text, "Step %d/%d :", &at, &of) != 2 || of < 1 || at < 1 ||
-	    at > of)
+	if (strncmp(text, "Step ", 5) != 0)
+		return;
+	text += 5;
+	if (number_until(&text, '/', &at) < 0 ||
+	    number_until(&text, ' ', &of) < 0 || at > of)
 		return;
 	mtx_lock(&f->owner->mtx);
-	deployment_percent(&f->progress, 100 * (at - 1) / of);
+	deployment_percent(&f->progress, (int)(100 * (at - 1) / of));
 	mtx_unlock(&f->owner->mtx);
 }
 

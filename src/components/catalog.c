@@ -129,9 +129,9 @@ static int read_directory(struct reading *r, const char *path, struct err *err)
 	for (int i = 0; i < n; i++) {
 		if (status == 0)
 			status = read_below(r, path, names[i]->d_name, err);
-		free(names[i]);
+		free(names[i]); /* allow: free, scandir allocated it */
 	}
-	free(names);
+	free(names); /* allow: free, scandir allocated it */
 	return status;
 }
 

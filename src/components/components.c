@@ -5,6 +5,7 @@
  */
 #include "components/components.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,12 +32,12 @@ static void flow_free(struct flow *f)
 
 static int64_t grace_of(const struct instance *i)
 {
-	long long ms;
+	json_t *plan = i->plan != NULL ? json_loads(i->plan, 0, NULL) : NULL;
+	const json_t *ms = json_object_get(plan, "stopGraceMs");
+	int64_t grace = json_is_integer(ms) ? json_integer_value(ms) : -1;
 
-	if (i->plan == NULL ||
-	    sscanf(i->plan, "{\"stopGraceMs\":%lld}", &ms) != 1 || ms < 0)
-		return 10000;
-	return ms;
+	json_decref(plan);
+	return grace >= 0 ? grace : FLOW_GRACE_MS;
 }
 
 static struct flow *flow_new(

@@ -17,7 +17,6 @@
 #include "engine/run.h"
 
 enum {
-	GRACE_MS = 10000,
 	SETTLE_MS = 300, /* one that dies at once is not called running */
 	READY_POLL_MS = 250,
 	ENDING_MS = 60000, /* of the engine's, to end and remove */
@@ -94,7 +93,8 @@ static int fetch(struct flow *f, struct err *err)
 	TRY(workplace_fill(f, e, err));
 	TRY(enter(f, DEPLOY_EXTRACT, err));
 	TRY(workplace_read(f, err));
-	f->grace_ms = f->d.stop_grace_ms > 0 ? f->d.stop_grace_ms : GRACE_MS;
+	f->grace_ms =
+	    f->d.stop_grace_ms > 0 ? f->d.stop_grace_ms : FLOW_GRACE_MS;
 	return ports_choose(f, err);
 }
 

@@ -43,6 +43,9 @@ struct waiter {
 	struct waiter *next;
 };
 
+/* Between asking a component to end and ending it, unless it says else. */
+enum { FLOW_GRACE_MS = 10000 };
+
 struct flow {
 	struct components *owner;
 	struct flow *next; /* of owner->flows */

@@ -229,7 +229,9 @@ def test_sigint_then_sigterm(runner, hub):
     assert call.read_line() == "int\n"
     call.cancel(signal.SIGTERM)
     answer = call.end()
-    assert answer.code == 3 and answer.log.endswith("term\nThe step was cancelled.\n")
+    # The shell may say that its sleep was terminated.
+    assert answer.code == 3 and "term" in answer.log.splitlines(), answer
+    assert answer.log.endswith("The step was cancelled.\n")
 
 
 def test_a_deaf_step_is_killed_within_the_runners_patience(runner, hub):
