@@ -77,15 +77,21 @@ int priv_signal(const struct account *who, pid_t target, int sig)
 void priv_signal_step(const struct account *who, pid_t leader, int sig)
 {
 	CLEANUP(mem_free) struct proc *all = NULL;
+	bool group, alone;
 	size_t n;
 
 	ASSERT(leader > 1);
-	/* The group at once: between its processes none is born unseen. */
-	IGNORE(kill_as(who->uid, -leader, sig) < 0);
+	/* The group at once: between its processes none is born unseen. One
+	 * that was forked a moment ago is not in its own group yet, and may
+	 * be by the time it is looked at. */
+	group = kill_as(who->uid, -leader, sig) == 0;
+	alone = !group && kill_as(who->uid, leader, sig) == 0;
 	n = procs_list(&all);
 	for (size_t i = 0; i < n; i++) {
-		bool reached = all[i].group == leader &&
-			       (all[i].uid == 0 || all[i].uid == who->uid);
+		bool reached =
+		    (group && all[i].group == leader &&
+			(all[i].uid == 0 || all[i].uid == who->uid)) ||
+		    (alone && all[i].pid == leader);
 
 		if (!reached && procs_belongs(all, n, &all[i], leader))
 			IGNORE(kill_as(all[i].uid, all[i].pid, sig) < 0);

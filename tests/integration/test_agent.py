@@ -414,8 +414,7 @@ def test_timeout(hub: Hub) -> None:
 
 def test_cancel(hub: Hub) -> None:
     hub.cancel(0)  # nothing runs: nothing happens
-    # No shell: one that just forks takes the signal and loses it.
-    hub.start(1, argv=["sleep", "1000"])
+    hub.start(1, "sleep 1000")
     hub.cancel(60_000)
     end = hub.wait_end(1).end
     assert end is not None and (end.code, end.flags) == (15, CANCELLED | SIGNALED)
@@ -425,6 +424,15 @@ def test_cancel(hub: Hub) -> None:
     hub.cancel(0)  # impatient
     end = hub.wait_end(2).end
     assert end is not None and (end.code, end.flags) == (9, CANCELLED | SIGNALED)
+
+
+def test_a_cancel_right_behind_the_start(hub: Hub) -> None:
+    """The process has been forked, and may not be in its own group yet."""
+    for step in range(1, 200):
+        hub.start(step, argv=["sleep", "1000"])
+        hub.cancel(60_000)
+        end = hub.wait_end(step).end
+        assert end is not None and (end.code, end.flags) == (15, CANCELLED | SIGNALED)
 
 
 def test_a_fork_bomb_is_ended(sandbox: Callable[..., Sandbox]) -> None:
