@@ -193,7 +193,10 @@ int runners_remove(struct runners *r, const struct ctx *ctx, runner_id id,
 	note[0] = '\0';
 	TRY(runner_need(r, id, &row, err));
 	TRY(runner_open_job(r, id, job, err));
-	if (!force && (job[0] != '\0' || runner_is(&row, "busy")))
+	/* Busy with a job that has just ended is what the clock has not seen
+	 * yet; without one its supervisor says so. */
+	if (!force &&
+	    (job[0] != '\0' || (row.job_id == NULL && runner_is(&row, "busy"))))
 		return err_set(err, ERR_CONFLICT, "runner_busy",
 		    "%s runs a job%s%s: drain it, or remove it with "
 		    "force=true",
