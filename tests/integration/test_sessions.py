@@ -1,6 +1,7 @@
 """Sessions through everything that happens to them: restarts and deaths of the
 hub in the middle of a step, leases, ends, sessions inside of sessions."""
 
+import contextlib
 import json
 import threading
 from typing import Any, Callable, Iterator
@@ -355,7 +356,9 @@ def test_a_step_that_was_never_sent_is_given_again(make_hub: Callable[..., Hub])
 def test_an_end_that_was_not_stored_comes_again(make_hub: Callable[..., Hub]) -> None:
     hub, session = armed(make_hub, "after_session_cut")
     start_step(hub, session, "a", run="sleep 600")
-    assert hub.post(f"/api/jobs/{session}/cancel").status == 202
+    # The hub may die before its answer is out.
+    with contextlib.suppress(OSError):
+        assert hub.post(f"/api/jobs/{session}/cancel").status == 202
     next_hub(hub)
     assert hub.wait_end(session)["status"] == "cancelled"
     assert finish(hub, session, 0)[1]["status"] in ("failed", "cancelled")
