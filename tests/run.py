@@ -113,8 +113,11 @@ def run_pytest(suites: list[str], args: argparse.Namespace) -> dict[str, Tally]:
     for result in results:
         tallies[result.name.partition("/")[0]].add(
             Tally(result.passed, result.failed, result.skipped))
-    for line in [line for result in results for line in result.failures]:
-        print(f"FAILED {line}")
+    for result in results:
+        for case, said in result.failures.items():
+            print(f"FAILED {case} - {said}")
+        for line in result.unsteady:
+            print(f"UNSTEADY {line}: it passed when it was tried again, alone")
     return tallies
 
 
