@@ -5,8 +5,7 @@
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "base/parse.h"
-
-enum { DEPTH_MAX = 32 }; /* of a request's JSON */
+#include "jobs/request.h"
 
 int param_int(struct call *c, const char *name, int64_t min, int64_t max,
     int64_t *ret, struct err *err)
@@ -51,26 +50,8 @@ int param_time(struct call *c, const char *name, bool end_of_day, int64_t *ret,
 
 json_t *param_body(struct call *c, struct err *err)
 {
-	json_error_t why;
 	size_t len;
 	const char *body = http_body(c->x, &len);
-	json_t *o;
 
-	if (parse_json_depth(body, len, DEPTH_MAX) < 0) {
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body nests deeper than %d levels", DEPTH_MAX));
-		return NULL;
-	}
-	o = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
-	if (json_is_object(o))
-		return o;
-	if (o == NULL)
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body is not valid JSON: line %d column %d: %s",
-		    why.line, why.column, why.text));
-	else
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body must be a JSON object"));
-	json_decref(o);
-	return NULL;
+	return request_json(body, len, err);
 }

@@ -295,7 +295,7 @@ static int take_all(struct request_parser *p, const json_t *body, json_t *spec,
 	return 0;
 }
 
-static json_t *load(const char *body, size_t len, struct err *err)
+json_t *request_json(const char *body, size_t len, struct err *err)
 {
 	json_error_t why;
 	json_t *root;
@@ -326,7 +326,7 @@ int request_parse(struct request *ret, const char *body, size_t len,
     const struct request_limits *limits, struct err *err)
 {
 	struct request_parser p = {.limits = limits, .err = err};
-	json_t *root = load(body, len, err), *spec;
+	json_t *root = request_json(body, len, err), *spec;
 	int r;
 
 	*ret = (struct request){.attempt = 1, .priority = 50};

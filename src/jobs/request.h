@@ -47,6 +47,10 @@ static inline void request_fini_guard(struct request *r)
 	request_fini(r);
 }
 
+/* The JSON object in a body, the caller's; NULL: ERR_INVALID "invalid_json"
+ * says where it is none. Bounded in depth; a name given twice is refused. */
+struct json_t *request_json(const char *body, size_t len, struct err *err);
+
 /* ERR_INVALID names the field and what was expected. Any thread. */
 int request_parse(struct request *ret, const char *body, size_t len,
     const struct request_limits *limits, struct err *err) MUST_CHECK;
