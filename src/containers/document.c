@@ -4,6 +4,17 @@
 #include <stdint.h>
 #include <string.h>
 
+int document_read(
+    const char *text, size_t len, const char *id, json_t **ret, struct err *err)
+{
+	*ret = json_loadb(
+	    text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	if (*ret != NULL)
+		return 0;
+	return err_set(err, ERR_INTERNAL, "engine_answer",
+	    "the engine's description of container %.12s is not JSON", id);
+}
+
 const json_t *document_at(const json_t *doc, const char *path)
 {
 	while (doc != NULL && path != NULL) {

@@ -78,12 +78,7 @@ int direct_document(struct direct *d, const struct ctx *ctx, const char *id,
 	CLEANUP(buf_fini) struct buf text = {.max = DOCUMENT_MAX};
 
 	TRY(engine_container_document(d->engine, ctx, id, &text, err));
-	*ret = json_loadb(buf_str(&text), text.len,
-	    JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
-	if (*ret != NULL)
-		return 0;
-	return err_set(err, ERR_INTERNAL, "engine_answer",
-	    "the engine's description of container %.12s is not JSON", id);
+	return document_read(buf_str(&text), text.len, id, ret, err);
 }
 
 /* -- hear -------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "containers/document.h"
 #include "containers/registry.h"
 #include "engine/run.h"
 #include "jobs/grounds_of.h"
@@ -268,10 +269,5 @@ int place_document(struct place *p, const struct ctx *ctx, const char *id,
 
 	TRY(engine_container_document(
 	    p->carry->hub->engine, ctx, id, &text, err));
-	*ret = json_loadb(buf_str(&text), text.len,
-	    JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
-	if (*ret != NULL)
-		return 0;
-	return err_set(err, ERR_INTERNAL, "engine_answer",
-	    "the engine's description of container %.12s is not JSON", id);
+	return document_read(buf_str(&text), text.len, id, ret, err);
 }
