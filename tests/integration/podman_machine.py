@@ -14,7 +14,10 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Iterator
 
+import pytest
+
 from engine_api import Engine
+from fixtures import IMAGE, ROOT
 from hub import Hub, wait_for
 
 _CONF = """\
@@ -112,3 +115,19 @@ class MachineHub(Hub):
         with self.machine.processes():
             super().start(*args, **kwargs)
         return self
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    if shutil.which("podman") is None or os.geteuid() != 0:
+        pytest.skip("no podman, or not root")
+    machine = Machine()
+    try:
+        machine.open()
+        subprocess.run([os.path.join(ROOT, "scripts", "image"), "--user", "root", IMAGE],
+                       env={**os.environ, "DOCKER_HOST": machine.engine.host},
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        with machine.network():
+            yield machine
+    finally:
+        machine.close()

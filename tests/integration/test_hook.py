@@ -2,7 +2,6 @@
 real engine, straight to it and through a hub."""
 
 import base64
-import http.server
 import io
 import json
 import os
@@ -10,7 +9,6 @@ import re
 import signal
 import subprocess
 import tarfile
-import threading
 import time
 import uuid
 from typing import Any, Iterator
@@ -18,6 +16,7 @@ from typing import Any, Iterator
 import pytest
 
 from engine_api import API, Engine
+from fake_registry import registry  # noqa: F401
 from fixtures import ROOT
 from hook_runner import SOCKET, Direct, Runner, ThroughHub, hook, mount, runners  # noqa: F401
 
@@ -275,39 +274,12 @@ def test_files_that_the_engine_does_not_see(runner, image):
             else "gone is not within") in answer.errors[0]
 
 
-def test_registry_credentials_reach_the_registry_alone(runner):
+def test_registry_credentials_reach_the_registry_alone(runner, registry):  # noqa: F811
     """A registry of this test's own, which the real engine asks."""
-    seen: list[str] = []
-
-    class Registry(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            given = self.headers.get("Authorization")
-            if given is None:
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", 'Basic realm="here"')
-            else:
-                seen.append(given)
-                self.send_response(200 if self.path == "/v2/" else 404)
-            body = b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        do_HEAD = do_GET
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        name = f"127.0.0.1:{server.server_port}"
-        answer = runner.prepare(runner.container(f"{name}/team/app:1", registry={
-            "username": "mona", "password": "pa:ss wörd?>", "serverUrl": name}))
-        server.shutdown()
+    answer = runner.prepare(runner.container(f"{registry.name}/team/app:1", registry={
+        "username": "mona", "password": "pa:ss wörd?>", "serverUrl": registry.name}))
     assert answer.code == 1 and "team/app" in answer.errors[0]
-    assert set(seen) == {"Basic " + base64.b64encode("mona:pa:ss wörd?>".encode()).decode()}
+    assert set(registry.seen) == {"Basic " + base64.b64encode("mona:pa:ss wörd?>".encode()).decode()}
     assert "wörd" not in answer.log
     assert subprocess.run(["grep", "-r", "wörd", runner.root]).returncode == 1
 

@@ -4,16 +4,15 @@ network from within; servers around them show what they reach.
 """
 
 import os
-import shutil
 import subprocess
 from typing import Iterator
 
 import pytest
 
-from fixtures import IMAGE, ROOT
+from fixtures import IMAGE
 from hub import wait_for
 from net_lab import OUTSIDE, PORT, UPLINK, Lab, run
-from podman_machine import Machine, MachineHub
+from podman_machine import Machine, MachineHub, machine  # noqa: F401
 
 HOST_PORT = 18191
 SANDBOX_PORT = 7000
@@ -21,22 +20,6 @@ GO_PORT = 9000  # of the outside, from when a job may go on
 NEIGHBOUR = "10.99.0.2"  # on another bridge of the machine
 REFUSED = "Connection refused"
 NO_ROUTE = "No route to host"
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    if shutil.which("podman") is None or os.geteuid() != 0:
-        pytest.skip("no podman, or not root")
-    machine = Machine()
-    try:
-        machine.open()
-        subprocess.run([os.path.join(ROOT, "scripts", "image"), "--user", "root", IMAGE],
-                       env={**os.environ, "DOCKER_HOST": machine.engine.host},
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        with machine.network():
-            yield machine
-    finally:
-        machine.close()
 
 
 @pytest.fixture(scope="module")

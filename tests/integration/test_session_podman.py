@@ -2,34 +2,16 @@
 their own and do not keep containers of different networks apart."""
 
 import os
-import shutil
-import subprocess
 from typing import Iterator
 
 import pytest
 
-from fixtures import IMAGE, ROOT
+from fixtures import IMAGE
 from net_lab import OUTSIDE, Lab, Place
-from podman_machine import Machine
+from podman_machine import Machine, machine  # noqa: F401
 from session_place import Places, Session, gone, mount
 from test_session_place import (ACTION_MOUNTS, JOB_MOUNTS, SECRET, SETUID, NET_RAW, Runner,
                                 capabilities, has, runner)  # noqa: F401
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    if shutil.which("podman") is None or os.geteuid() != 0:
-        pytest.skip("no podman, or not root")
-    machine = Machine()
-    try:
-        machine.open()
-        subprocess.run([os.path.join(ROOT, "scripts", "image"), "--user", "root", IMAGE],
-                       env={**os.environ, "DOCKER_HOST": machine.engine.host},
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        with machine.network():
-            yield machine
-    finally:
-        machine.close()
 
 
 @pytest.fixture(scope="module")
