@@ -226,11 +226,12 @@ struct answer component_start(struct call *c)
 	CLEANUP(mem_free) char *ref = NULL;
 	CLEANUP(instance_fini) struct instance i = {0};
 	struct err err = ERR_INIT;
+	struct component_caller by = {0};
 	struct answer refused;
 
 	if (!read_string(c, "entityRef", &ref, &refused))
 		return refused;
-	if (components_start(c->api->components, ref, &i, &err) < 0)
+	if (components_start(c->api->components, ref, &by, &i, &err) < 0)
 		return component_error(c, &err);
 	if (wants_to_wait(c))
 		return await(c, i.id);

@@ -269,10 +269,11 @@ static void give_up(struct components *c, instance_id id, const struct err *why)
 }
 
 int components_start(struct components *c, const char *entity_ref,
-    struct instance *ret, struct err *err)
+    const struct component_caller *by, struct instance *ret, struct err *err)
 {
 	CLEANUP(mem_free) char *component_ref = NULL;
 	CLEANUP(instance_fini) struct instance made = {0};
+	char id_text[UUID_TEXT_LEN];
 	instance_id id;
 
 	TRY(resolve(c, entity_ref, &component_ref, err));
@@ -283,9 +284,19 @@ int components_start(struct components *c, const char *entity_ref,
 		give_up(c, id, err);
 		return -1;
 	}
+	feed_changed(&c->feed, id);
+	log_info(&c->ctx, "instance admitted",
+	    LOG_STR("instance", uuid_text(id.u, id_text)),
+	    LOG_STR("component", component_ref),
+	    LOG_STR("by", by->subject != NULL ? by->subject : "this machine"));
 	*ret = made;
 	made = (struct instance){0};
 	return 0;
+}
+
+struct feed *components_feed(struct components *c)
+{
+	return &c->feed;
 }
 
 /* -- stop and wait ----------------------------------------------------- */
@@ -324,7 +335,9 @@ static int change_to(struct components *c, const struct instance *i,
 
 	if (i->status == to)
 		return 0;
-	return store_instance_change(c->config.store, i->id, &change, err);
+	TRY(store_instance_change(c->config.store, i->id, &change, err));
+	feed_changed(&c->feed, i->id);
+	return 0;
 }
 
 /* 1: it is stopped, 0: done will be called, -1; ERR_CONFLICT: look again. */
@@ -546,6 +559,7 @@ int components_open(struct components **ret,
 	c->ctx = ctx_root();
 	c->cancel.fd = -1;
 	faults_init(&c->faults);
+	feed_init(&c->feed);
 	mtx_init(&c->mtx, "components");
 	cond_init(&c->changed);
 	*ret = c;
@@ -605,6 +619,7 @@ void components_close(struct components *c)
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);
 	mtx_fini(&c->mtx);
+	feed_fini(&c->feed);
 	faults_fini(&c->faults);
 	mem_free(c);
 }

@@ -8,6 +8,7 @@
 #define COMPONENTS_COMPONENTS_H
 
 #include "base/json_out.h"
+#include "components/feed.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "spool/spool.h"
@@ -31,6 +32,12 @@ void components_stop(struct components *c, bool drain);
 /* After the HTTP server has ended. */
 void components_close(struct components *c);
 
+/* On whose behalf. Borrowed. */
+struct component_caller {
+	const char *subject;      /* "user:default/jane"; NULL: this machine */
+	const char *portal_token; /* what the portal is asked with, or NULL */
+};
+
 /* -- instances --------------------------------------------------------- */
 /*
  * Looks the entity up and admits an instance, which is then on its way
@@ -39,7 +46,8 @@ void components_close(struct components *c);
  * ERR_UNAVAILABLE: the engine does not answer.
  */
 int components_start(struct components *c, const char *entity_ref,
-    struct instance *ret, struct err *err) MUST_CHECK;
+    const struct component_caller *by, struct instance *ret,
+    struct err *err) MUST_CHECK;
 
 /* Called once, on a thread that it must not block: the instance is there. */
 typedef void (*component_done)(void *arg);
@@ -66,5 +74,7 @@ void components_faults(
 /* The runner-enabled components of the catalog, as an array of objects. */
 int components_catalog(
     struct components *c, struct json *j, struct err *err) MUST_CHECK;
+/* Tells of every instance that changes. */
+struct feed *components_feed(struct components *c);
 
 #endif

@@ -44,7 +44,9 @@ int flow_change(
 		write_progress(f, &progress);
 		with.progress = buf_str(&progress);
 	}
-	return store_instance_change(f->owner->config.store, f->id, &with, err);
+	TRY(store_instance_change(f->owner->config.store, f->id, &with, err));
+	feed_changed(&f->owner->feed, f->id);
+	return 0;
 }
 
 /* The next step of the start; a stop that came between ends it here. */

@@ -11,6 +11,7 @@
  *   ports.c       which ports, and are they free
  *   probe.c       is it well
  *   logs.c        what it says
+ *   feed.c        who is told of changes
  *   recover.c     what an earlier hub left
  */
 #ifndef COMPONENTS_FLOW_H
@@ -86,6 +87,7 @@ struct components {
 	struct components_config config;
 	struct ctx ctx;
 	struct faults faults;
+	struct feed feed;
 	struct sources *sources;
 	struct mtx mtx;
 	struct cond changed;
