@@ -41,6 +41,9 @@ static inline void entity_fini_guard(struct entity *e)
 }
 /* "Component:default/demo-web": kind and name in the catalog's case. */
 char *entity_component_ref(const struct entity *e);
+/* "group:default/team-a" in lower case: a group of the entity's namespace
+ * unless its owner says else. NULL: none, or no reference. For mem_free. */
+char *entity_owner_ref(const struct entity *e);
 int entity_from_json(
     const json_t *o, struct entity *ret, struct err *err) MUST_CHECK;
 enum { ENTITIES_BYTES_MAX = 1024 * 1024, ENTITIES_MAX = 1000 };

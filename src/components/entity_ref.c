@@ -80,3 +80,36 @@ bool entity_ref_equal(const struct entity_ref *a, const struct entity_ref *b)
 	       strcasecmp(a->namespace, b->namespace) == 0 &&
 	       strcasecmp(a->name, b->name) == 0;
 }
+
+/* What its owner leaves out is a group, and of the entity's namespace. */
+static char *owner_in_full(const struct entity *e)
+{
+	const char *colon = strchr(e->owner, ':');
+	const char *name = colon != NULL ? colon + 1 : e->owner;
+	CLEANUP(mem_free)
+	char *kind = colon != NULL
+			 ? mem_strndup(e->owner, (size_t)(colon - e->owner))
+			 : mem_strdup("group");
+
+	if (strchr(name, '/') != NULL)
+		return mem_printf("%s:%s", kind, name);
+	return mem_printf("%s:%s/%s", kind, e->ref.namespace, name);
+}
+
+char *entity_owner_ref(const struct entity *e)
+{
+	CLEANUP(mem_free) char *full = NULL;
+	struct entity_ref ref = {0};
+	struct err no_reference = ERR_INIT;
+
+	if (e->owner == NULL)
+		return NULL;
+	full = owner_in_full(e);
+	if (entity_ref_parse(full, &ref, &no_reference) < 0)
+		return NULL;
+	entity_ref_fini(&ref);
+	for (char *c = full; *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return STEAL(full);
+}

@@ -3,7 +3,11 @@
  * then waits for its end, and one (logs.c) that reads its container's log.
  * Internal to components/.
  *
- *   components.c  who is in hand; the API's questions
+ *   components.c  begin and end of it all
+ *   flows.c       who is in hand, and who waits for them
+ *   start.c       a start is asked for
+ *   stop.c        an end is
+ *   questions.c   what the API asks
  *   flow.c        the steps of a start, and every end, top to bottom
  *   workplace.c   the directory that its source is unpacked into
  *   build.c       its image
@@ -99,13 +103,31 @@ struct components {
 	bool recovered, stopping;
 };
 
-/* -- components.c ------------------------------------------------------ */
+/* -- flows.c ----------------------------------------------------------- */
 /* A thread that carries it; takes nothing when it fails. */
 int flow_launch(
     struct components *c, const struct instance *i, struct err *err) MUST_CHECK;
 bool flow_is_in_hand(struct components *c, instance_id id);
 /* The waiters whose moment has come are called; over: all of them. */
 void flow_tell(struct flow *f, bool over);
+/* NULL: nobody carries it. */
+struct flow *flow_find_locked(struct components *c, instance_id id);
+/* Leave it to the next hub, or end it. */
+void flow_ask_locked(struct flow *f, bool leave);
+/* Its thread has been joined. */
+void flow_free(struct flow *f);
+enum attached { NOBODY_HAS_IT, NOT_YET, ATTACHED };
+/* done is called when it is over (end: which is asked for), or else when it
+ * is not starting any more. */
+enum attached flow_attach(struct components *c, instance_id id, bool end,
+    component_done done, void *arg);
+
+/* -- stop.c ------------------------------------------------------------ */
+/* What an earlier hub left is taken in hand before anything new. */
+int components_await_recovery(struct components *c, struct err *err) MUST_CHECK;
+/* By somebody's wish. */
+int instance_move(struct components *c, const struct instance *i,
+    enum instance_status to, struct err *err) MUST_CHECK;
 
 /* -- flow.c ------------------------------------------------------------ */
 void *flow_main(void *arg);

@@ -15,7 +15,7 @@
 	"seq, id, component_ref, status, stop_requested, container_id, "       \
 	"image, commit_sha, ports, progress, error_code, error, plan, "        \
 	"exit_code, oom_killed, log_offset, started_at, stopped_at, "          \
-	"updated_at"
+	"updated_at, owner, started_by, restarts"
 #define ACTIVE " status IN ('starting', 'running', 'stopping')"
 
 static const char *const status_names[] = {
@@ -40,7 +40,8 @@ bool instance_is_active(enum instance_status status)
 void instance_fini(struct instance *i)
 {
 	char *const owned[] = {i->component_ref, i->container_id, i->image,
-	    i->commit, i->ports, i->progress, i->error_code, i->error, i->plan};
+	    i->commit, i->ports, i->progress, i->error_code, i->error, i->plan,
+	    i->owner, i->started_by};
 
 	for (size_t n = 0; n < ARRAY_LEN(owned); n++)
 		mem_free(owned[n]);
@@ -69,8 +70,7 @@ static bool parse_status(const char *text, enum instance_status *ret)
 
 struct admission {
 	struct write write; /* first */
-	const char *component_ref, *progress;
-	int64_t max;
+	const struct instance_admission *wanted;
 	char id[UUID_TEXT_LEN];
 	char now[CLOCK_ISO_LEN];
 };
@@ -84,13 +84,13 @@ static int refuse_same(
 	int rc;
 
 	TRY(db_use(db, sql, &st, err));
-	db_bind_text(st, a->component_ref);
+	db_bind_text(st, a->wanted->component_ref);
 	rc = db_step(st, err);
 	TRY(rc);
 	if (rc == 0)
 		return 0;
 	return err_set(err, ERR_CONFLICT, "component_running",
-	    "%.200s is already %s. Stop it first.", a->component_ref,
+	    "%.200s is already %s. Stop it first.", a->wanted->component_ref,
 	    db_col_text(st));
 }
 
@@ -111,9 +111,9 @@ static int refuse_full(
 		snprintf(status, sizeof(status), "%s", db_col_text(st));
 	}
 	TRY(rc);
-	if (n < a->max)
+	if (n < a->wanted->max)
 		return 0;
-	if (a->max == 1)
+	if (a->wanted->max == 1)
 		return err_set(err, ERR_CONFLICT, "component_running",
 		    "Another component is already running: %s is %s. Stop it "
 		    "first.",
@@ -128,8 +128,8 @@ static int run_admission(struct tx *tx, struct write *w, struct err *err)
 {
 	static const char sql[] =
 	    "INSERT INTO instances (id, component_ref, status, ports,"
-	    " progress, started_at, updated_at)"
-	    " VALUES (?, ?, 'starting', '[]', ?, ?, ?)";
+	    " progress, started_at, updated_at, owner, started_by)"
+	    " VALUES (?, ?, 'starting', '[]', ?, ?, ?, ?, ?)";
 	struct admission *a = (struct admission *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 
@@ -137,24 +137,24 @@ static int run_admission(struct tx *tx, struct write *w, struct err *err)
 	TRY(refuse_full(tx->db, a, err));
 	TRY(db_use(tx->db, sql, &st, err));
 	db_bind_text(st, a->id);
-	db_bind_text(st, a->component_ref);
-	db_bind_text(st, a->progress);
+	db_bind_text(st, a->wanted->component_ref);
+	db_bind_text(st, a->wanted->progress);
 	db_bind_text(st, a->now);
 	db_bind_text(st, a->now);
+	db_bind_text(st, a->wanted->owner);
+	db_bind_text(st, a->wanted->started_by);
 	return db_run(st, err);
 }
 
-int store_instance_admit(struct store *s, const char *component_ref,
-    int64_t max, const char *progress, instance_id *ret, struct err *err)
+int store_instance_admit(struct store *s,
+    const struct instance_admission *wanted, instance_id *ret, struct err *err)
 {
-	struct admission a = {.write = {.run = run_admission},
-	    .component_ref = component_ref,
-	    .progress = progress,
-	    .max = max};
+	struct admission a = {
+	    .write = {.run = run_admission}, .wanted = wanted};
 	instance_id id = {uuid_v4()};
 
 	MAGIC_CHECK(s, STORE_MAGIC);
-	ASSERT(max >= 1);
+	ASSERT(wanted->max >= 1);
 	uuid_text(id.u, a.id);
 	clock_iso(clock_wall_ns(), a.now);
 	TRY(writer_run(s, &a.write, err));
@@ -207,6 +207,7 @@ static const char CHANGE[] =
     " plan = COALESCE(?, plan), exit_code = COALESCE(?, exit_code),"
     " oom_killed = CASE WHEN ? = 1 THEN 1 ELSE oom_killed END,"
     " log_offset = COALESCE(?, log_offset),"
+    " restarts = COALESCE(?, restarts),"
     " stopped_at = COALESCE(stopped_at, ?), updated_at = ? WHERE id = ?";
 
 static void bind_optional(struct db_stmt *st, bool has, int64_t value)
@@ -236,6 +237,7 @@ static void bind_change(struct db_stmt *st, const struct change *c)
 	bind_optional(st, w->set_exit_code, w->exit_code);
 	db_bind_int(st, w->oom_killed);
 	bind_optional(st, w->set_log_offset, w->log_offset);
+	bind_optional(st, w->restarts != 0, w->restarts);
 	db_bind_text(st, ends ? c->now : NULL);
 	db_bind_text(st, c->now);
 	db_bind_text(st, c->id);
@@ -296,6 +298,9 @@ static int read_row(struct db_stmt *st, struct instance *i, struct err *err)
 	good &= read_time(st, &i->started_at);
 	good &= read_time(st, &i->stopped_at);
 	good &= read_time(st, &i->updated_at);
+	i->owner = db_col_strdup(st);
+	i->started_by = db_col_strdup(st);
+	i->restarts = (int)db_col_int(st);
 	if (good)
 		return 0;
 	return err_set(err, ERR_INTERNAL, "store_corrupt",

@@ -34,6 +34,8 @@ struct instance {
 	int64_t seq; /* order of creation */
 	instance_id id;
 	char *component_ref; /* "Component:default/demo", the catalog's case */
+	char *owner;         /* "group:default/team-a" in lower case, or NULL */
+	char *started_by;    /* "user:default/jane"; NULL: this machine */
 	enum instance_status status;
 	bool stop_requested;
 	char *container_id, *image, *commit; /* or NULL */
@@ -45,6 +47,7 @@ struct instance {
 			     NULL */
 	bool has_exit_code, oom_killed;
 	int exit_code;
+	int restarts;        /* of its container, by its restart policy */
 	bool has_log_offset; /* its container has begun to write */
 	int64_t log_offset;  /* bytes of the log before that: the build's */
 	int64_t started_at, stopped_at, updated_at; /* wall ns, 0: not yet */
@@ -55,14 +58,19 @@ static inline void instance_fini_guard(struct instance *i)
 	instance_fini(i);
 }
 
+struct instance_admission {
+	const char *component_ref;
+	const char *owner, *started_by; /* or NULL */
+	const char *progress;           /* JSON, or NULL */
+	int64_t max;
+};
 /*
  * Makes an instance in INSTANCE_STARTING, unless `max` are active:
  * ERR_CONFLICT "component_running" then names the oldest of those. A second
  * instance of an active component is refused whatever max is.
  */
-int store_instance_admit(struct store *s, const char *component_ref,
-    int64_t max, const char *progress, instance_id *ret,
-    struct err *err) MUST_CHECK;
+int store_instance_admit(struct store *s, const struct instance_admission *a,
+    instance_id *ret, struct err *err) MUST_CHECK;
 
 /* NULL and false leave a column as it is. */
 struct instance_change {
@@ -74,6 +82,7 @@ struct instance_change {
 	bool clear_container; /* the container is gone */
 	bool set_exit_code, oom_killed;
 	int exit_code;
+	int restarts; /* 0: as it is */
 	bool set_log_offset;
 	int64_t log_offset;
 };

@@ -140,10 +140,26 @@ static const char SCHEMA_3[] =
     "CREATE INDEX instances_active ON instances (seq)"
     " WHERE status IN ('starting', 'running', 'stopping');";
 
+/* Whose a component is, who started it, how often it was restarted. */
+static const char SCHEMA_4[] =
+    "ALTER TABLE instances ADD COLUMN owner TEXT;"
+    "ALTER TABLE instances ADD COLUMN started_by TEXT;"
+    "ALTER TABLE instances ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;";
+
+/* What people keep in the hub for components. */
+static const char SCHEMA_5[] =
+    "CREATE TABLE named_secrets ("
+    " name TEXT NOT NULL PRIMARY KEY,"
+    " sealed BLOB NOT NULL,"
+    " created_at TEXT NOT NULL,"
+    " updated_at TEXT NOT NULL);";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
     SCHEMA_3,
+    SCHEMA_4,
+    SCHEMA_5,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -40,6 +40,33 @@ static void references(void **state)
 	}
 }
 
+static void owners_are_references_in_full(void **state)
+{
+	static const struct {
+		char *owner;
+		const char *full;
+	} cases[] = {
+	    {"team-a", "group:shop/team-a"},
+	    {"other/Team-A", "group:other/team-a"},
+	    {"user:Jane", "user:shop/jane"},
+	    {"User:default/jane", "user:default/jane"},
+	    {"team a", NULL},
+	    {NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct entity e = {.ref = {.namespace = (char[]){"Shop"}},
+		    .owner = cases[i].owner};
+		CLEANUP(mem_free) char *full = entity_owner_ref(&e);
+
+		if (cases[i].full == NULL)
+			assert_null(full);
+		else
+			assert_string_equal(full, cases[i].full);
+	}
+}
+
 static void bad_references(void **state)
 {
 	static const struct {
@@ -434,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(references),
 	    cmocka_unit_test(bad_references),
+	    cmocka_unit_test(owners_are_references_in_full),
 	    cmocka_unit_test(references_compare_without_case),
 	    cmocka_unit_test(json_of_a_portal),
 	    cmocka_unit_test(json_with_little_in_it),

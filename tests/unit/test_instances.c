@@ -8,10 +8,14 @@
 
 static instance_id admit(struct fixture *f, const char *ref, int64_t max)
 {
+	const struct instance_admission a = {.component_ref = ref,
+	    .owner = "group:default/team-a",
+	    .progress = "{}",
+	    .max = max};
 	struct err err = ERR_INIT;
 	instance_id id;
 
-	if (store_instance_admit(f->s, ref, max, "{}", &id, &err) < 0)
+	if (store_instance_admit(f->s, &a, &id, &err) < 0)
 		fail_msg("%s", err.msg);
 	return id;
 }
@@ -28,11 +32,11 @@ static void change(struct fixture *f, instance_id id, enum instance_status to)
 static void refused(
     struct fixture *f, const char *ref, int64_t max, const char *words)
 {
+	const struct instance_admission a = {.component_ref = ref, .max = max};
 	struct err err = ERR_INIT;
 	instance_id id;
 
-	assert_int_equal(
-	    store_instance_admit(f->s, ref, max, "{}", &id, &err), -1);
+	assert_int_equal(store_instance_admit(f->s, &a, &id, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFLICT);
 	assert_string_equal(err.code, "component_running");
 	if (strstr(err.msg, words) == NULL)
@@ -73,13 +77,12 @@ static void more_of_them_by_configuration_but_none_twice(void **state)
 
 static void *rival(void *arg)
 {
+	const struct instance_admission a = {
+	    .component_ref = "Component:default/x", .max = 1};
 	struct err err = ERR_INIT;
 	instance_id id;
 
-	return store_instance_admit(
-		   arg, "Component:default/x", 1, NULL, &id, &err) == 0
-		   ? arg
-		   : NULL;
+	return store_instance_admit(arg, &a, &id, &err) == 0 ? arg : NULL;
 }
 
 static void of_many_at_once_one_wins(void **state)
@@ -125,6 +128,7 @@ static void a_change_reads_back_and_survives(void **state)
 	    .set_exit_code = true,
 	    .exit_code = 0,
 	    .oom_killed = true,
+	    .restarts = 3,
 	    .set_log_offset = true,
 	    .log_offset = 7};
 	const struct instance_change gone = {.clear_container = true};
@@ -141,6 +145,9 @@ static void a_change_reads_back_and_survives(void **state)
 	assert_string_equal(i.ports, "[8080]");
 	assert_true(i.has_exit_code && i.exit_code == 0 && i.oom_killed);
 	assert_true(i.has_log_offset && i.log_offset == 7);
+	assert_int_equal(i.restarts, 3);
+	assert_string_equal(i.owner, "group:default/team-a");
+	assert_null(i.started_by);
 	assert_true(i.stopped_at >= i.started_at && i.started_at > 0);
 	instance_fini(&i);
 	assert_int_equal(store_instance_change(f->s, id, &gone, &err), 0);
