@@ -148,6 +148,18 @@ bool check_origin(const char *text)
 	return rest != NULL && is_host_port(rest) && strchr(rest, '/') == NULL;
 }
 
+bool check_portal(const char *text)
+{
+	const char *rest = after(text, "https://");
+
+	if (strcmp(text, "app-config") == 0)
+		return true;
+	if (rest == NULL)
+		rest = after(text, "http://");
+	return rest != NULL && is_host_port(rest) &&
+	       strpbrk(rest, "?#") == NULL;
+}
+
 bool check_engine(const char *text)
 {
 	const char *rest = after(text, "unix://");

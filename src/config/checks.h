@@ -12,7 +12,9 @@ bool check_addresses(const char *text); /* IP addresses, comma separated */
 bool check_subnet(const char *text);    /* IPv4 network, prefix 8 to 28 */
 /* http://host[:port][/prefix] or unix:///path of the API's socket */
 bool check_url(const char *text);
-bool check_origin(const char *text);    /* http(s)://host[:port] or "*" */
+bool check_origin(const char *text); /* http(s)://host[:port] or "*" */
+/* http(s)://host[:port][/path], or "app-config" */
+bool check_portal(const char *text);
 bool check_engine(const char *text);    /* as DOCKER_HOST, or a socket path */
 bool check_paths(const char *text);     /* absolute, comma separated */
 bool check_base_path(const char *text); /* "/api/runner" */

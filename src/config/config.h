@@ -111,8 +111,14 @@ struct options {
 	char *github_url;                       /* RUNNERHUB_GITHUB_URL */
 	char *github_org, *github_repositories; /* NULL: none */
 	/* components */
-	char *catalog; /* RUNNERHUB_CATALOG csv of files and directories, NULL:
-			  none */
+	char *catalog; /* RUNNERHUB_CATALOG csv of files, directories and
+			  addresses, NULL: none */
+	int64_t catalog_refresh_ms; /* RUNNERHUB_CATALOG_REFRESH 2 min */
+	char *app_config; /* RUNNERHUB_APP_CONFIG csv of files, NULL: none */
+	char *portal_url; /* RUNNERHUB_PORTAL_URL, "app-config": its
+			     backend.baseUrl; NULL: none */
+	struct secret *portal_token; /* RUNNERHUB_PORTAL_TOKEN, NULL: none */
+	char *portal_verify;         /* RUNNERHUB_PORTAL_VERIFY keys|ask */
 	int64_t components_max; /* RUNNERHUB_COMPONENTS_MAX 1: at one time */
 	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH /api/runner */
 	/* limits (API_RATE_LIMIT ...): see options.c; used by api/ */

@@ -323,9 +323,19 @@ const struct option option_table[] = {
     /* -- components ------------------------------------------------------- */
     {"components.catalog", {"RUNNERHUB_CATALOG"}, "catalog", SECTION_COMPONENTS,
 	STRING(catalog), .check = check_text,
-	.accepts = "paths of catalog-info.yaml files, or of directories that "
-		   "hold them, separated by commas",
-	.doc = "the catalog that stands on this machine"},
+	.accepts = "paths of catalog-info.yaml files or of directories that "
+		   "hold them, addresses of such at GitHub, separated by "
+		   "commas",
+	.doc = "the hub's own catalog"},
+    {"components.catalogRefresh", {"RUNNERHUB_CATALOG_REFRESH"},
+	"catalog-refresh", SECTION_COMPONENTS, DURATION(catalog_refresh_ms),
+	.def = "2m", .unit_ms = S, .min = S, .max = DAY,
+	.doc = "how often the catalog's files at GitHub are looked at"},
+    {"components.appConfig", {"RUNNERHUB_APP_CONFIG"}, "app-config",
+	SECTION_COMPONENTS, STRING(app_config), .check = check_text,
+	.accepts = "paths of app-config.yaml files, separated by commas",
+	.doc = "a portal's configuration: its integrations.github and "
+	       "catalog.locations are taken; later files win"},
     {"components.max", {"RUNNERHUB_COMPONENTS_MAX"}, "components-max",
 	SECTION_COMPONENTS, INT(components_max), .def = "1", .min = 1,
 	.max = 1000, .doc = "components that run at one time"},
@@ -335,6 +345,22 @@ const struct option option_table[] = {
 	.accepts = "an absolute path of at least one segment, no \"/\" at its "
 		   "end",
 	.doc = "where the component API is served"},
+
+    {"portal.url", {"RUNNERHUB_PORTAL_URL"}, "portal-url", SECTION_COMPONENTS,
+	STRING(portal_url), .check = check_portal,
+	.accepts = "https://portal.example.com, or app-config: the "
+		   "backend.baseUrl of components.appConfig",
+	.doc = "the portal whose catalog and users are the hub's as well"},
+    {"portal.token", {"RUNNERHUB_PORTAL_TOKEN"}, "portal-token",
+	SECTION_COMPONENTS, SECRET(portal_token), .min = 8,
+	.def_note = "users' own tokens only",
+	.doc = "what the hub proves itself with when it asks the portal's "
+	       "catalog for itself"},
+    {"portal.verify", {"RUNNERHUB_PORTAL_VERIFY"}, "portal-verify",
+	SECTION_COMPONENTS, CHOICE(portal_verify), .def = "keys",
+	.choices = {"keys", "ask"},
+	.doc = "how users' tokens are verified: by the portal's published "
+	       "keys, or by asking it"},
 
     /* -- known names, features to come ----------------------------------- */
     {"database.url", {"DATABASE_URL"}, "database-url", SECTION_LATER,
