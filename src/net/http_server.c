@@ -36,6 +36,7 @@ static void server_free(struct http_server *s)
 	mtx_fini(&s->mtx);
 	mem_free(s->read_buf);
 	mem_free(s->host);
+	mem_free(s->extra_host);
 	mem_free(s->socket);
 	mem_free(s);
 }
@@ -56,6 +57,8 @@ int http_server_start(struct http_server **ret,
 	s->config = *config;
 	s->host = mem_strdup(config->host != NULL ? config->host : "127.0.0.1");
 	s->config.host = s->host;
+	s->extra_host = mem_strdup_or_null(config->extra_host);
+	s->config.extra_host = s->extra_host;
 	s->socket = mem_strdup_or_null(config->socket);
 	s->config.socket = s->socket;
 	set_defaults(&s->config);
@@ -78,6 +81,11 @@ int http_server_start(struct http_server **ret,
 int http_server_port(const struct http_server *s)
 {
 	return s->port;
+}
+
+int http_server_extra_port(const struct http_server *s)
+{
+	return s->extra_port;
 }
 
 void http_server_stop(struct http_server *s, int64_t drain_ms)

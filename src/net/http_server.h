@@ -38,6 +38,9 @@ struct http_done {
 struct http_server_config {
 	const char *host;          /* "127.0.0.1", "::1", "0.0.0.0" */
 	int port;                  /* 0: any free one, see http_server_port */
+	const char *extra_host;    /* a second address, told apart by
+				      http_is_extra; NULL: none */
+	int extra_port;            /* of it; 0: any free one */
 	const char *socket;        /* path of a unix socket to listen on as
 				      well; NULL: none */
 	unsigned workers;          /* handler threads, 0: 8 */
@@ -69,6 +72,7 @@ struct http_server_config {
 int http_server_start(struct http_server **ret,
     const struct http_server_config *config, struct err *err) MUST_CHECK;
 int http_server_port(const struct http_server *s);
+int http_server_extra_port(const struct http_server *s); /* 0: none */
 /* Stops accepting, waits up to drain_ms for running requests (streams are
  * ended at once), closes everything, joins the threads, frees. */
 void http_server_stop(struct http_server *s, int64_t drain_ms);
@@ -84,6 +88,8 @@ const char *http_method(const struct http_exchange *x); /* "GET" */
 /* Path without query, percent-decoded once, always starting with '/'.
  * Targets with %00, "..", or invalid UTF-8 after decoding were refused. */
 const char *http_path(const struct http_exchange *x);
+/* Path and query as they were sent: "/a%20b?". */
+const char *http_target(const struct http_exchange *x);
 /* First value of a query parameter, decoded; NULL when absent. */
 const char *http_query(struct http_exchange *x, const char *name);
 /* i-th query parameter in order; false past the end. */
@@ -95,6 +101,8 @@ const char *http_body(const struct http_exchange *x, size_t *ret_len);
 const char *http_peer(const struct http_exchange *x);
 /* Did it come over the unix socket? */
 bool http_is_unix(const struct http_exchange *x);
+/* Or to the second address? */
+bool http_is_extra(const struct http_exchange *x);
 /* Made per request (UUIDv7 text) or taken from a well-formed X-Request-Id of
  * the client ([A-Za-z0-9._-]{1,64}); always sent back. */
 const char *http_request_id(const struct http_exchange *x);

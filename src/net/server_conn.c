@@ -362,6 +362,7 @@ void server_conn_accept(uv_stream_t *listener, int status)
 	if (status != 0)
 		return; /* out of descriptors: libuv tries again */
 	c = conn_new(s, listener->type == UV_NAMED_PIPE);
+	c->is_extra = listener == (uv_stream_t *)&s->extra;
 	if (uv_accept(listener, &c->stream) != 0 ||
 	    s->nconns > max + SERVER_REFUSED_MAX) {
 		server_conn_close(c);

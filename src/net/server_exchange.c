@@ -26,9 +26,11 @@ struct http_exchange *server_exchange_new(struct server_conn *c)
 	x->began_ns = clock_mono_ns();
 	x->method = "-";
 	x->path = "";
+	x->target = "";
 	x->route = "";
 	memcpy(x->peer, c->peer, sizeof(x->peer));
 	x->is_unix = c->is_unix;
+	x->is_extra = c->is_extra;
 	buf_init(&x->head, s->config.header_bytes_max);
 	buf_init(&x->body, s->config.body_bytes_max);
 	buf_init(&x->extra, REPLY_HEADERS_MAX);
@@ -168,6 +170,7 @@ int server_exchange_set_target(struct http_exchange *x, const char **ret_why)
 		return -1;
 	}
 	x->path = x->decoded;
+	x->target = t.path;
 	if (t.query == NULL)
 		return 0;
 	return set_query(x, t.query, t.query_len, x->decoded + n + 1, ret_why);
@@ -184,6 +187,11 @@ const char *http_method(const struct http_exchange *x)
 const char *http_path(const struct http_exchange *x)
 {
 	return x->path;
+}
+
+const char *http_target(const struct http_exchange *x)
+{
+	return x->target;
 }
 
 const char *http_query(struct http_exchange *x, const char *name)
@@ -272,6 +280,11 @@ const char *http_peer(const struct http_exchange *x)
 bool http_is_unix(const struct http_exchange *x)
 {
 	return x->is_unix;
+}
+
+bool http_is_extra(const struct http_exchange *x)
+{
+	return x->is_extra;
 }
 
 const char *http_request_id(const struct http_exchange *x)

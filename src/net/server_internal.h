@@ -117,6 +117,7 @@ struct server_conn {
 		uv_pipe_t pipe;
 	};
 	bool is_unix; /* pipe, else tcp */
+	bool is_extra;
 	struct http_server *s;
 	struct server_conn *next, *prev; /* all connections */
 	struct server_timer timer;
@@ -164,6 +165,7 @@ struct http_exchange {
 	const char *method;
 	const char *path; /* decoded, in `decoded` */
 	char *decoded;
+	const char *target; /* raw, from its path on; in `head` */
 	struct server_param *params;
 	unsigned nparams;
 	struct buf body;
@@ -175,7 +177,7 @@ struct http_exchange {
 	bool keep_alive;
 	bool is_head;
 	bool expects_continue;
-	bool is_unix;
+	bool is_unix, is_extra;
 	/* why parsing ended early; 0: it did not */
 	int refuse_status;
 	const char *refuse_code;
@@ -270,13 +272,14 @@ struct server_counters { /* written by the loop, read by anyone */
 };
 struct http_server {
 	struct http_server_config config; /* defaults filled in */
-	char *host, *socket;
-	int port;
+	char *host, *extra_host, *socket;
+	int port, extra_port;
 	struct server_queue queue;
 	struct server_counters count;
 
 	uv_loop_t loop;
 	uv_tcp_t listener;
+	uv_tcp_t extra;  /* when config.extra_host is set */
 	uv_pipe_t local; /* the unix socket, when config.socket is set */
 	uv_async_t async;
 	uv_check_t check;

@@ -1,6 +1,6 @@
 /*
- * What the server listens on: an address, and a unix socket beside it. The
- * loop's starter and, for the end, the loop thread.
+ * What the server listens on: an address, perhaps a second one, and a unix
+ * socket beside them. The loop's starter and, for the end, the loop thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,18 +18,16 @@
 void server_listen_init(struct http_server *s)
 {
 	uv_tcp_init(&s->loop, &s->listener);
+	uv_tcp_init(&s->loop, &s->extra);
 	uv_pipe_init(&s->loop, &s->local, 0);
-	s->listener.data = s->local.data = s;
+	s->listener.data = s->extra.data = s->local.data = s;
 }
 
 /* -- an address -------------------------------------------------------- */
 
 static int resolve(
-    const struct http_server *s, struct sockaddr_storage *ret, struct err *err)
+    const char *host, int port, struct sockaddr_storage *ret, struct err *err)
 {
-	const char *host = s->config.host;
-	int port = s->config.port;
-
 	if (host == NULL || strcmp(host, "localhost") == 0)
 		host = "127.0.0.1";
 	if (port >= 0 && port <= 65535 &&
@@ -42,28 +40,29 @@ static int resolve(
 	    host, port);
 }
 
-static int listen_tcp(struct http_server *s, struct err *err)
+static int listen_tcp(uv_tcp_t *listener, const char *host, int port,
+    int *ret_port, struct err *err)
 {
 	struct sockaddr_storage addr;
 	int len = sizeof(addr), r;
 
-	TRY(resolve(s, &addr, err));
-	r = uv_tcp_bind(&s->listener, (struct sockaddr *)&addr, 0);
+	TRY(resolve(host, port, &addr, err));
+	r = uv_tcp_bind(listener, (struct sockaddr *)&addr, 0);
 	if (r == 0)
 		r = uv_listen(
-		    (uv_stream_t *)&s->listener, BACKLOG, server_conn_accept);
+		    (uv_stream_t *)listener, BACKLOG, server_conn_accept);
 	if (r == UV_EADDRINUSE)
 		return err_set(err, ERR_CONFLICT, "address_in_use",
 		    "cannot listen on %s port %d: another process listens "
 		    "there; stop it or choose another port",
-		    s->config.host, s->config.port);
+		    host, port);
 	if (r != 0)
-		return err_sys(err, -r, "cannot listen on %s port %d",
-		    s->config.host, s->config.port);
-	uv_tcp_getsockname(&s->listener, (struct sockaddr *)&addr, &len);
-	s->port = addr.ss_family == AF_INET6
-		      ? ntohs(((struct sockaddr_in6 *)&addr)->sin6_port)
-		      : ntohs(((struct sockaddr_in *)&addr)->sin_port);
+		return err_sys(
+		    err, -r, "cannot listen on %s port %d", host, port);
+	uv_tcp_getsockname(listener, (struct sockaddr *)&addr, &len);
+	*ret_port = addr.ss_family == AF_INET6
+			? ntohs(((struct sockaddr_in6 *)&addr)->sin6_port)
+			: ntohs(((struct sockaddr_in *)&addr)->sin_port);
 	return 0;
 }
 
@@ -138,11 +137,16 @@ static int listen_unix(struct http_server *s, struct err *err)
 	return r == 0 ? 0 : bad_socket(s, uv_strerror(r), err);
 }
 
-/* -- both -------------------------------------------------------------- */
+/* -- all --------------------------------------------------------------- */
 
 int server_listen_start(struct http_server *s, struct err *err)
 {
-	TRY(listen_tcp(s, err));
+	const struct http_server_config *c = &s->config;
+
+	TRY(listen_tcp(&s->listener, c->host, c->port, &s->port, err));
+	if (c->extra_host != NULL)
+		TRY(listen_tcp(&s->extra, c->extra_host, c->extra_port,
+		    &s->extra_port, err));
 	return s->socket != NULL ? listen_unix(s, err) : 0;
 }
 
@@ -150,5 +154,6 @@ int server_listen_start(struct http_server *s, struct err *err)
 void server_listen_end(struct http_server *s)
 {
 	uv_close((uv_handle_t *)&s->listener, NULL);
+	uv_close((uv_handle_t *)&s->extra, NULL);
 	uv_close((uv_handle_t *)&s->local, NULL);
 }

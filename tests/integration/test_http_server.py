@@ -574,3 +574,16 @@ def test_a_socket_that_was_left_is_replaced_and_nothing_else(build_dir: str, tmp
     assert file.read_text() == "precious"
     assert "longer than the 107 bytes" in refused_socket(build_dir, f"{tmp_path}/{'x' * 108}")
     assert "directory does not exist" in refused_socket(build_dir, f"{tmp_path}/no/where")
+
+
+def test_a_second_address_is_told_apart(build_dir: str) -> None:
+    with EchoServer(build_dir, "extra") as server:
+        assert server.process.stdout
+        extra = int(server.process.stdout.readline())
+        assert extra not in (0, server.port)
+        with server.peer() as first, Peer(extra) as second:
+            assert b"extra" not in first.get("/info").body
+            # What was sent, as it was sent: a bare "?" too.
+            assert b"extra target=/in%66o?\n" in second.get("/in%66o?").body
+            whole = second.ask(b"GET http://x/info?a=%20 HTTP/1.1\r\nHost: x\r\n\r\n").body
+            assert b"extra target=/info?a=%20\n" in whole

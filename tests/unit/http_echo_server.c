@@ -95,6 +95,8 @@ static void do_info(struct http_exchange *x)
 	http_set_route(x, "/info");
 	buf_printf(&b, "method=%s\npath=%s\nbody=%zu\n", http_method(x),
 	    http_path(x), len);
+	if (http_is_extra(x))
+		buf_printf(&b, "extra target=%s\n", http_target(x));
 	for (i = 0; http_query_at(x, i, &name, &value); i++)
 		buf_printf(&b, "query %s=%s\n", name, value);
 	for (i = 0; i < ARRAY_LEN(headers); i++) {
@@ -388,6 +390,10 @@ static int set_knob(struct http_server_config *c, const char *arg)
 		c->socket = arg + 7;
 		return 0;
 	}
+	if (strcmp(arg, "extra") == 0) {
+		c->extra_host = "localhost";
+		return 0;
+	}
 	if (eq == NULL || parse_int(eq + 1, 0, INT32_MAX, &v) != 0)
 		return -1;
 	if (strncmp(arg, "port=", 5) == 0)
@@ -457,6 +463,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("%d\n", http_server_port(g.server));
+	if (c.extra_host != NULL)
+		printf("%d\n", http_server_extra_port(g.server));
 	fflush(stdout);
 	wait_for_end_of_input();
 	http_server_stop(g.server, 2000);
