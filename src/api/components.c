@@ -354,6 +354,7 @@ struct answer component_errors_all(struct call *c)
 
 struct answer component_catalog(struct call *c)
 {
+	struct component_caller by = {0};
 	struct err err = ERR_INIT;
 	struct buf body;
 	struct json j;
@@ -362,7 +363,7 @@ struct answer component_catalog(struct call *c)
 	json_init(&j, &body);
 	json_obj(&j);
 	json_key(&j, "items");
-	if (components_catalog(c->api->components, &j, &err) < 0) {
+	if (components_catalog(c->api->components, &by, &j, &err) < 0) {
 		buf_fini(&body);
 		return component_error(c, &err);
 	}

@@ -15,12 +15,14 @@
 #include "store/instances.h"
 
 struct components;
+struct portal;
 struct components_config { /* borrowed until components_close */
 	const struct options *options;
 	struct store *store;
 	struct spool *spool;
 	struct engine *engine;
 	const char *hub_id;
+	struct portal *portal; /* NULL: none */
 };
 /* Starts the thread that goes on with what an earlier hub left, once the
  * engine answers. */
@@ -72,8 +74,8 @@ void components_health(struct components *c, instance_id id, struct json *j);
 void components_faults(
     struct components *c, const char *instance, int64_t limit, struct json *j);
 /* The runner-enabled components of the catalog, as an array of objects. */
-int components_catalog(
-    struct components *c, struct json *j, struct err *err) MUST_CHECK;
+int components_catalog(struct components *c, const struct component_caller *by,
+    struct json *j, struct err *err) MUST_CHECK;
 /* Tells of every instance that changes. */
 struct feed *components_feed(struct components *c);
 

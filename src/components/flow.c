@@ -64,35 +64,11 @@ static int enter(struct flow *f, enum deployment_step step, struct err *err)
 
 /* -- the first four steps ------------------------------------------------ */
 
-static int find_entity(struct flow *f, struct catalog *catalog,
-    const struct entity **ret, struct err *err)
-{
-	struct entity_ref ref = {0};
-	int r = entity_ref_parse(f->component_ref, &ref, err);
-
-	if (r == 0)
-		r = catalog_read(
-		    f->owner->config.options->catalog, catalog, err);
-	if (r == 0) {
-		*ret = catalog_find(catalog, &ref);
-		if (*ret == NULL)
-			r = err_set(err, ERR_NOT_FOUND, "CONFIGURATION_ERROR",
-			    "%.200s is not in the catalog any more",
-			    f->component_ref);
-	}
-	entity_ref_fini(&ref);
-	return r;
-}
-
 static int fetch(struct flow *f, struct err *err)
 {
-	CLEANUP(catalog_fini) struct catalog catalog = {0};
-	const struct entity *e;
-
 	TRY(enter(f, DEPLOY_DOWNLOAD, err));
-	TRY(find_entity(f, &catalog, &e, err));
 	TRY(workplace_make(f, err));
-	TRY(workplace_fill(f, e, err));
+	TRY(workplace_fill(f, err));
 	TRY(enter(f, DEPLOY_EXTRACT, err));
 	TRY(workplace_read(f, err));
 	f->grace_ms =

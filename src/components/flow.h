@@ -29,6 +29,7 @@
 #include "components/deployment.h"
 #include "components/descriptor.h"
 #include "components/faults.h"
+#include "components/origin.h"
 #include "components/source.h"
 
 /* Steps of the log: what the build says, what the component says. */
@@ -66,6 +67,7 @@ struct flow {
 	struct cancel stop_cancel, leave_cancel;
 
 	char dir[512]; /* its workplace */
+	struct origin origin;
 	struct source source;
 	struct descriptor d;
 	int host_ports[FLOW_PORTS_MAX];
@@ -136,9 +138,8 @@ int flow_change(struct flow *f, const struct instance_change *change,
 
 /* -- workplace.c ------------------------------------------------------- */
 int workplace_make(struct flow *f, struct err *err) MUST_CHECK;
-/* f->source, and its content into <dir>/source. */
-int workplace_fill(
-    struct flow *f, const struct entity *e, struct err *err) MUST_CHECK;
+/* f->source of f->origin, and its content into <dir>/source. */
+int workplace_fill(struct flow *f, struct err *err) MUST_CHECK;
 /* f->d from its configuration. */
 int workplace_read(struct flow *f, struct err *err) MUST_CHECK;
 /* Open directory of the component's source. */

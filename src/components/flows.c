@@ -15,6 +15,7 @@ void flow_free(struct flow *f)
 	ASSERT(f->waiters == NULL);
 	if (f->log != NULL)
 		spool_log_close(f->log);
+	origin_fini(&f->origin);
 	source_fini(&f->source);
 	descriptor_fini(&f->d);
 	cancel_fini(&f->stop_cancel);
@@ -44,6 +45,7 @@ static struct flow *flow_new(
 	f->component_ref = mem_strdup(i->component_ref);
 	f->found = i->status;
 	f->grace_ms = grace_of(i);
+	origin_read(i->plan, &f->origin);
 	if (i->container_id != NULL && i->status != INSTANCE_STARTING)
 		snprintf(
 		    f->container, sizeof(f->container), "%s", i->container_id);

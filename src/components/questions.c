@@ -137,10 +137,12 @@ static void write_component(const struct entity *e, struct json *j)
 	json_end(j);
 }
 
-int components_catalog(struct components *c, struct json *j, struct err *err)
+int components_catalog(struct components *c, const struct component_caller *by,
+    struct json *j, struct err *err)
 {
 	CLEANUP(catalog_fini) struct catalog catalog = {0};
 
+	(void)by;
 	TRY(catalog_read(c->config.options->catalog, &catalog, err));
 	json_arr(j);
 	for (size_t i = 0; i < catalog.n; i++)

@@ -10,10 +10,22 @@
 
 enum { PING_MS = 5000 };
 
-/* The catalog's own spelling of the reference, and whose it is. For mem_free.
- */
-static int resolve(struct components *c, const char *text, char **ret,
-    char **ret_owner, struct err *err)
+/* What an instance is made of; all of it is of the catalog's entity. */
+struct wanted {
+	char *component_ref; /* in the catalog's own spelling */
+	char *owner;
+	struct origin origin;
+};
+
+static void wanted_fini_guard(struct wanted *w)
+{
+	mem_free(w->component_ref);
+	mem_free(w->owner);
+	origin_fini(&w->origin);
+}
+
+static int resolve(
+    struct components *c, const char *text, struct wanted *ret, struct err *err)
 {
 	CLEANUP(catalog_fini) struct catalog catalog = {0};
 	struct entity_ref ref = {0};
@@ -32,8 +44,9 @@ static int resolve(struct components *c, const char *text, char **ret,
 	if (!e->enabled)
 		return err_set(err, ERR_INVALID, "not_enabled",
 		    "Component is not enabled for runner");
-	*ret = entity_component_ref(e);
-	*ret_owner = entity_owner_ref(e);
+	ret->component_ref = entity_component_ref(e);
+	ret->owner = entity_owner_ref(e);
+	origin_of(e, true, &ret->origin);
 	return 0;
 }
 
@@ -47,13 +60,23 @@ static int check_engine(struct components *c, struct err *err)
 	return fault_set(err, FAULT_ENGINE_DOWN);
 }
 
-static int admit(struct components *c, const char *component_ref,
-    const char *owner, const struct component_caller *by, instance_id *ret,
-    struct err *err)
+static void write_plan(const struct origin *o, struct buf *out)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_obj(&j);
+	origin_write(o, &j);
+	json_end(&j);
+}
+
+static int admit(struct components *c, const struct wanted *w,
+    const struct component_caller *by, instance_id *ret, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = {.max = 64 * 1024};
-	struct instance_admission wanted = {.component_ref = component_ref,
-	    .owner = owner,
+	CLEANUP(buf_fini) struct buf plan = {.max = 64 * 1024};
+	struct instance_admission wanted = {.component_ref = w->component_ref,
+	    .owner = w->owner,
 	    .started_by = by->subject,
 	    .max = c->config.options->components_max};
 	struct deployment first;
@@ -63,6 +86,12 @@ static int admit(struct components *c, const char *component_ref,
 	json_init(&j, &text);
 	deployment_write(&first, &j);
 	wanted.progress = buf_str(&text);
+	write_plan(&w->origin, &plan);
+	if (plan.overflow)
+		return err_set(err, ERR_INVALID, FAULT_SOURCE,
+		    "the source location of %.200s is too long",
+		    w->component_ref);
+	wanted.plan = buf_str(&plan);
 	return store_instance_admit(c->config.store, &wanted, ret, err);
 }
 
@@ -81,15 +110,14 @@ static void give_up(struct components *c, instance_id id, const struct err *why)
 int components_start(struct components *c, const char *entity_ref,
     const struct component_caller *by, struct instance *ret, struct err *err)
 {
-	CLEANUP(mem_free) char *component_ref = NULL;
-	CLEANUP(mem_free) char *owner = NULL;
+	CLEANUP(wanted_fini) struct wanted wanted = {0};
 	CLEANUP(instance_fini) struct instance made = {0};
 	char id_text[UUID_TEXT_LEN];
 	instance_id id;
 
-	TRY(resolve(c, entity_ref, &component_ref, &owner, err));
+	TRY(resolve(c, entity_ref, &wanted, err));
 	TRY(check_engine(c, err));
-	TRY(admit(c, component_ref, owner, by, &id, err));
+	TRY(admit(c, &wanted, by, &id, err));
 	TRY(store_instance_get(c->config.store, id, &made, err));
 	if (flow_launch(c, &made, err) < 0) {
 		give_up(c, id, err);
@@ -98,7 +126,7 @@ int components_start(struct components *c, const char *entity_ref,
 	feed_changed(&c->feed, id);
 	log_info(&c->ctx, "instance admitted",
 	    LOG_STR("instance", uuid_text(id.u, id_text)),
-	    LOG_STR("component", component_ref),
+	    LOG_STR("component", wanted.component_ref),
 	    LOG_STR("by", by->subject != NULL ? by->subject : "this machine"));
 	*ret = made;
 	made = (struct instance){0};

@@ -64,18 +64,27 @@ int workplace_source(const struct flow *f, struct err *err)
 
 /* -- the source -------------------------------------------------------- */
 
-static int locate(struct flow *f, const struct entity *e, struct location *ret,
-    struct err *err)
+static int locate(struct flow *f, struct location *ret, struct err *err)
 {
-	const char *text =
-	    e->source_location != NULL ? e->source_location : e->managed_by;
+	const struct origin *o = &f->origin;
 
-	if (text == NULL)
+	if (o->config_path == NULL)
+		return err_set(err, ERR_CONFLICT, "CONFIGURATION_ERROR",
+		    "An earlier version of the hub began this start: start "
+		    "%.200s again",
+		    f->component_ref);
+	if (o->source == NULL)
 		return err_set(err, ERR_INVALID, FAULT_ANNOTATION,
 		    "Component missing source location annotation");
-	if (location_parse(text, sources_hosts(f->owner->sources), ret, err) <
-	    0)
+	if (location_parse(
+		o->source, sources_hosts(f->owner->sources), ret, err) < 0)
 		return fault_set(err, FAULT_SOURCE);
+	if (ret->kind == LOCATION_DIRECTORY && !o->local)
+		return err_set(err, ERR_FORBIDDEN, FAULT_SOURCE,
+		    "The source location is %.200s: a directory of the hub's "
+		    "machine may be named by a catalog file on this machine "
+		    "only",
+		    o->source);
 	return 0;
 }
 
@@ -91,7 +100,7 @@ static void fetched(void *arg, int64_t packed, int64_t total)
 	mtx_unlock(&f->owner->mtx);
 }
 
-int workplace_fill(struct flow *f, const struct entity *e, struct err *err)
+int workplace_fill(struct flow *f, struct err *err)
 {
 	CLEANUP(location_fini) struct location at = {0};
 	struct ctx limited = ctx_with_timeout(&f->start, FETCH_MS);
@@ -100,9 +109,9 @@ int workplace_fill(struct flow *f, const struct entity *e, struct err *err)
 	CLEANUP(fd_close) int root = open_root(f, err);
 
 	TRY(root);
-	TRY(locate(f, e, &at, err));
-	if (source_resolve(s, &limited, &at, e->config_path, &f->source, err) <
-		0 ||
+	TRY(locate(f, &at, err));
+	if (source_resolve(
+		s, &limited, &at, f->origin.config_path, &f->source, err) < 0 ||
 	    source_fetch(
 		s, &limited, &f->source, root, fetched, f, &report, err) < 0)
 		return fault_set(err, FAULT_GIT);

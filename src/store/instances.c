@@ -128,8 +128,8 @@ static int run_admission(struct tx *tx, struct write *w, struct err *err)
 {
 	static const char sql[] =
 	    "INSERT INTO instances (id, component_ref, status, ports,"
-	    " progress, started_at, updated_at, owner, started_by)"
-	    " VALUES (?, ?, 'starting', '[]', ?, ?, ?, ?, ?)";
+	    " progress, plan, started_at, updated_at, owner, started_by)"
+	    " VALUES (?, ?, 'starting', '[]', ?, ?, ?, ?, ?, ?)";
 	struct admission *a = (struct admission *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 
@@ -139,6 +139,7 @@ static int run_admission(struct tx *tx, struct write *w, struct err *err)
 	db_bind_text(st, a->id);
 	db_bind_text(st, a->wanted->component_ref);
 	db_bind_text(st, a->wanted->progress);
+	db_bind_text(st, a->wanted->plan);
 	db_bind_text(st, a->now);
 	db_bind_text(st, a->now);
 	db_bind_text(st, a->wanted->owner);

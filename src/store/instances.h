@@ -61,7 +61,7 @@ static inline void instance_fini_guard(struct instance *i)
 struct instance_admission {
 	const char *component_ref;
 	const char *owner, *started_by; /* or NULL */
-	const char *progress;           /* JSON, or NULL */
+	const char *progress, *plan;    /* JSON, or NULL */
 	int64_t max;
 };
 /*
