@@ -206,6 +206,17 @@ static void write_ports(const struct flow *f, struct buf *out)
 	json_end(&j);
 }
 
+static void write_plan(const struct flow *f, struct buf *out)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_obj(&j);
+	origin_write(&f->origin, &j); /* until it runs it may begin again */
+	json_kint(&j, "stopGraceMs", f->grace_ms);
+	json_end(&j);
+}
+
 /* What a hub after this one needs of it; and where its own log begins. */
 static int keep(struct flow *f, struct err *err)
 {
@@ -215,15 +226,14 @@ static int keep(struct flow *f, struct err *err)
 	    .image = f->image,
 	    .commit = f->source.sha[0] != '\0' ? f->source.sha : NULL,
 	    .set_log_offset = true};
+	CLEANUP(buf_fini) struct buf plan = {.max = 64 * 1024};
 	struct spool_stat st;
-	char plan[64];
 
 	TRY(spool_stat(f->owner->config.spool, f->id_text, &st, err));
 	write_ports(f, &ports);
-	snprintf(plan, sizeof(plan), "{\"stopGraceMs\":%lld}",
-	    (long long)f->grace_ms);
+	write_plan(f, &plan);
 	change.ports = buf_str(&ports);
-	change.plan = plan;
+	change.plan = buf_str(&plan);
 	change.log_offset = (int64_t)st.text_bytes;
 	return flow_change(f, &change, err);
 }
