@@ -59,8 +59,35 @@ static int check_key(
 	return 0;
 }
 
+/* Who may use the component API must be said before others reach it. */
+static int check_components(const struct options *o, struct err *err)
+{
+	bool open = o->api_key == NULL && o->portal_url == NULL &&
+		    o->portal_tokens == NULL;
+	char host[CHECK_ADDRESS_MAX];
+	int port;
+
+	if (!open)
+		return 0;
+	if (o->cors_origin != NULL && strcmp(o->cors_origin, "*") == 0)
+		return err_set(err, ERR_INVALID, "open_cors",
+		    "CORS_ORIGIN=* without an API key or a portal would let "
+		    "every web page start components here: name the origins, "
+		    "or set RUNNERHUB_PORTAL_URL or RUNNERHUB_API_KEY");
+	if (o->components_listen == NULL ||
+	    !check_split_address(o->components_listen, host, &port) ||
+	    check_is_loopback(host))
+		return 0;
+	return err_set(err, ERR_INVALID, "open_listen",
+	    "components.listen is %s: without an API key or a portal every "
+	    "host could start components here; set RUNNERHUB_PORTAL_URL or "
+	    "RUNNERHUB_API_KEY, or listen on 127.0.0.1",
+	    o->components_listen);
+}
+
 int config_check_serve(const struct options *o, struct err *err)
 {
+	TRY(check_components(o, err));
 	if (o->api_key == NULL && !check_is_loopback(o->listen))
 		return err_set(err, ERR_INVALID, "open_listen",
 		    "listening on %s without an API key would let every host "

@@ -186,7 +186,26 @@ bool check_paths(const char *text)
 	return true;
 }
 
-bool check_base_path(const char *text)
+/* Every piece between commas. */
+static bool each(const char *text, bool (*check)(const char *piece))
+{
+	char piece[256];
+	size_t n;
+
+	for (;; text += n + 1) {
+		n = strcspn(text, ",");
+		if (n == 0 || n >= sizeof(piece))
+			return false;
+		memcpy(piece, text, n);
+		piece[n] = '\0';
+		if (!check(piece))
+			return false;
+		if (text[n] == '\0')
+			return true;
+	}
+}
+
+static bool is_base_path(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -194,4 +213,56 @@ bool check_base_path(const char *text)
 	       strstr(text, "//") == NULL && strstr(text, "..") == NULL &&
 	       strspn(text, "/abcdefghijklmnopqrstuvwxyz"
 			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+}
+
+bool check_base_paths(const char *text)
+{
+	return each(text, is_base_path);
+}
+
+static bool is_one_origin(const char *text)
+{
+	return strcmp(text, "*") != 0 && check_origin(text);
+}
+
+bool check_origins(const char *text)
+{
+	return strcmp(text, "*") == 0 || each(text, is_one_origin);
+}
+
+bool check_host(const char *text)
+{
+	return is_address(text) || is_word(text, "-.", 253);
+}
+
+bool check_split_address(
+    const char *text, char ret_host[CHECK_ADDRESS_MAX], int *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	bool brackets = *text == '[';
+	int64_t port;
+	size_t n;
+
+	if (colon == NULL || parse_int(colon + 1, 0, 65535, &port) < 0)
+		return false;
+	n = (size_t)(colon - text);
+	if (brackets && (n < 2 || text[n - 1] != ']'))
+		return false;
+	text += brackets;
+	n -= brackets ? 2 : 0;
+	if (n >= CHECK_ADDRESS_MAX)
+		return false;
+	memcpy(ret_host, text, n);
+	ret_host[n] = '\0';
+	*ret_port = (int)port;
+	return check_listen(ret_host) &&
+	       brackets == (strchr(ret_host, ':') != NULL);
+}
+
+bool check_listen_port(const char *text)
+{
+	char host[CHECK_ADDRESS_MAX];
+	int port;
+
+	return check_split_address(text, host, &port);
 }

@@ -15,10 +15,20 @@ bool check_url(const char *text);
 bool check_origin(const char *text); /* http(s)://host[:port] or "*" */
 /* http(s)://host[:port][/path], or "app-config" */
 bool check_portal(const char *text);
-bool check_engine(const char *text);    /* as DOCKER_HOST, or a socket path */
-bool check_paths(const char *text);     /* absolute, comma separated */
-bool check_base_path(const char *text); /* "/api/runner" */
-bool check_socket(const char *text);    /* an absolute path, or "none" */
+bool check_engine(const char *text); /* as DOCKER_HOST, or a socket path */
+bool check_paths(const char *text);  /* absolute, comma separated */
+/* "/api/runner,/runner" */
+bool check_base_paths(const char *text);
+/* "*", or of check_origin, comma separated */
+bool check_origins(const char *text);
+bool check_host(const char *text); /* a name or an address */
+/* "127.0.0.1:7007", "[::1]:7007" */
+bool check_listen_port(const char *text);
+enum { CHECK_ADDRESS_MAX = 64 };
+/* The same in two; false: it is not. */
+bool check_split_address(
+    const char *text, char ret_host[CHECK_ADDRESS_MAX], int *ret_port);
+bool check_socket(const char *text); /* an absolute path, or "none" */
 bool check_is_loopback(const char *address);
 
 #endif

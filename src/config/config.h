@@ -41,7 +41,7 @@ struct options {
 			      ~/.local/state/runnerhub */
 	char *config_file; /* RUNNERHUB_CONFIG, NULL: none */
 	char *env; /* RUNNERHUB_ENV / NODE_ENV: development|test|production */
-	char *cors_origin; /* CORS_ORIGIN, NULL */
+	char *cors_origin; /* CORS_ORIGIN csv, NULL */
 	int64_t workers;   /* http.workers: handler threads, 8 */
 	int64_t drain_ms;  /* shutdown.drain: 30 s */
 	char *
@@ -120,7 +120,15 @@ struct options {
 	struct secret *portal_token; /* RUNNERHUB_PORTAL_TOKEN, NULL: none */
 	char *portal_verify;         /* RUNNERHUB_PORTAL_VERIFY keys|ask */
 	int64_t components_max; /* RUNNERHUB_COMPONENTS_MAX 1: at one time */
-	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH /api/runner */
+	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH csv, /api/runner */
+	char *components_listen; /* RUNNERHUB_COMPONENTS_LISTEN addr:port, NULL
+				  */
+	char *public_host;       /* RUNNERHUB_PUBLIC_HOST, NULL */
+	bool components_strict;  /* RUNNERHUB_COMPONENTS_STRICT false */
+	int64_t followers_max;   /* RUNNERHUB_COMPONENTS_FOLLOWERS 2000 */
+	int64_t follow_ms;       /* RUNNERHUB_COMPONENTS_FOLLOW_TIME 12 h */
+	char *portal_tokens;     /* RUNNERHUB_PORTAL_TOKENS, NULL */
+	char *portal_owners;     /* RUNNERHUB_PORTAL_OWNERS off|stop */
 	/* limits (API_RATE_LIMIT ...): see options.c; used by api/ */
 	int64_t rate_limit;     /* API_RATE_LIMIT 100 */
 	int64_t rate_window_ms; /* API_RATE_WINDOW 900000 ms */

@@ -102,9 +102,11 @@ const struct option option_table[] = {
 	SECRET(jwt_secret), .unused = true, .min = 1,
 	.doc = "signs the tokens of signed-in users"},
     {"http.corsOrigin", {"CORS_ORIGIN"}, "cors-origin", SECTION_ACCESS,
-	STRING(cors_origin), .unused = true, .check = check_origin,
-	.accepts = "an origin such as https://ci.example.com, or *",
-	.doc = "origin whose pages may call the API"},
+	STRING(cors_origin), .check = check_origins,
+	.accepts = "origins such as https://portal.example.com, separated by "
+		   "commas, or *",
+	.doc = "origins whose pages may call the component API; *: any, "
+	       "without their cookies"},
     {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
 	INT(rate_limit), .unused = true, .def = "100", .min = 0,
 	.max = 100000000,
@@ -341,10 +343,36 @@ const struct option option_table[] = {
 	.max = 1000, .doc = "components that run at one time"},
     {"components.path", {"RUNNERHUB_COMPONENTS_PATH"}, "components-path",
 	SECTION_COMPONENTS, STRING(components_path), .def = "/api/runner",
-	.check = check_base_path,
-	.accepts = "an absolute path of at least one segment, no \"/\" at its "
-		   "end",
+	.check = check_base_paths,
+	.accepts = "absolute paths of at least one segment, without \"/\" at "
+		   "their end, separated by commas",
 	.doc = "where the component API is served"},
+    {"components.listen", {"RUNNERHUB_COMPONENTS_LISTEN"}, "components-listen",
+	SECTION_COMPONENTS, STRING(components_listen),
+	.check = check_listen_port,
+	.accepts = "an address and a port, such as 127.0.0.1:7007 or "
+		   "[::1]:7007",
+	.doc = "an address of its own for the component API, which is served "
+	       "there below \"/\""},
+    {"components.publicHost", {"RUNNERHUB_PUBLIC_HOST"}, "public-host",
+	SECTION_COMPONENTS, STRING(public_host), .check = check_host,
+	.accepts = "the name or address of a host",
+	.def_note = "the host that the page came from",
+	.doc = "the host under which people reach the ports of components"},
+    {"components.strict", {"RUNNERHUB_COMPONENTS_STRICT"}, "components-strict",
+	SECTION_COMPONENTS, BOOL(components_strict), .def = "false",
+	.doc = "answer as older portal plugins did: start waits, and what "
+	       "would be 404 or 409 is 500"},
+    {"components.followers", {"RUNNERHUB_COMPONENTS_FOLLOWERS"},
+	"components-followers", SECTION_COMPONENTS, INT(followers_max),
+	.def = "2000", .min = 1, .max = 10000,
+	.doc = "streams of one instance (or of all, for events) at one time; "
+	       "more get 503"},
+    {"components.followTime", {"RUNNERHUB_COMPONENTS_FOLLOW_TIME"},
+	"components-follow-time", SECTION_COMPONENTS, DURATION(follow_ms),
+	.def = "12h", .unit_ms = S, .min = S, .max = 365 * DAY,
+	.doc = "the longest stream: some proxies never tell that a reader "
+	       "left"},
 
     {"portal.url", {"RUNNERHUB_PORTAL_URL"}, "portal-url", SECTION_COMPONENTS,
 	STRING(portal_url), .check = check_portal,
@@ -361,6 +389,15 @@ const struct option option_table[] = {
 	.choices = {"keys", "ask"},
 	.doc = "how users' tokens are verified: by the portal's published "
 	       "keys, or by asking it"},
+    {"portal.tokens", {"RUNNERHUB_PORTAL_TOKENS"}, "portal-tokens",
+	SECTION_COMPONENTS, STRING(portal_tokens), .check = check_text,
+	.accepts = "the path of a YAML file: a list of {token, subject, "
+		   "allowStart}",
+	.doc = "tokens of services that may use the component API"},
+    {"portal.owners", {"RUNNERHUB_PORTAL_OWNERS"}, "portal-owners",
+	SECTION_COMPONENTS, CHOICE(portal_owners), .def = "off",
+	.choices = {"off", "stop"},
+	.doc = "stop: users stop only what they or their groups own"},
 
     /* -- known names, features to come ----------------------------------- */
     {"database.url", {"DATABASE_URL"}, "database-url", SECTION_LATER,
