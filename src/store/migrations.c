@@ -147,12 +147,26 @@ static const char SCHEMA_4[] =
     "ALTER TABLE instances ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;";
 
 /* What people keep in the hub for components. */
-static const char SCHEMA_5[] =
-    "CREATE TABLE named_secrets ("
-    " name TEXT NOT NULL PRIMARY KEY,"
-    " sealed BLOB NOT NULL,"
-    " created_at TEXT NOT NULL,"
-    " updated_at TEXT NOT NULL);";
+static const char SCHEMA_5[] = "CREATE TABLE named_secrets ("
+			       " name TEXT NOT NULL PRIMARY KEY,"
+			       " sealed BLOB NOT NULL,"
+			       " created_at TEXT NOT NULL,"
+			       " updated_at TEXT NOT NULL);";
+
+/* Who did what: rows are only added, and taken from the front when they are
+ * old. A page looks at a bounded run of them, so no filter needs an index. */
+static const char SCHEMA_6[] = "CREATE TABLE audit_logs ("
+			       " seq INTEGER PRIMARY KEY,"
+			       " created_at TEXT NOT NULL,"
+			       " actor TEXT NOT NULL,"
+			       " address TEXT NOT NULL,"
+			       " action TEXT NOT NULL,"
+			       " object TEXT,"
+			       " result TEXT NOT NULL,"
+			       " status INTEGER NOT NULL,"
+			       " request_id TEXT,"
+			       " detail TEXT,"
+			       " hash BLOB NOT NULL);";
 
 static const char *const migrations[] = {
     SCHEMA_1,
@@ -160,6 +174,7 @@ static const char *const migrations[] = {
     SCHEMA_3,
     SCHEMA_4,
     SCHEMA_5,
+    SCHEMA_6,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -22,6 +22,7 @@
 #define HASH_CONTEXT    "runnerhub content hashes, key 1"
 #define RUNNER_CONTEXT  "runnerhub tokens of runners, key 1"
 #define SESSION_CONTEXT "runnerhub tokens of sessions, key 1"
+#define AUDIT_CONTEXT   "runnerhub chain of the audit log, key 1"
 #define KEY_CONTEXT     "runnerhub secrets at rest, key 1"
 
 _Static_assert(
@@ -102,6 +103,7 @@ int sealer_init(struct sealer *s, const char *encryption_key,
 	hash(s->hash_key, HASH_CONTEXT, s->key, sizeof(s->key));
 	hash(s->runner_key, RUNNER_CONTEXT, s->key, sizeof(s->key));
 	hash(s->session_key, SESSION_CONTEXT, s->key, sizeof(s->key));
+	hash(s->audit_key, AUDIT_CONTEXT, s->key, sizeof(s->key));
 	return 0;
 }
 

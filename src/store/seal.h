@@ -21,6 +21,7 @@ struct sealer {
 	uint8_t hash_key[SEAL_KEY_BYTES];    /* content hashes */
 	uint8_t runner_key[SEAL_KEY_BYTES];  /* what is kept of tokens */
 	uint8_t session_key[SEAL_KEY_BYTES]; /* tokens of sessions */
+	uint8_t audit_key[SEAL_KEY_BYTES];   /* the audit log's chain */
 };
 
 /*

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/audit_chain.h"
 #include "store/store_internal.h"
 
 #define QUEUE_MAX_DEFAULT 16384
@@ -132,6 +133,7 @@ static int open_parts(
 	TRY(migrate(s->db, c->path, &s->schema_version, err));
 	TRY(check_key(s, err));
 	TRY(counters_load(s->db, &s->queue.counters, err));
+	TRY(audit_open(s, err));
 	return writer_start(s, err);
 }
 

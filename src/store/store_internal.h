@@ -25,13 +25,21 @@ int counters_load(
 int counters_save(struct db *db, const struct counters *old,
     const struct counters *now, struct err *err) MUST_CHECK;
 
+/* The end of the audit log's chain: see audit_chain.h. */
+struct audit_head {
+	int64_t seq; /* 0: nothing was ever written */
+	uint8_t hash[32];
+};
+
 /* -- writes ------------------------------------------------------------ */
 struct waiting;
 /* The transaction of one batch; lives on the writer thread's stack. */
 struct tx {
 	struct store *store;
 	struct db *db;
-	struct counters counters; /* become the store's at the commit */
+	/* become the store's at the commit */
+	struct counters counters;
+	struct audit_head audit;
 };
 
 /*
@@ -64,10 +72,14 @@ struct queue {
 	bool stop;
 	uint64_t commits, writes, failures;
 	struct counters counters; /* as of the last commit */
+	struct audit_head audit;  /* the same; the writer thread's alone */
 };
 
 /* Queues w; -1 without owning it when the queue is full ("store_busy"). */
 int writer_submit(struct store *s, struct write *w, struct err *err) MUST_CHECK;
+/* Queues w however long the queue is: for callers that are bounded by what
+ * they do. */
+void writer_add(struct store *s, struct write *w);
 /* Queues w however long the queue is and waits for its commit; w may stand
  * on the caller's stack. `finish` is set here. */
 int writer_run(struct store *s, struct write *w, struct err *err) MUST_CHECK;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "store/audit_chain.h"
 #include "store/store_internal.h"
 
 #define BATCH_MAX       512
@@ -52,6 +53,13 @@ int writer_submit(struct store *s, struct write *w, struct err *err)
 	mtx_unlock(&q->mtx);
 	return err_set(err, ERR_UNAVAILABLE, "store_busy",
 	    "%zu writes wait for the disk already: try again later", n);
+}
+
+void writer_add(struct store *s, struct write *w)
+{
+	mtx_lock(&s->queue.mtx);
+	enqueue_locked(&s->queue, w);
+	mtx_unlock(&s->queue.mtx);
 }
 
 /* Takes from the front until the batch is full. */
@@ -120,6 +128,7 @@ static int run_write_apart(struct tx *tx, struct write *w, struct err *err)
 	static const char undo[] = "ROLLBACK TO SAVEPOINT piece";
 	static const char end[] = "RELEASE SAVEPOINT piece";
 	struct counters before = tx->counters;
+	struct audit_head audit = tx->audit;
 
 	TRY(savepoint(tx->db, begin, err));
 	if (run_write(tx, w) == 0)
@@ -130,6 +139,7 @@ static int run_write_apart(struct tx *tx, struct write *w, struct err *err)
 	}
 	w->has_event = false;
 	tx->counters = before;
+	tx->audit = audit;
 	TRY(savepoint(tx->db, undo, err));
 	return savepoint(tx->db, end, err);
 }
@@ -150,6 +160,14 @@ static int run_writes(struct tx *tx, const struct batch *b, bool apart,
 	return 0;
 }
 
+/* Once per batch, however many rows it adds. */
+static int save_audit(struct store *s, const struct tx *tx, struct err *err)
+{
+	if (tx->audit.seq == s->queue.audit.seq)
+		return 0;
+	return audit_place_save(s, s->db, AUDIT_HEAD, &tx->audit, err);
+}
+
 static int commit_batch(struct store *s, const struct batch *b, bool apart,
     bool *ret_retry, struct err *err)
 {
@@ -157,9 +175,11 @@ static int commit_batch(struct store *s, const struct batch *b, bool apart,
 	struct queue *q = &s->queue;
 
 	tx.counters = q->counters; /* changed by this thread alone */
+	tx.audit = q->audit;
 	TRY(db_begin(s->db, err));
 	if (run_writes(&tx, b, apart, ret_retry, err) < 0 ||
-	    counters_save(s->db, &q->counters, &tx.counters, err) < 0) {
+	    counters_save(s->db, &q->counters, &tx.counters, err) < 0 ||
+	    save_audit(s, &tx, err) < 0) {
 		db_rollback(s->db);
 		return -1;
 	}
@@ -168,6 +188,7 @@ static int commit_batch(struct store *s, const struct batch *b, bool apart,
 	FAULT("store_after_commit");
 	mtx_lock(&q->mtx);
 	q->counters = tx.counters;
+	q->audit = tx.audit;
 	q->commits++;
 	q->writes += b->n;
 	mtx_unlock(&q->mtx);
@@ -249,9 +270,7 @@ int writer_run(struct store *s, struct write *w, struct err *err)
 	cond_init(&wait.done);
 	w->waiting = &wait;
 	w->finish = wake;
-	mtx_lock(&s->queue.mtx);
-	enqueue_locked(&s->queue, w);
-	mtx_unlock(&s->queue.mtx);
+	writer_add(s, w);
 	mtx_lock(&wait.mtx);
 	while (!wait.is_done)
 		cond_wait(&wait.done, &wait.mtx);
