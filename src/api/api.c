@@ -35,7 +35,7 @@ static bool read_step(const char *text, size_t len, uint16_t *ret)
 	return true;
 }
 
-/* The value of ":id" or ":step". */
+/* The value of ":id", ":name" or ":step". */
 static bool take_value(
     struct call *c, const char *name, const char *value, size_t len)
 {

@@ -47,7 +47,7 @@ struct call {
 	struct http_exchange *x;
 	struct ctx root, ctx; /* ctx has the request's id */
 	struct principal who; /* nobody on public routes */
-	char id[64];          /* ":id" of the path, as text */
+	char id[136];         /* ":id" or ":name" of the path, as text */
 	job_id job;           /* the same, parsed, for job routes */
 	uint16_t step;        /* ":step" of the path */
 };
@@ -175,6 +175,9 @@ struct answer health_show(struct call *c);
 struct answer system_show(struct call *c);
 struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
+struct answer secret_list(struct call *c);
+struct answer secret_put(struct call *c);
+struct answer secret_delete(struct call *c);
 
 /* 1 found, 0 none, -1 error: the call's job. */
 int call_job(struct call *c, struct job *ret, struct err *err) MUST_CHECK;

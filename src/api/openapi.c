@@ -38,6 +38,8 @@ static void write_parameters(struct json *j, const struct route *r)
 	json_karr(j, "parameters");
 	if (strstr(r->pattern, ":id") != NULL)
 		write_parameter(j, "id", "path", "the UUID", true);
+	if (strstr(r->pattern, ":name") != NULL)
+		write_parameter(j, "name", "path", "the name", true);
 	if (strstr(r->pattern, ":step") != NULL)
 		write_parameter(
 		    j, "step", "path", "the step's number, from 0", true);

@@ -48,6 +48,10 @@ static const struct query_param runners_query[] = {
 static const struct query_param runner_remove_query[] = {
     {"force", "true: also while it runs a job"}, {NULL, NULL}};
 
+static const struct query_param secrets_query[] = {
+    {"after", "only names behind this one: the last of the page before"},
+    {"limit", "at most so many, 1 to 1000, 100 if not given"}, {NULL, NULL}};
+
 const struct route routes[] = {
     {"GET", "/health", health_show, SCOPE_PUBLIC, false,
 	"Is the hub able to work?", NULL, NULL, "Health", NULL},
@@ -139,6 +143,15 @@ const struct route routes[] = {
     {"POST", "/api/runners/:id/job-completed", runner_job_completed,
 	SCOPE_RUNNER_SELF, false, "The job-completed hook.", NULL, "RunnerJob",
 	NULL, NULL},
+    {"GET", "/api/secrets", secret_list, SCOPE_OPERATE, false,
+	"Names of the secrets kept for components, in their order; their "
+	"values never leave.",
+	secrets_query, NULL, "SecretList", NULL},
+    {"PUT", "/api/secrets/:name", secret_put, SCOPE_OPERATE, false,
+	"Keep a secret for components, or give it a new value.", NULL,
+	"SecretValue", NULL, NULL},
+    {"DELETE", "/api/secrets/:name", secret_delete, SCOPE_OPERATE, false,
+	"Delete a secret.", NULL, NULL, NULL, NULL},
     {"GET", "/api/system", system_show, SCOPE_READ, false,
 	"Capacity, engine, isolation, pool, store and disk.", NULL, NULL,
 	"System", NULL},

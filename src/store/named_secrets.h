@@ -39,6 +39,10 @@ struct named_secret_list {
 	size_t n;
 };
 void named_secret_list_free(struct named_secret_list *l);
+static inline void named_secret_list_free_guard(struct named_secret_list *l)
+{
+	named_secret_list_free(l);
+}
 /* Names after `after` (NULL: from the first), at most `limit` (1 to 1000). */
 int store_named_secret_list(struct store *s, const char *after, int64_t limit,
     struct named_secret_list *ret, struct err *err) MUST_CHECK;

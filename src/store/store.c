@@ -31,7 +31,8 @@ static const struct uuid KEY_OWNER; /* nobody's id */
 
 static int64_t count_sealed(struct db *db, struct err *err)
 {
-	static const char sql[] = "SELECT COUNT(*) FROM job_secrets";
+	static const char sql[] = "SELECT (SELECT COUNT(*) FROM job_secrets)"
+				  " + (SELECT COUNT(*) FROM named_secrets)";
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 
 	TRY(db_use(db, sql, &st, err));
@@ -89,10 +90,10 @@ static int check_key(struct store *s, struct err *err)
 		return -1;
 	if (n > 0)
 		return err_set(err, ERR_INVALID, "wrong_key",
-		    "%s holds the secrets of %lld waiting jobs, sealed with "
-		    "another key: start with the ENCRYPTION_KEY (or key file) "
-		    "used before, or give those jobs up with DELETE FROM "
-		    "job_secrets",
+		    "%s holds %lld secrets (of waiting jobs, and named ones), "
+		    "sealed with another key: start with the ENCRYPTION_KEY "
+		    "(or key file) used before, or give them up with DELETE "
+		    "FROM job_secrets and DELETE FROM named_secrets",
 		    s->path, (long long)n);
 	return write_key_check(s, err); /* nothing sealed: take the new key */
 }

@@ -65,7 +65,10 @@ def test_a_page_of_this_machine_is_served(parked: Hub, origin: str) -> None:
 
 def routes(hub: Hub) -> list[tuple[str, str]]:
     paths = hub.get("/api/openapi.json").json["paths"]
-    return [(method.upper(), path.replace("{id}", str(uuid.uuid4())).replace("{step}", "0"))
+    def filled(path: str) -> str:
+        return (path.replace("{id}", str(uuid.uuid4())).replace("{step}", "0")
+                .replace("{name}", "N"))
+    return [(method.upper(), filled(path))
             for path, methods in paths.items() for method in methods]
 
 

@@ -51,7 +51,8 @@ def documented(document: dict) -> set[tuple[str, str]]:
 
 def test_every_documented_route_is_served(away: Hub, document: dict) -> None:
     for method, path in documented(document):
-        target = path.replace("{id}", str(uuid.uuid4())).replace("{step}", "0")
+        target = (path.replace("{id}", str(uuid.uuid4())).replace("{step}", "0")
+                  .replace("{name}", "N"))
         with Peer(away.port) as peer:
             body = b"" if method in ("GET", "DELETE") else b"{}"
             peer.send(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
