@@ -41,8 +41,9 @@ void audit_entry_fini(struct audit_entry *e);
 void store_audit_add(struct store *s, const struct audit_entry *e);
 
 struct audit_filter {
-	int64_t before;   /* rows with a smaller number; 0: from the newest */
-	int64_t after;    /* rows with a larger number, oldest first; 0: not */
+	bool ascending;   /* oldest first, else newest first */
+	int64_t before;   /* descending: smaller numbers only; 0: all */
+	int64_t after;    /* ascending: larger numbers only */
 	int64_t from, to; /* wall ns, 0: open */
 	const char *actor, *action, *object, *result; /* exactly; or NULL */
 	int64_t limit;                                /* 1 to 1000 */
