@@ -23,6 +23,7 @@ int components_open(struct components **ret,
 	mtx_init(&c->mtx, "components");
 	cond_init(&c->changed);
 	*ret = c;
+	TRY(monitor_init(&c->monitor, err));
 	TRY(cancel_init(&c->cancel, err));
 	TRY(sources_open(&c->sources, public, ARRAY_LEN(public), NULL, err));
 	TRY(thread_start(&c->recovery, "components", recover_main, c, err));
@@ -55,6 +56,7 @@ void components_stop(struct components *c, bool drain)
 	if (c->recovery_runs)
 		thread_join(c->recovery);
 	c->recovery_runs = false;
+	monitor_stop(&c->monitor);
 	if (drain)
 		end_all(c);
 	mtx_lock(&c->mtx);
@@ -79,6 +81,7 @@ void components_close(struct components *c)
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);
 	mtx_fini(&c->mtx);
+	monitor_fini(&c->monitor);
 	feed_fini(&c->feed);
 	faults_fini(&c->faults);
 	mem_free(c);

@@ -70,6 +70,13 @@ int components_list(struct components *c, struct instance_list *ret,
     struct err *err) MUST_CHECK;
 /* Its health as an object, or null when it is not being watched. */
 void components_health(struct components *c, instance_id id, struct json *j);
+/* What it uses now, in the words of `docker stats`, or null when it does not
+ * run. Blocks: asks the engine, in the first moments of an instance twice. */
+void components_stats(struct components *c, instance_id id, struct json *j);
+/* What it used, as an array, oldest first: the last `limit` (0: all) of the
+ * measurements that are kept; empty: none. */
+void components_metrics(
+    struct components *c, instance_id id, int64_t limit, struct json *j);
 /* Faults as an array: see faults_write. */
 void components_faults(
     struct components *c, const char *instance, int64_t limit, struct json *j);

@@ -15,6 +15,7 @@
  *   ports.c       which ports, and are they free
  *   probe.c       is it well
  *   logs.c        what it says
+ *   monitor.c     what it uses
  *   feed.c        who is told of changes
  *   recover.c     what an earlier hub left
  */
@@ -29,6 +30,7 @@
 #include "components/deployment.h"
 #include "components/descriptor.h"
 #include "components/faults.h"
+#include "components/monitor.h"
 #include "components/origin.h"
 #include "components/source.h"
 
@@ -94,6 +96,7 @@ struct components {
 	struct ctx ctx;
 	struct faults faults;
 	struct feed feed;
+	struct monitor monitor;
 	struct sources *sources;
 	struct mtx mtx;
 	struct cond changed;

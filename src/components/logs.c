@@ -7,12 +7,13 @@
 
 #include "base/log.h"
 #include "components/flow.h"
+#include "components/last_words.h"
 #include "engine/run.h"
 #include "jobs/container_output.h"
 #include "spool/step_bytes.h"
 
 #define AGAIN_MS INT64_C(500)
-enum { LAST_LINES = 5, LAST_BYTES = 300 };
+enum { LAST_LINES = 5, LAST_BYTES = 512 };
 
 int logs_open(struct flow *f, bool resumed, struct err *err)
 {
@@ -86,6 +87,7 @@ static void *reader(void *arg)
 	f->ended = true;
 	cond_broadcast(&f->owner->changed);
 	mtx_unlock(&f->owner->mtx);
+	monitor_wake(f->owner);
 	return NULL;
 }
 
@@ -93,6 +95,7 @@ int logs_follow(struct flow *f, struct err *err)
 {
 	TRY(thread_start(&f->reader, "instance-log", reader, f, err));
 	f->reads = true;
+	monitor_wake(f->owner);
 	return 0;
 }
 
@@ -127,21 +130,8 @@ void logs_last(struct flow *f, char *out, size_t size)
 {
 	CLEANUP(buf_fini) struct buf text = {.max = 2 * LAST_BYTES};
 	struct err err = ERR_INIT;
-	size_t n = 0;
 
 	if (read_last(f, &text, &err) < 0)
 		buf_clear(&text);
-	while (text.len > 0 && text.data[text.len - 1] == '\n')
-		text.len--;
-	for (size_t i = 0; i < text.len && n + 4 < size; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-
-		if (c == '\n') {
-			memcpy(out + n, " | ", 3);
-			n += 3;
-		} else {
-			out[n++] = c < ' ' || c == 0x7f ? ' ' : (char)c;
-		}
-	}
-	out[n] = '\0';
+	last_words(buf_str(&text), text.len, out, size);
 }

@@ -133,6 +133,12 @@ int engine_get_list(struct engine *e, const struct ctx *ctx, const char *path,
     enum engine_object object, const char *const *labels,
     struct json_t **ret_array, struct err *err) MUST_CHECK;
 
+/* -- container_stats.c ------------------------------------------------- */
+struct engine_container_stats;
+/* False: it was not running. Pure. */
+bool engine_container_stats_read(
+    const json_t *doc, struct engine_container_stats *ret);
+
 /* -- events.c ---------------------------------------------------------- */
 /* One line of the event stream: 1 a container event in ret (attributes owned
  * by the caller: engine_event_fini), 0 something else or malformed. Pure. */

@@ -56,6 +56,22 @@ int engine_container_stop(struct engine *e, const struct ctx *ctx,
 int engine_container_wait(struct engine *e, const struct ctx *ctx,
     const char *id, int *ret_exit_code, struct err *err) MUST_CHECK;
 
+/* What a running container uses. Counters are since its start; memory without
+ * the cache that can be given back. */
+struct engine_container_stats {
+	int64_t cpu_ns;    /* of all its processes */
+	int64_t system_ns; /* of the whole machine, all processors together */
+	int cpus;
+	int64_t memory_bytes, memory_limit; /* limit: at least the machine's */
+	int64_t pids;
+	int64_t rx_bytes, tx_bytes; /* of all its networks */
+	int64_t read_bytes, write_bytes;
+};
+/* One round trip. ERR_CONFLICT "container_not_running". */
+int engine_container_stats(struct engine *e, const struct ctx *ctx,
+    const char *id, struct engine_container_stats *ret,
+    struct err *err) MUST_CHECK;
+
 /* Arrays end with NULL; NULL: absent. Borrowed. */
 struct engine_exec_spec {
 	const char *const *argv;

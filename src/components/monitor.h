@@ -1,0 +1,44 @@
+/*
+ * The figures of instances: one thread for all of them measures each that
+ * runs every ten seconds and keeps the last 288 (48 minutes). It starts with
+ * the first instance and sleeps while none runs. The figures of the last few
+ * that ended are kept until the hub ends. Internal to components/.
+ */
+#ifndef COMPONENTS_MONITOR_H
+#define COMPONENTS_MONITOR_H
+
+#include <pthread.h>
+
+#include "components/figures.h"
+#include "store/instances.h"
+
+enum { MONITOR_KEPT = 288, MONITOR_ENDED_KEPT = 8 };
+
+struct components;
+struct series;
+struct monitor {
+	struct mtx mtx; /* after components.mtx, never around it */
+	struct cond woken;
+	struct cancel cancel;
+	/* guarded by mtx, like all below */
+	struct series *series; /* the newest first */
+	pthread_t thread;
+	bool runs, wake, ending;
+};
+
+int monitor_init(struct monitor *m, struct err *err) MUST_CHECK;
+/* An instance began to run, or has ended: looks at once. Any thread. */
+void monitor_wake(struct components *c);
+/* Ends the thread; the figures stay until fini. */
+void monitor_stop(struct monitor *m);
+void monitor_fini(struct monitor *m);
+
+/*
+ * Bytes that the container of an instance had received and sent when it was
+ * measured last, at most ten seconds ago (idleStop looks here). False: not
+ * measured yet. Any thread, does not block.
+ */
+bool monitor_network(
+    struct components *c, instance_id id, int64_t *ret_rx, int64_t *ret_tx);
+
+#endif
