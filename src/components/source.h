@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "components/locate.h"
 #include "components/unpack.h"
+#include "github/app.h"
 #include "github/repository.h"
 
 /* -- the GitHubs that components may come from -------------------------- */
@@ -24,6 +25,8 @@ struct integration {
 	const char *host;         /* "github.com", "ghes.example:8443" */
 	const char *api_base_url; /* NULL: where it usually is */
 	const char *token;        /* NULL: public repositories only */
+	const struct github_app *apps; /* tried before the token */
+	size_t napps;
 };
 struct sources;
 /* All copied; no host twice. limits: of each source, NULL: the usual. */
