@@ -69,6 +69,11 @@ static int dockerfile_in(
 
 /* -- what the builder says ---------------------------------------------- */
 
+struct output {
+	struct flow *f;
+	char step[100]; /* the one at work, as the builder words it */
+};
+
 /* The digits that end with `end`; *at moves behind it. */
 static int number_until(const char **at, char end, int64_t *ret)
 {
@@ -83,12 +88,15 @@ static int number_until(const char **at, char end, int64_t *ret)
 }
 
 /* "Step 3/7 : COPY . ." */
-static void take_step(struct flow *f, const char *text)
+static void take_step(struct output *o, const char *text)
 {
+	struct flow *f = o->f;
 	int64_t at, of;
 
 	if (strncmp(text, "Step ", 5) != 0)
 		return;
+	snprintf(
+	    o->step, sizeof(o->step), "%.*s", (int)strcspn(text, "\n"), text);
 	text += 5;
 	if (number_until(&text, '/', &at) < 0 ||
 	    number_until(&text, ' ', &of) < 0 || at > of)
@@ -100,13 +108,30 @@ static void take_step(struct flow *f, const char *text)
 
 static void take(void *arg, const char *text)
 {
-	struct flow *f = arg;
+	struct output *o = arg;
+	struct flow *f = o->f;
 	struct err err = ERR_INIT;
 
-	take_step(f, text);
+	take_step(o, text);
 	if (logs_say(f, text, strlen(text), &err) < 0)
 		log_warn(
 		    &f->root, "cannot keep a build's output", LOG_ERR(&err));
+}
+
+/* The builder's reason, where it stood and what it had printed. */
+static int build_failed(const struct output *o, struct err *err)
+{
+	static const char before[] = "the engine says: ";
+	const char *words = strstr(err->msg, before);
+	char why[200], last[160];
+
+	if (strcmp(err->code, "image_build_failed") != 0 || words == NULL)
+		return fault_set(err, FAULT_BUILD);
+	snprintf(why, sizeof(why), "%s", words + strlen(before));
+	logs_last(o->f, last, sizeof(last));
+	return err_set(err, ERR_INVALID, FAULT_BUILD,
+	    "The build failed%s%s: %s. Its last lines: %s",
+	    o->step[0] != '\0' ? " at " : "", o->step, why, last);
 }
 
 /* -- the build --------------------------------------------------------- */
@@ -165,6 +190,7 @@ int build_image(struct flow *f, struct err *err)
 	    {"runnerhub.hub", f->owner->config.hub_id},
 	    {"runnerhub.component", f->component_ref}, {NULL, NULL}};
 	struct ctx limited = ctx_with_timeout(&f->start, BUILD_TIME_MS);
+	struct output output = {.f = f};
 	CLEANUP(fd_close) int tar = -1;
 	CLEANUP(mem_free) struct engine_pair *args = args_of(&f->d);
 	struct engine_build build = {.tag = f->image,
@@ -174,7 +200,7 @@ int build_image(struct flow *f, struct err *err)
 	    .context = engine_context_from_fd,
 	    .context_arg = &tar,
 	    .progress = take,
-	    .progress_arg = f,
+	    .progress_arg = &output,
 	    .memory_bytes = o->memory_mb * 1024 * 1024};
 
 	name_image(f);
@@ -182,7 +208,7 @@ int build_image(struct flow *f, struct err *err)
 	TRY(pack(f, build.dockerfile, &tar, err));
 	if (engine_image_build(f->owner->config.engine, &limited, &build, err) <
 	    0)
-		return fault_set(err, FAULT_BUILD);
+		return build_failed(&output, err);
 	remove_unnamed(f);
 	return 0;
 }

@@ -241,10 +241,29 @@ struct ending {
 	int code;
 };
 
+/* Of a start that has not come to its end. */
+static bool is_starting(struct flow *f)
+{
+	bool starting;
+
+	mtx_lock(&f->owner->mtx);
+	starting = f->progress.started_at != 0 && f->progress.completed_at == 0;
+	mtx_unlock(&f->owner->mtx);
+	return starting;
+}
+
+static const char *signal_of(int exit_code)
+{
+	int sig = exit_code - 128;
+
+	return sig > 0 && sigabbrev_np(sig) != NULL ? strsignal(sig) : NULL;
+}
+
 /* Ended by itself: how? */
 static void judge(struct flow *f, struct ending *e)
 {
 	CLEANUP(engine_container_fini) struct engine_container c = {{0}};
+	const char *sig;
 	char last[200];
 	struct err err = ERR_INIT;
 
@@ -259,6 +278,7 @@ static void judge(struct flow *f, struct ending *e)
 	e->code = c.exit_code;
 	e->oom_killed = c.oom_killed;
 	logs_last(f, last, sizeof(last));
+	sig = signal_of(c.exit_code);
 	if (c.oom_killed)
 		IGNORE(err_set(&e->err, ERR_LIMIT, FAULT_EXITED,
 		    "The component ran out of memory (exit code %d). Its last "
@@ -267,8 +287,12 @@ static void judge(struct flow *f, struct ending *e)
 	else if (c.exit_code != 0)
 		IGNORE(err_set(&e->err, ERR_UNAVAILABLE, FAULT_EXITED,
 		    "The component exited with code %d%s%s. Its last lines: %s",
-		    c.exit_code, c.exit_code > 128 ? ", signal " : "",
-		    c.exit_code > 128 ? strsignal(c.exit_code - 128) : "",
+		    c.exit_code, sig != NULL ? ", signal " : "",
+		    sig != NULL ? sig : "", last));
+	else if (is_starting(f) && f->d.health.kind != HEALTH_NONE)
+		IGNORE(err_set(&e->err, ERR_UNAVAILABLE, FAULT_EXITED,
+		    "The component ended, with code 0, before it was ready. "
+		    "Its last lines: %s",
 		    last));
 	else
 		e->to = INSTANCE_STOPPED;

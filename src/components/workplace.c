@@ -120,18 +120,24 @@ int workplace_fill(struct flow *f, struct err *err)
 
 /* -- its configuration ------------------------------------------------- */
 
-static int say_warnings(
-    struct flow *f, const struct problems *p, const char *file, struct err *err)
+/* All of them go into the log: an error names only the first. */
+static void say_problems(
+    struct flow *f, const struct problems *p, const char *file)
 {
+	struct err err = ERR_INIT;
 	char line[640];
 
 	for (size_t i = 0; i < p->n; i++) {
-		int n = snprintf(line, sizeof(line), "%s:%d: %.400s\n", file,
-		    p->v[i].line, p->v[i].text);
+		int n = snprintf(line, sizeof(line), "%.100s:%d:%d: %s%.480s\n",
+		    file, p->v[i].line, p->v[i].column,
+		    p->v[i].warning ? "warning: " : "", p->v[i].text);
 
-		TRY(logs_say(f, line, (size_t)n, err));
+		if (logs_say(f, line, (size_t)n, &err) < 0)
+			break;
 	}
-	return 0;
+	if (err.kind != ERR_NONE)
+		log_warn(&f->root, "cannot keep what is wrong in a descriptor",
+		    LOG_ERR(&err));
 }
 
 /* What a descriptor may say and this hub cannot do must not be passed over
@@ -171,18 +177,26 @@ static int check_files(struct flow *f, int source, const char *file,
 	return 0;
 }
 
+static int read_descriptor(struct flow *f, int source, const char *file,
+    struct problems *p, struct err *err)
+{
+	const struct buf *text = &f->source.config;
+
+	if (descriptor_parse(buf_str(text), text->len, file, &f->d, p, err) < 0)
+		return fault_set(err, FAULT_CONFIGURATION);
+	TRY(refuse_unable(&f->d, err));
+	return check_files(f, source, file, p, err);
+}
+
 int workplace_read(struct flow *f, struct err *err)
 {
 	CLEANUP(problems_fini) struct problems problems = {0};
 	CLEANUP(fd_close) int source = workplace_source(f, err);
-	const struct buf *text = &f->source.config;
 	const char *file = f->source.config_path;
+	int r;
 
 	TRY(source);
-	if (descriptor_parse(
-		buf_str(text), text->len, file, &f->d, &problems, err) < 0)
-		return fault_set(err, FAULT_CONFIGURATION);
-	TRY(say_warnings(f, &problems, file, err));
-	TRY(refuse_unable(&f->d, err));
-	return check_files(f, source, file, &problems, err);
+	r = read_descriptor(f, source, file, &problems, err);
+	say_problems(f, &problems, file);
+	return r;
 }

@@ -40,7 +40,7 @@ class Catalog:
     def add(self, name: str, dockerfile: str | None = WEB, enabled: str = "true",
             config: str | None = None, ports: list[str] | None = None,
             extra: str = "", health: str = "{path: /, interval: 1s, timeout: 5s}",
-            kind: str = "Component") -> int:
+            kind: str = "Component", source: str | None = None) -> int:
         """Returns the port of the host that its 8080 gets, unless given."""
         port = free_port()
         self.write(name, "catalog-info.yaml", f"""\
@@ -51,6 +51,7 @@ metadata:
   description: about {name}
   annotations:
     runner.backstage.io/enabled: "{enabled}"
+{"" if source is None else f"    backstage.io/source-location: {json.dumps(source)}"}
 spec:
   type: service
   lifecycle: experimental
@@ -158,6 +159,34 @@ class Follower:
         self.answer.close()
 
 
+STEPS = ["downloading_repository", "extracting_files", "building_image",
+         "starting_container", "monitoring_container"]
+
+
+def failed(portal: Portal, ref: str, code: str, step: str | None = None) -> dict:
+    """Starts it; it must fail so, tell it everywhere, and stop. What it was."""
+    instance = portal.settled(portal.started(ref), "error")
+    errors = portal.errors(instance["id"])
+    assert [e["code"] for e in errors] == [code], errors
+    assert instance["errorCode"] == code and instance["error"] == errors[0]["userMessage"]
+    context = errors[0]["context"]
+    assert context["instanceId"] == instance["id"]
+    assert context["componentRef"] == instance["componentRef"]
+    assert errors[0]["originalError"] == {}
+    assert portal.hub.get(f"{portal.base}/errors?limit=1").json == {"errors": errors}
+    progress = instance["deploymentProgress"]
+    if step is not None:
+        assert progress["hasError"] and progress["isComplete"]
+        bad = [s for s in progress["steps"] if s["status"] == "failed"]
+        assert [s["type"] for s in bad] == [step] == [progress["currentStep"]]
+        assert bad[0]["error"] and instance["error"].startswith(bad[0]["error"][:50])
+        assert progress["overallProgress"] == 20 * STEPS.index(step)
+    # R4: the button beside it is Stop.
+    assert portal.stop(instance["id"]).status == 200
+    assert portal.show(instance["id"])["status"] == "stopped"
+    return instance
+
+
 def page(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
         return answer.read().decode()
@@ -165,6 +194,12 @@ def page(port: int) -> str:
 
 def containers_of(engine: Engine, hub: Hub) -> list[dict]:
     return engine.containers(f"runnerhub.hub={hub.hub_id}", "runnerhub.type=instance")
+
+
+def workplaces(hub: Hub) -> list[str]:
+    """The directories of sources that are there now."""
+    place = os.path.join(hub.state_dir, "components")
+    return sorted(os.listdir(place)) if os.path.isdir(place) else []
 
 
 def remove_images(engine: Engine, hub: Hub) -> None:

@@ -1,22 +1,18 @@
 """Components on a real engine, asked for as a portal's frontend does."""
 
 import json
-import os
 import re
-import socket
 import threading
 from datetime import datetime
 from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import (Catalog, Follower, Portal, containers_of, page,
-                           remove_images)
+from component_lab import (STEPS, Catalog, Follower, Portal, containers_of,
+                           page, remove_images)
 from engine_api import Engine
 from hub import Hub, Reply, wait_for
 
-STEPS = ["downloading_repository", "extracting_files", "building_image",
-         "starting_container", "monitoring_container"]
 TITLES = ["Downloading Repository", "Extracting Files", "Building Docker Image",
           "Starting Container", "Monitoring Container"]
 
@@ -233,101 +229,6 @@ def test_a_container_that_was_taken_away(portal: Portal, catalog: Catalog,
     assert "gone" in found["error"] or "signal Killed" in found["error"]
     assert portal.stop(instance["id"]).status == 200
     assert portal.show(instance["id"])["status"] == "stopped"
-
-
-# -- faults, each with its own code ------------------------------------------------------
-
-def failed(portal: Portal, ref: str, code: str, step: str | None = None) -> dict:
-    instance = portal.settled(portal.started(ref), "error")
-    errors = portal.errors(instance["id"])
-    assert [e["code"] for e in errors] == [code], errors
-    assert instance["errorCode"] == code
-    assert errors[0]["context"]["instanceId"] == instance["id"]
-    assert errors[0]["originalError"] == {}
-    progress = instance["deploymentProgress"]
-    if step is not None:
-        assert progress["hasError"] and progress["isComplete"]
-        bad = [s for s in progress["steps"] if s["status"] == "failed"]
-        assert [s["type"] for s in bad] == [step]
-        assert bad[0]["error"] and instance["error"].startswith(bad[0]["error"][:50])
-    # R4: the button beside it is Stop.
-    assert portal.stop(instance["id"]).status == 200
-    assert portal.show(instance["id"])["status"] == "stopped"
-    return instance
-
-
-def test_a_crash_at_once_tells_its_last_lines(portal: Portal, catalog: Catalog,
-                                              engine: Engine) -> None:
-    catalog.add("crash", health="", dockerfile="""\
-FROM {image}
-ENTRYPOINT []
-CMD ["sh", "-c", "echo begin; echo no such table: users >&2; exit 3"]
-""")
-    # It may have been called running for a moment: then no step has failed.
-    instance = failed(portal, "component:crash", "CONTAINER_EXITED")
-    assert "exited with code 3" in instance["error"]
-    assert "no such table: users" in instance["error"]
-    assert instance["exitCode"] == 3
-    assert "begin\n" in portal.logs(instance["id"])
-    assert containers_of(engine, portal.hub) == []
-
-
-def test_a_build_that_fails_keeps_its_output(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("broken", dockerfile="FROM {image}\nRUN echo about to fail; exit 7\n")
-    instance = failed(portal, "component:broken", "DOCKER_BUILD_FAILED", STEPS[2])
-    assert "returned a non-zero code: 7" in instance["error"]
-    assert "about to fail" in portal.logs(instance["id"])
-
-
-@pytest.mark.parametrize("name,config,words", [
-    ("bad-type", "runner:\n  type: podman\n  dockerfile: Dockerfile\n  ports: [80]\n", "docker"),
-    ("no-ports", "runner:\n  type: docker\n  dockerfile: Dockerfile\n", "ports"),
-    ("bad-port", "runner:\n  type: docker\n  dockerfile: Dockerfile\n  ports: [\"x\"]\n", ":4"),
-    ("bad-yaml", "runner: [\n", ".runner/config.yml"),
-    ("empty", "", ".runner/config.yml"),
-])
-def test_a_wrong_configuration(portal: Portal, catalog: Catalog, name: str, config: str,
-                               words: str) -> None:
-    catalog.add(name, config=config)
-    instance = failed(portal, f"component:{name}", "INVALID_CONFIGURATION", STEPS[1])
-    assert words in instance["error"]
-
-
-def test_a_dockerfile_that_is_not_there(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("bare", dockerfile=None)
-    failed(portal, "component:bare", "DOCKERFILE_NOT_FOUND", STEPS[1])
-
-
-def test_a_configuration_that_is_not_there(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("plain", config="")
-    os.unlink(catalog.path("plain", ".runner/config.yml"))
-    failed(portal, "component:plain", "CONFIG_NOT_FOUND", STEPS[0])
-
-
-def test_a_command_that_cannot_be_run(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("noexec", health="",
-                dockerfile='FROM {image}\nENTRYPOINT []\nCMD ["/no/such/program"]\n')
-    failed(portal, "component:noexec", "CONTAINER_START_FAILED", STEPS[3])
-
-
-def test_one_that_never_gets_ready(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("sick", health="{path: /missing, interval: 1s, timeout: 1s, retries: 1, startPeriod: 1s}")
-    instance = failed(portal, "component:sick", "HEALTH_CHECK_FAILED", STEPS[4])
-    assert "404" in instance["error"]
-
-
-def test_a_port_that_another_process_has(portal: Portal, catalog: Catalog) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        catalog.add("squatted", ports=[f"{port}:8080"])
-        instance = failed(portal, "component:squatted", "PORT_ALREADY_IN_USE", STEPS[1])
-    assert str(port) in instance["error"] and "another process" in instance["error"]
-
-
-def test_the_port_of_the_hub_itself(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("collide", ports=[f"{portal.hub.port}:8080"])
-    instance = failed(portal, "component:collide", "PORT_ALREADY_IN_USE", STEPS[1])
-    assert "PORT=" in instance["error"] and "HOST:8080" in instance["error"]
 
 
 # -- requests that are wrong ---------------------------------------------------------------
