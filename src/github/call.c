@@ -171,8 +171,9 @@ static int once(void *arg, struct github_reply *r, struct err *err)
 	char words[200];
 
 	TRY(github_exchange(a->g, a->ctx,
-	    &(struct github_request){.method = a->call->method, .url = url}, r,
-	    err));
+	    &(struct github_request){
+		.method = a->call->method, .url = url, .bearer = a->g->token},
+	    r, err));
 	*a->ret_body = github_parse(&r->body);
 	if (r->status / 100 == 2 || r->status == 404 || r->status == 422)
 		return 0;

@@ -57,6 +57,7 @@ int github_open_at(struct github **ret, const char *url, const char *api,
 	TRY(github_split_site(url, &g->site, &g->api, err));
 	if (api != NULL)
 		TRY(take_api(g, api, err));
+	g->peer = (struct web_peer){"github", "GitHub", g->api};
 	if (token != NULL && strpbrk(token, "\r\n") != NULL)
 		return err_set(err, ERR_INVALID, "github_no_token",
 		    "GITHUB_TOKEN holds a line break: write it on one line");

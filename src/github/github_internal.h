@@ -9,10 +9,12 @@
 #include "base/thread.h"
 #include "github/etags.h"
 #include "github/github.h"
+#include "web/web.h"
 
 struct github {
 	char *site;           /* "https://ghes.example", no slash at the end */
 	char *api;            /* "https://ghes.example/api/v3" */
+	struct web_peer peer; /* of the API, for errors */
 	struct secret *token; /* NULL: none */
 	struct mtx mtx;
 	struct github_budget budget; /* guarded by mtx */
@@ -22,8 +24,6 @@ struct github {
 /* -- url.c ------------------------------------------------------------- */
 int github_split_site(const char *url, char **ret_site, char **ret_api,
     struct err *err) MUST_CHECK;
-/* "localhost", "127.*", "[::1]": the only hosts for plain http. */
-bool github_is_loopback(const char *host, size_t n);
 /* "/repos/o/r", "/orgs/o", "/enterprises/e" */
 void github_scope_path(const char *scope, struct buf *out);
 
@@ -47,11 +47,27 @@ static inline void github_reply_fini_guard(struct github_reply *r)
 void github_reply_reset(struct github_reply *r, size_t body_max);
 struct github_request {
 	const char *method;
-	const char *url;    /* whole */
-	const char *accept; /* NULL: application/vnd.github+json */
-	const char *etag;   /* If-None-Match; NULL: none */
-	bool foreign;       /* url is not of g->api's host: no token */
+	const char *url;             /* whole */
+	const char *accept;          /* NULL: application/vnd.github+json */
+	const char *etag;            /* If-None-Match; NULL: none */
+	const char *body;            /* JSON; NULL: none */
+	const struct secret *bearer; /* NULL: none; never to another host */
 };
+/* What a request is sent with; places in *r. Internal to exchange.c and
+ * archive.c. */
+struct github_send {
+	struct web_request web;
+	const char *headers[5];
+	struct web_header wanted[7];
+	char *accept, *etag;
+};
+void github_send_begin(struct github_send *s,
+    const struct github_request *request, struct github_reply *r);
+void github_send_end(struct github_send *s);
+static inline void github_send_end_guard(struct github_send *s)
+{
+	github_send_end(s);
+}
 int github_exchange(struct github *g, const struct ctx *ctx,
     const struct github_request *request, struct github_reply *ret,
     struct err *err) MUST_CHECK;
@@ -87,6 +103,12 @@ void github_words(const json_t *body, char *out, size_t size);
 void github_budget_note(struct github *g, const struct github_reply *r);
 /* Seconds until GitHub wants to be asked again; 0: now. */
 int64_t github_budget_wait(struct github *g);
+
+/* -- app.c ------------------------------------------------------------- */
+/* What to ask about a repository with: *ret to free, NULL for nothing. May
+ * have to ask GitHub for it. */
+int github_bearer(struct github *g, const struct ctx *ctx, const char *repo,
+    struct secret **ret, struct err *err) MUST_CHECK;
 
 static inline void github_json_free(json_t *j)
 {

@@ -40,9 +40,14 @@ static int limited(struct github *g, const struct github_reply *r,
 	    g->token == NULL ? "; with a token it would be far higher" : "");
 }
 
-static int refused(const struct github *g, const struct repository_call *call,
+static int refused(struct github *g, const struct repository_call *call,
     const char *words, struct err *err)
 {
+	if (call->bearer != NULL)
+		return err_set(err, ERR_AUTH, "GIT_AUTHENTICATION_FAILED",
+		    "%s refuses the app of its integration (%.80s): its id or "
+		    "its private key is wrong, or this machine's clock",
+		    g->site, words);
 	if (g->token == NULL)
 		return err_set(err, ERR_AUTH, "GIT_AUTHENTICATION_FAILED",
 		    "%s wants a token to %s of %.120s: give one to the "
@@ -111,7 +116,18 @@ struct asking {
 	const struct ctx *ctx;
 	const struct repository_call *call;
 	const char *key;
+	const struct secret *bearer;
 };
+
+int repository_redirect(const struct github *g, const char *url,
+    const char *location, char **ret, bool *ret_foreign, struct err *err)
+{
+	if (web_redirect(g->api, url, location, ret, ret_foreign) == 0)
+		return 0;
+	return err_set(err, ERR_INVALID, "GIT_OPERATION_FAILED",
+	    "%s redirects to \"%.160s\", which is no address for a source",
+	    g->api, location);
+}
 
 static bool is_redirect(int status)
 {
@@ -124,21 +140,23 @@ static int ask(
 {
 	CLEANUP(mem_free)
 	char *url = mem_printf("%s%s", a->g->api, a->call->path);
-	bool foreign = false;
+	bool foreign;
 
 	for (int hop = 0; hop < HOPS_MAX; hop++) {
-		const struct github_request request = {.method = "GET",
+		const struct github_request request = {
+		    .method = a->call->method != NULL ? a->call->method : "GET",
 		    .url = url,
 		    .accept = a->call->accept,
 		    .etag = etag,
-		    .foreign = foreign};
+		    .body = a->call->body,
+		    .bearer = a->bearer};
 		char *next;
 
 		if (github_exchange(a->g, a->ctx, &request, r, err) < 0)
 			return repository_rename_error(err);
 		if (!is_redirect(r->status))
 			return 0;
-		TRY(github_redirect(
+		TRY(repository_redirect(
 		    a->g, url, r->location, &next, &foreign, err));
 		mem_free(url);
 		url = next;
@@ -153,10 +171,14 @@ static int ask(
 static int once(void *arg, struct github_reply *r, struct err *err)
 {
 	struct asking *a = arg;
+	CLEANUP(secret_free) struct secret *bearer = NULL;
 	char etag[sizeof(r->etag)];
 	bool known = etags_get(a->g->etags, a->key, etag, sizeof(etag));
 
 	TRY(repository_may_ask(a->g, a->call, r, err));
+	if (a->call->bearer == NULL)
+		TRY(github_bearer(a->g, a->ctx, a->call->repo, &bearer, err));
+	a->bearer = bearer != NULL ? bearer : a->call->bearer;
 	TRY(ask(a, known ? etag : NULL, r, err));
 	if (r->status == 304 && known) {
 		buf_clear(&r->body);
@@ -178,7 +200,7 @@ int repository_call(struct github *g, const struct ctx *ctx,
 	CLEANUP(mem_free)
 	char *key = mem_printf(
 	    "%s\n%s", call->accept != NULL ? call->accept : "", call->path);
-	struct asking asking = {g, ctx, call, key};
+	struct asking asking = {.g = g, .ctx = ctx, .call = call, .key = key};
 
 	return github_repeat(ctx, once, &asking, r, err);
 }

@@ -10,20 +10,14 @@
 int repository_path(const char *repo, const char *rest, const char *text,
     char **ret, struct err *err) MUST_CHECK;
 
-/* -- redirect.c -------------------------------------------------------- */
-/*
- * Where a reply's Location leads from url: *ret whole, *ret_foreign when it is
- * not the host of the API. Plain http only from there, and to itself.
- */
-int github_redirect(const struct github *g, const char *url,
-    const char *location, char **ret, bool *ret_foreign,
-    struct err *err) MUST_CHECK;
-
 /* -- repository_call.c ------------------------------------------------- */
 struct repository_call {
 	const char *repo, *path;
-	const char *accept; /* NULL: JSON */
-	const char *what;   /* "read the repository", for messages */
+	const char *accept;          /* NULL: JSON */
+	const char *what;            /* "read the repository", for messages */
+	const char *method;          /* NULL: GET */
+	const char *body;            /* JSON; NULL: none */
+	const struct secret *bearer; /* NULL: that of the repository */
 };
 /* *r has status 2xx, 404, 409 or 422. Conditional, repeated, redirected. */
 int repository_call(struct github *g, const struct ctx *ctx,
@@ -35,7 +29,12 @@ int repository_judge(struct github *g, const struct repository_call *call,
 /* Is it worth asking now? Sets r->limited where not. */
 int repository_may_ask(struct github *g, const struct repository_call *call,
     struct github_reply *r, struct err *err) MUST_CHECK;
-/* Errors of exchange.c get the code of a source's. */
+/* Where a reply's Location leads from url: *ret whole, *ret_foreign when it is
+ * not the host of the API. */
+int repository_redirect(const struct github *g, const char *url,
+    const char *location, char **ret, bool *ret_foreign,
+    struct err *err) MUST_CHECK;
+/* Errors of the transfer get the code of a source's. */
 int repository_rename_error(struct err *err);
 int repository_not_found(
     const struct github *g, const char *repo, struct err *err);

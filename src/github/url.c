@@ -23,31 +23,6 @@ static bool host_is(const char *host, size_t n, const char *name)
 	return strlen(name) == n && strncasecmp(host, name, n) == 0;
 }
 
-bool github_is_loopback(const char *host, size_t n)
-{
-	return host_is(host, n, "localhost") ||
-	       ends_with(host, n, ".localhost") || host_is(host, n, "[::1]") ||
-	       (n > 4 && strncmp(host, "127.", 4) == 0 &&
-		   strspn(host, "0123456789.") >= n);
-}
-
-/* The authority "host:port" of a URL without user or password; 0: none. */
-static size_t authority(const char *text, size_t *ret_host)
-{
-	size_t n = strcspn(text, "/?#");
-	size_t host = n;
-
-	if (n == 0 || memchr(text, '@', n) != NULL ||
-	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789.-:[]") < n)
-		return 0;
-	for (size_t i = n; i > 0 && text[i - 1] != ']'; i--)
-		if (text[i - 1] == ':')
-			host = i - 1;
-	*ret_host = host;
-	return host > 0 ? n : 0;
-}
-
 /* github.com, its tenants and its own tests have a host for the API, a
  * GitHub Enterprise Server has a path. */
 static char *api_of(
@@ -69,7 +44,7 @@ int github_split_site(
 			     : strncasecmp(url, "http://", 7) == 0 ? "http"
 								   : NULL;
 	const char *host = scheme != NULL ? url + strlen(scheme) + 3 : "";
-	size_t host_len = 0, n = authority(host, &host_len);
+	size_t host_len = 0, n = web_authority(host, &host_len);
 
 	if (n == 0 || strlen(url) > URL_MAX_LEN ||
 	    strspn(host + n, "/") != strlen(host + n))
@@ -78,7 +53,7 @@ int github_split_site(
 		    "https://github.com or https://<host of your GitHub "
 		    "Enterprise Server>",
 		    url);
-	if (strcmp(scheme, "http") == 0 && !github_is_loopback(host, host_len))
+	if (web_is_clear_text(url))
 		return err_set(err, ERR_INVALID, "github_url",
 		    "%.100s would send the access token in clear text: use "
 		    "https",

@@ -1,8 +1,8 @@
 /*
- * Loads libcurl, once, in the thread that first talks to GitHub. It stays
+ * Loads libcurl, once, in the thread that first asks another site. It stays
  * loaded: TLS libraries do not like to leave.
  */
-#include "github/curl_load.h"
+#include "web/curl_load.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -14,18 +14,18 @@
 
 enum { VERSION_MIN = 0x075500 }; /* 7.85: CURLOPT_PROTOCOLS_STR */
 
-struct github_curl github_curl;
+struct web_curl web_curl;
 
 /* Why it could not be loaded; "" when it was. */
 static char trouble[200];
 
 static bool find_calls(void *library)
 {
-#define FIND(name) {"curl_" #name, offsetof(struct github_curl, name)},
+#define FIND(name) {"curl_" #name, offsetof(struct web_curl, name)},
 	static const struct {
 		const char *name;
 		size_t at;
-	} calls[] = {GITHUB_CURL_CALLS(FIND)};
+	} calls[] = {WEB_CURL_CALLS(FIND)};
 #undef FIND
 
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
@@ -33,7 +33,7 @@ static bool find_calls(void *library)
 
 		if (call == NULL)
 			return false;
-		memcpy((char *)&github_curl + calls[i].at, &call, sizeof(call));
+		memcpy((char *)&web_curl + calls[i].at, &call, sizeof(call));
 	}
 	return true;
 }
@@ -47,24 +47,23 @@ static void load_once(void)
 		snprintf(trouble, sizeof(trouble), "%s", dlerror());
 		return;
 	}
-	version = github_curl.version_info(CURLVERSION_NOW);
+	version = web_curl.version_info(CURLVERSION_NOW);
 	if (version->version_num < VERSION_MIN)
 		snprintf(trouble, sizeof(trouble), LIBRARY " is version %s",
 		    version->version);
 	else
-		ASSERT(
-		    github_curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+		ASSERT(web_curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
-int github_curl_load(struct err *err)
+int web_curl_load(const struct web_peer *peer, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, load_once);
 	if (*trouble == '\0')
 		return 0;
-	return err_set(err, ERR_INTERNAL, "github_no_library",
-	    "the hub needs " LIBRARY ", 7.85 or later, to talk to GitHub "
+	return web_error(peer, err, ERR_INTERNAL, "no_library",
+	    "the hub needs " LIBRARY ", 7.85 or later, to talk to %s "
 	    "(%.200s): install Debian's package libcurl4 and restart the hub",
-	    trouble);
+	    peer->name, trouble);
 }

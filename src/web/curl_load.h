@@ -1,17 +1,18 @@
 /*
- * libcurl, loaded when it is first needed: most hubs never talk to GitHub, and
- * with its TLS it would double what an idle one keeps in memory. The types are
- * those of its header; its functions are called by the table, not by name.
+ * libcurl, loaded when it is first needed: most hubs never talk to another
+ * site, and with its TLS it would double what an idle one keeps in memory.
+ * The types are those of its header; its functions are called by the table,
+ * not by name. Internal.
  */
-#ifndef GITHUB_CURL_LOAD_H
-#define GITHUB_CURL_LOAD_H
+#ifndef WEB_CURL_LOAD_H
+#define WEB_CURL_LOAD_H
 
 #include <curl/curl.h>
 
 #include "base/defs.h"
-#include "base/err.h"
+#include "web/web.h"
 
-#define GITHUB_CURL_CALLS(X)                                                   \
+#define WEB_CURL_CALLS(X)                                                      \
 	X(easy_cleanup)                                                        \
 	X(easy_getinfo)                                                        \
 	X(easy_init)                                                           \
@@ -30,19 +31,19 @@
 	X(slist_free_all)                                                      \
 	X(version_info)
 
-#define GITHUB_CURL_MEMBER(name) __typeof__(curl_##name) *name;
-struct github_curl {
-	GITHUB_CURL_CALLS(GITHUB_CURL_MEMBER)
+#define WEB_CURL_MEMBER(name) __typeof__(curl_##name) *name;
+struct web_curl {
+	WEB_CURL_CALLS(WEB_CURL_MEMBER)
 };
-#undef GITHUB_CURL_MEMBER
+#undef WEB_CURL_MEMBER
 
-/* Empty until github_curl_load has succeeded, then never written again. */
-extern struct github_curl github_curl;
+/* Empty until web_curl_load has succeeded, then never written again. */
+extern struct web_curl web_curl;
 
 /*
  * Any thread, before each use; the first call loads the library. Where it is
  * missing, err names the package, now and in every later call.
  */
-int github_curl_load(struct err *err) MUST_CHECK;
+int web_curl_load(const struct web_peer *peer, struct err *err) MUST_CHECK;
 
 #endif
