@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "api/api_internal.h"
+#include "api/audit.h"
 #include "api/components.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -135,8 +136,12 @@ static struct answer dispatch(struct call *c)
 	if (r == NULL)
 		return no_route(c, allow);
 	http_set_route(c->x, r->pattern);
-	if (admit(c, r, &err) < 0)
+	if (admit(c, r, &err) < 0) {
+		audit_begin(c, r->audit); /* if it is about who asks */
 		return reply_error(c, &err);
+	}
+	if (r->audit != NULL)
+		audit_begin(c, r->audit);
 	return r->handler(c);
 }
 
@@ -177,6 +182,7 @@ static void on_done(const struct http_done *d, void *arg)
 
 	if (m != NULL)
 		meter_observe(m, d->ns);
+	audit_done(a, d);
 	log_info(&a->ctx, "request", LOG_STR("request", d->request_id),
 	    LOG_STR("peer", d->peer), LOG_STR("method", d->method),
 	    LOG_STR("route", *d->route != '\0' ? d->route : "-"),
@@ -213,6 +219,7 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	a->latency = mem_calloc(nroutes * STATUS_CLASSES, sizeof(*a->latency));
 	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
 		a->latency[i].bounds = meter_call_bounds;
+	audit_throttle_init(&a->refusals);
 	*ret = a;
 	return 0;
 }
@@ -281,6 +288,7 @@ void api_close(struct api *a)
 	if (a == NULL)
 		return;
 	ASSERT(a->server == NULL);
+	audit_throttle_fini(&a->refusals);
 	mem_free(a->latency);
 	mem_free(a->socket);
 	mem_free(a);

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/ctx.h"
 #include "base/json_out.h"
+#include "base/thread.h"
 #include "jobs/meter.h"
 
 /* What a route needs; the gate (gate.c) grants it or refuses. Admins (open
@@ -81,10 +82,22 @@ struct route {
 			       NULL */
 	const char *answer; /* component schema of 200's data, or NULL */
 	const char *type;   /* content type when not JSON, or NULL */
+	const char *audit;  /* its name in the audit log, or NULL */
 };
 #define BODY_RAW "bytes" /* no JSON */
 extern const struct route routes[];
 extern const size_t nroutes;
+
+/* Bounds what refused requests may write: audit.c. */
+struct audit_throttle {
+	struct mtx mtx;
+	/* guarded by mtx */
+	double left; /* of those that may be written now */
+	int64_t at;  /* mono: when that was */
+	uint64_t suppressed;
+};
+void audit_throttle_init(struct audit_throttle *t);
+void audit_throttle_fini(struct audit_throttle *t);
 
 struct api {
 	struct hub *hub;
@@ -92,6 +105,7 @@ struct api {
 	struct components *components;
 	struct http_server *server;
 	struct ctx ctx;
+	struct audit_throttle refusals;
 	struct meter *latency; /* per route and class of status */
 	bool open;             /* open mode: loopback, no key, no user */
 	char *socket;          /* path of the unix socket, NULL: none */
@@ -175,6 +189,9 @@ struct answer health_show(struct call *c);
 struct answer system_show(struct call *c);
 struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
+struct answer audit_list_show(struct call *c);
+struct answer audit_verify_show(struct call *c);
+struct answer audit_export(struct call *c);
 struct answer secret_list(struct call *c);
 struct answer secret_put(struct call *c);
 struct answer secret_delete(struct call *c);

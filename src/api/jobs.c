@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "api/audit.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -44,6 +45,7 @@ static void delegated(void *arg, enum job_insert_result r, job_id id,
 	if (r == JOB_INSERT_FAILED) {
 		reply_error(&d->later.call, err);
 	} else {
+		audit_object(&d->later.call, uuid_text(id.u, text));
 		log_info(&d->later.call.ctx, "job delegated",
 		    LOG_STR("job", uuid_text(id.u, text)),
 		    LOG_STR("repeat", r == JOB_EXISTED ? "true" : NULL));
@@ -103,6 +105,7 @@ struct answer job_delegate(struct call *c)
 	if (request_parse(&r, body, len, &limits, &err) < 0 ||
 	    own(c, &r, &err) < 0)
 		return reply_error(c, &err);
+	audit_detail(c, "repository", r.repository);
 	request_set_id(&r, http_request_id(c->x));
 	d = delegation_new(c, &r);
 	if (hub_delegate(c->hub, &r, delegated, d, &err) == 0)

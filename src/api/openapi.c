@@ -56,6 +56,7 @@ static void write_beside(struct json *j, const char *schema)
 		const char *schema, *key, *beside;
 	} rows[] = {{"JobList", "pagination", "Pagination"},
 	    {"RunnerList", "pagination", "Pagination"},
+	    {"AuditList", "next", "NextRow"},
 	    {"Delegated", "warnings", "Warnings"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

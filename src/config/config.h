@@ -96,6 +96,7 @@ struct options {
 	int64_t log_total_bytes;    /* logs.maxTotal 10g */
 	int64_t log_age_ms;         /* logs.maxAge 30d */
 	int64_t job_age_ms;         /* jobs.maxAge 90d: rows of ended jobs */
+	int64_t audit_age_ms;       /* audit.maxAge 365d */
 	int64_t disk_reserve_bytes; /* disk.reserve 256m: refuse below */
 	/* clients of the hub */
 	char *url; /* RUNNERHUB_URL, default from listen and port; no '/' at

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "jobs/hub_internal.h"
+#include "store/audit.h"
 #include "store/instances.h"
 
 enum {
@@ -394,6 +395,10 @@ static void do_chores(struct hub *h)
 	if (age > 0 && store_job_purge(h->store, now - age * CLOCK_NS_PER_MS,
 			   PURGE_AT_ONCE, forget_log, h, &err) < 0)
 		log_warn(&ctx, "job retention failed", LOG_ERR(&err));
+	if (store_audit_purge(h->store,
+		now - h->options->audit_age_ms * CLOCK_NS_PER_MS, &err) < 0)
+		log_warn(
+		    &ctx, "retention of the audit log failed", LOG_ERR(&err));
 	/* Before recovery nobody owns what runs: all of it would go. */
 	if (is_recovered(h) && is_up(h) && hub_collect(h, &ctx, &err) < 0 &&
 	    !stopping(h))

@@ -33,6 +33,7 @@ struct http_done {
 	uint64_t request_bytes; /* body */
 	uint64_t reply_bytes;   /* body */
 	int64_t ns;             /* first byte of the request to last of reply */
+	void *user;             /* http_set_user's, the last chance to free it */
 };
 
 struct http_server_config {

@@ -75,7 +75,8 @@ void server_exchange_finish(struct http_exchange *x)
 		    .status = x->status,
 		    .request_bytes = x->body.len,
 		    .reply_bytes = x->reply_bytes,
-		    .ns = clock_mono_ns() - x->began_ns};
+		    .ns = clock_mono_ns() - x->began_ns,
+		    .user = x->user};
 		s->config.on_done(&done, s->config.arg);
 	}
 	server_exchange_free(x);
