@@ -1,7 +1,9 @@
 /*
  * Named fault points: FAULT("after_container_create") ends the process with
  * SIGKILL when RUNNERHUB_FAULT names that point (optionally ":n" for the
- * n-th passage). For crash tests; without the variable one relaxed load.
+ * n-th passage). With "@FILE" at its end the thread that passes waits instead,
+ * as long as the file is there. For tests; without the variable one relaxed
+ * load.
  */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
