@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from datetime import datetime
 from typing import Callable, Iterator
 
@@ -165,45 +164,7 @@ def test_a_follower_of_the_start_sees_build_and_component(portal: Portal,
     follower.close()
 
 
-# -- one at a time -------------------------------------------------------------------
-
-def test_of_two_simultaneous_starts_one_wins(portal: Portal, catalog: Catalog) -> None:
-    catalog.add("left")
-    catalog.add("right")
-    replies: list[Reply] = []
-    threads = [threading.Thread(target=lambda ref=ref: replies.append(portal.start(ref)))
-               for ref in ("component:left", "component:right") * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(r.status for r in replies) == [201, 409, 409, 409]
-    winner = next(r.json for r in replies if r.status == 201)
-    for loser in (r for r in replies if r.status == 409):
-        message = envelope(loser, 409, "ConflictError")["error"]["message"]
-        assert winner["componentRef"] in message and "already" in message
-
-
 # -- stops -----------------------------------------------------------------------------
-
-def test_a_stop_cancels_the_build(portal: Portal, catalog: Catalog, engine: Engine) -> None:
-    catalog.add("slow", dockerfile="FROM {image}\nRUN echo marker-3751 && sleep 3751\n")
-
-    def builds() -> list[dict]:
-        return [c for c in engine.containers() if "sleep 3751" in c["Command"]]
-
-    instance = portal.started("component:slow")
-    wait_for(builds, what="the build runs")
-    building = portal.show(instance)
-    assert building["status"] == "starting"
-    assert building["deploymentProgress"]["currentStep"] == "building_image"
-    assert portal.stop(instance).status == 200
-    assert portal.show(instance)["status"] == "stopped"
-    wait_for(lambda: not builds(), what="the build has ended")
-    catalog.add("next-one")
-    assert portal.running("component:next-one")["status"] == "running"
-    assert portal.show(instance)["status"] == "stopped"
-
 
 def test_one_that_takes_no_hint_is_killed_after_its_grace(portal: Portal,
                                                           catalog: Catalog) -> None:
