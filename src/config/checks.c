@@ -266,3 +266,34 @@ bool check_listen_port(const char *text)
 
 	return check_split_address(text, host, &port);
 }
+
+bool check_ipv4(const char *text)
+{
+	struct in_addr a;
+
+	return inet_pton(AF_INET, text, &a) == 1;
+}
+
+bool check_split_ports(const char *text, int *ret_first, int *ret_last)
+{
+	const char *dash = strchr(text, '-');
+	char first[8] = "";
+	int64_t from, to;
+
+	if (dash == NULL || (size_t)(dash - text) >= sizeof(first))
+		return false;
+	memcpy(first, text, (size_t)(dash - text));
+	if (parse_int(first, 1, 65535, &from) < 0 ||
+	    parse_int(dash + 1, from, 65535, &to) < 0)
+		return false;
+	*ret_first = (int)from;
+	*ret_last = (int)to;
+	return true;
+}
+
+bool check_ports(const char *text)
+{
+	int first, last;
+
+	return check_split_ports(text, &first, &last);
+}

@@ -28,6 +28,10 @@ enum { CHECK_ADDRESS_MAX = 64 };
 /* The same in two; false: it is not. */
 bool check_split_address(
     const char *text, char ret_host[CHECK_ADDRESS_MAX], int *ret_port);
+bool check_ipv4(const char *text);
+bool check_ports(const char *text); /* "20000-20999" */
+/* The same in two; false: it is not. */
+bool check_split_ports(const char *text, int *ret_first, int *ret_last);
 bool check_socket(const char *text); /* an absolute path, or "none" */
 bool check_is_loopback(const char *address);
 

@@ -121,6 +121,13 @@ struct options {
 	struct secret *portal_token; /* RUNNERHUB_PORTAL_TOKEN, NULL: none */
 	char *portal_verify;         /* RUNNERHUB_PORTAL_VERIFY keys|ask */
 	int64_t components_max; /* RUNNERHUB_COMPONENTS_MAX 1: at one time */
+	char *when_busy; /* RUNNERHUB_COMPONENTS_WHEN_BUSY refuse|replace */
+	char *components_ports; /* RUNNERHUB_COMPONENTS_PORTS pool, NULL */
+	char *components_bind;  /* RUNNERHUB_COMPONENTS_BIND 0.0.0.0 */
+	int64_t instances_kept; /* RUNNERHUB_COMPONENTS_HISTORY 200 */
+	char *secrets_dir;      /* RUNNERHUB_SECRETS_DIR, NULL: none */
+	int64_t images_bytes;   /* RUNNERHUB_COMPONENTS_IMAGES 10g */
+	int64_t build_ms;       /* RUNNERHUB_COMPONENTS_BUILD_TIMEOUT 10 min */
 	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH csv, /api/runner */
 	char *components_listen; /* RUNNERHUB_COMPONENTS_LISTEN addr:port, NULL
 				  */
