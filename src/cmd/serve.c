@@ -150,6 +150,7 @@ static int open_components(
 	    .store = hub_store(hub),
 	    .spool = hub_spool(hub),
 	    .engine = hub_engine(hub),
+	    .sandboxes = hub_sandboxes(hub),
 	    .hub_id = hub_id(hub)};
 
 	TRY(components_open(ret, &c, err));

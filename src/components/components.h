@@ -21,6 +21,8 @@ struct components_config { /* borrowed until components_close */
 	struct store *store;
 	struct spool *spool;
 	struct engine *engine;
+	struct sandboxes
+	    *sandboxes; /* their networks, and the guard of those */
 	const char *hub_id;
 	struct portal *portal; /* NULL: none */
 };

@@ -330,6 +330,19 @@ static void remove_traces(struct flow *f)
 	workplace_remove(f);
 }
 
+/* Takes the engine some time, for which nobody needs to wait. */
+static void remove_network(struct flow *f)
+{
+	struct ctx ctx = ctx_with_timeout(&f->life, ENDING_MS);
+	struct err err = ERR_INIT;
+
+	if (run_remove_network(f, &ctx, &err) < 0)
+		log_warn(&f->root,
+		    "cannot remove an instance's network, the next start of "
+		    "the hub tries again",
+		    LOG_ERR(&err));
+}
+
 static void write_end(struct flow *f, const struct ending *e)
 {
 	struct instance_change change = {
@@ -384,8 +397,9 @@ static void wishes(struct flow *f, bool *ret_stop, bool *ret_leave)
 	mtx_unlock(&f->owner->mtx);
 }
 
-/* err: why it could not start, ERR_NONE: it ran. */
-static void end(struct flow *f, const struct err *err)
+/* err: why it could not start, ERR_NONE: it ran. False: it was left to the
+ * next hub. */
+static bool end(struct flow *f, const struct err *err)
 {
 	struct ending e = {.to = INSTANCE_STOPPED, .err = *err};
 	bool stop, asked, leave;
@@ -401,7 +415,7 @@ static void end(struct flow *f, const struct err *err)
 		logs_join(f);
 		if (f->log != NULL)
 			spool_log_close(STEAL(f->log));
-		return;
+		return false;
 	}
 	logs_join(f);
 	if (!stop && err->kind == ERR_NONE)
@@ -413,6 +427,7 @@ static void end(struct flow *f, const struct err *err)
 	write_end(f, &e);
 	if (f->log != NULL)
 		spool_log_finish(STEAL(f->log), clock_wall_ns());
+	return true;
 }
 
 /* -- the thread ------------------------------------------------------------ */
@@ -434,10 +449,16 @@ void *flow_main(void *arg)
 {
 	struct flow *f = arg;
 	struct err err = ERR_INIT;
+	bool ended;
 
 	if (begin(f, &err) == 0)
 		watch(f);
-	end(f, &err);
+	ended = end(f, &err);
 	flow_tell(f, true);
+	if (ended)
+		remove_network(f);
+	mtx_lock(&f->owner->mtx);
+	f->gone = true;
+	mtx_unlock(&f->owner->mtx);
 	return NULL;
 }

@@ -85,7 +85,8 @@ struct flow {
 	struct deployment progress;
 	bool stop_wanted, leaving;
 	bool ended; /* the container has, and its log is read */
-	bool over;  /* the thread returns */
+	bool over;  /* nobody can ask it for anything any more */
+	bool gone;  /* its thread returns */
 	struct waiter *waiters;
 	struct check checks[CHECKS_KEPT];
 	uint64_t nchecks;
@@ -159,6 +160,8 @@ int build_image(struct flow *f, struct err *err) MUST_CHECK;
 int run_container(struct flow *f, struct err *err) MUST_CHECK;
 /* By its name, whether known or not. */
 int run_remove(struct flow *f, const struct ctx *ctx, struct err *err);
+/* Once its container is gone. Gone itself is fine. */
+int run_remove_network(struct flow *f, const struct ctx *ctx, struct err *err);
 void run_name(const struct flow *f, char out[64]);
 
 /* -- logs.c ------------------------------------------------------------ */

@@ -69,11 +69,11 @@ static struct flow *flow_new(
 }
 
 /* Those whose thread has nothing more to do. */
-static struct flow *take_over(struct components *c)
+static struct flow *take_gone(struct components *c)
 {
 	struct flow **at = &c->flows, *f;
 
-	while ((f = *at) != NULL && !f->over)
+	while ((f = *at) != NULL && !f->gone)
 		at = &f->next;
 	if (f != NULL)
 		*at = f->next;
@@ -86,7 +86,7 @@ static void reap(struct components *c)
 
 	for (;;) {
 		mtx_lock(&c->mtx);
-		f = take_over(c);
+		f = take_gone(c);
 		mtx_unlock(&c->mtx);
 		if (f == NULL)
 			return;
@@ -133,7 +133,7 @@ void flow_tell(struct flow *f, bool over)
 		w->next = due;
 		due = w;
 	}
-	f->over = over; /* from now on it may be freed */
+	f->over = over;
 	mtx_unlock(&c->mtx);
 	while ((w = due) != NULL) {
 		due = w->next;

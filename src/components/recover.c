@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "components/flow.h"
+#include "sandbox/session_network.h"
 
 enum { AGAIN_MS = 1000, PING_MS = 5000, COLLECT_MS = 60000 };
 
@@ -37,8 +38,13 @@ static bool is_owned(const struct instance_list *active, const char *id)
 	return false;
 }
 
+static bool keeps_network(void *arg, const char *id)
+{
+	return is_owned(arg, id);
+}
+
 static int collect(struct components *c, const struct ctx *ctx,
-    const struct instance_list *active, struct err *err)
+    struct instance_list *active, struct err *err)
 {
 	CLEANUP(engine_container_list_free)
 	struct engine_container_list l = {0};
@@ -58,6 +64,8 @@ static int collect(struct components *c, const struct ctx *ctx,
 		log_info(ctx, "removed the container of an ended instance",
 		    LOG_STR("container", l.items[i].id));
 	}
+	TRY(instance_networks_sweep(
+	    c->config.sandboxes, ctx, keeps_network, active, err));
 	return 0;
 }
 

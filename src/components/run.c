@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "components/flow.h"
 #include "engine/run.h"
+#include "sandbox/session_network.h"
 
 #define DOCUMENT_MAX ((size_t)1024 * 1024)
 #define NANO         1e9
@@ -77,7 +78,8 @@ static void put_bindings_of(const struct flow *f, size_t first, struct json *j)
 			continue;
 		snprintf(port, sizeof(port), "%d", f->host_ports[i]);
 		json_obj(j);
-		json_kstr(j, "HostIp", "0.0.0.0");
+		json_kstr(
+		    j, "HostIp", f->owner->config.options->components_bind);
 		json_kstr(j, "HostPort", port);
 		json_end(j);
 	}
@@ -162,6 +164,7 @@ static void put_command(const struct descriptor *d, struct json *j)
 
 static int put_document(struct flow *f, struct buf *out, struct err *err)
 {
+	char network[SESSION_NETWORK_LEN];
 	struct json j;
 
 	json_init(&j, out);
@@ -172,6 +175,8 @@ static int put_document(struct flow *f, struct buf *out, struct err *err)
 	put_labels(f, &j);
 	put_exposed(&f->d, &j);
 	json_kobj(&j, "HostConfig");
+	session_network_name(f->id_text, network);
+	json_kstr(&j, "NetworkMode", network);
 	put_bindings(f, &j);
 	put_limits(f, &j);
 	put_rights(&j);
@@ -193,6 +198,12 @@ int run_remove(struct flow *f, const struct ctx *ctx, struct err *err)
 
 	run_name(f, name);
 	return engine_container_remove(f->owner->config.engine, ctx, name, err);
+}
+
+int run_remove_network(struct flow *f, const struct ctx *ctx, struct err *err)
+{
+	return session_network_remove(
+	    f->owner->config.sandboxes, ctx, f->id_text, err);
 }
 
 static void write_ports(const struct flow *f, struct buf *out)
@@ -257,6 +268,9 @@ int run_container(struct flow *f, struct err *err)
 	TRY(put_document(f, &document, err));
 	/* Not cancelled in the middle: it would be made all the same. */
 	TRY(ctx_check(&f->start, err));
+	if (instance_network_make(
+		f->owner->config.sandboxes, &f->life, f->id_text, err) < 0)
+		return fault_set(err, FAULT_ENGINE);
 	if (engine_container_create_from(e, &f->life, name, NULL,
 		buf_str(&document), document.len, id, err) < 0)
 		return start_failed(err);

@@ -1,8 +1,8 @@
 /*
- * Networks of sessions: see session_network.h. Each is a /28 of the range,
- * found by trying: the engine knows best what it has given away. Hubs on one
- * machine share the range and begin at different places. Called on carriers'
- * threads and by the collector; the guard's part is in network.c.
+ * Networks of sessions and instances: see session_network.h. Each is a /28 of
+ * the range, found by trying: the engine knows best what it has given away.
+ * Hubs on one machine share the range and begin at different places. Called on
+ * carriers' threads and by the collector; the guard's part is in network.c.
  */
 #include "sandbox/session_network.h"
 
@@ -22,7 +22,9 @@ enum {
 	REMOVE_MS = 30000,
 };
 
-#define LABEL "runnerhub.session"
+/* Whose it is: the label's value is the id of a job or of an instance. */
+#define OF_SESSION  "runnerhub.session"
+#define OF_INSTANCE "runnerhub.instance"
 
 void session_network_name(const char *job_id, char ret[SESSION_NETWORK_LEN])
 {
@@ -55,25 +57,39 @@ static bool is_podman(struct sandboxes *s, const struct ctx *ctx)
 	       strcmp(info.product, "podman") == 0;
 }
 
+/* What is to be made, and for whom. */
+struct wish {
+	const char *label, *id;
+	const char *name;
+};
+
+/* Ports of an instance are there to be reached, those of a session are for
+ * its own machine; network.mode is about jobs. */
+static bool is_open(const struct wish *w)
+{
+	return strcmp(w->label, OF_INSTANCE) == 0;
+}
+
 static int create(struct sandboxes *s, const struct ctx *ctx,
-    const char *job_id, const struct hostnet_session *part, bool podman,
+    const struct wish *w, const struct hostnet_session *part, bool podman,
     struct err *err)
 {
 	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
-	    {"runnerhub.hub", s->config.hub_id}, {LABEL, job_id}, {NULL, NULL}};
-	char name[SESSION_NETWORK_LEN], subnet[40], gateway[20], text[20];
-	char id[ENGINE_ID_LEN];
-	const struct engine_network_spec spec = {.name = name,
+	    {"runnerhub.hub", s->config.hub_id}, {w->label, w->id},
+	    {NULL, NULL}};
+	char subnet[40], gateway[20], text[20], id[ENGINE_ID_LEN];
+	const struct engine_network_spec spec = {.name = w->name,
 	    .bridge_name = podman ? NULL : part->device,
 	    .subnet = subnet,
 	    .gateway = gateway,
-	    .internal = strcmp(s->config.network_mode, "none") == 0,
+	    .internal =
+		!is_open(w) && strcmp(s->config.network_mode, "none") == 0,
 	    .icc = true,
-	    .publish_on = podman || s->remote ? NULL : "127.0.0.1",
+	    .publish_on =
+		podman || s->remote || is_open(w) ? NULL : "127.0.0.1",
 	    .mtu = s->config.mtu,
 	    .labels = labels};
 
-	session_network_name(job_id, name);
 	snprintf(subnet, sizeof(subnet), "%s/%u",
 	    network_ip_text(part->base, text), part->prefix);
 	network_ip_text(part->base + 1, gateway);
@@ -92,8 +108,7 @@ static bool read_part(
 /* -- making ------------------------------------------------------------ */
 
 static int make_on_free_part(struct sandboxes *s, const struct ctx *ctx,
-    const char *job_id, const char *name, struct hostnet_session *ret,
-    struct err *err)
+    const struct wish *w, struct hostnet_session *ret, struct err *err)
 {
 	const bool podman = is_podman(s, ctx);
 	unsigned range_prefix = 0, count, tries, first;
@@ -103,15 +118,15 @@ static int make_on_free_part(struct sandboxes *s, const struct ctx *ctx,
 	    "network.sessionSubnet", &range, &range_prefix, err));
 	count = 1U << (PART_PREFIX - range_prefix);
 	tries = count < PART_TRIES ? count : PART_TRIES;
-	first = (unsigned)map_hash(job_id, strlen(job_id)) % count;
+	first = (unsigned)map_hash(w->id, strlen(w->id)) % count;
 	for (unsigned i = 0; i < tries; i++) {
 		unsigned at = (first + i) % count;
 
 		err_clear(err);
 		*ret = (struct hostnet_session){.prefix = PART_PREFIX,
 		    .base = range + (at << (32 - PART_PREFIX))};
-		device_of(name, ret->device);
-		if (create(s, ctx, job_id, ret, podman, err) == 0) {
+		device_of(w->name, ret->device);
+		if (create(s, ctx, w, ret, podman, err) == 0) {
 			if (podman)
 				ret->device[0] = '\0';
 			return 0;
@@ -124,14 +139,15 @@ static int make_on_free_part(struct sandboxes *s, const struct ctx *ctx,
 	    s->config.session_subnet);
 }
 
-int session_network_make(struct sandboxes *s, const struct ctx *ctx,
-    const char *job_id, struct err *err)
+static int make(struct sandboxes *s, const struct ctx *ctx, const char *label,
+    const char *owner, struct err *err)
 {
 	CLEANUP(engine_network_fini) struct engine_network have = {{0}};
 	char name[SESSION_NETWORK_LEN];
+	const struct wish w = {.label = label, .id = owner, .name = name};
 	struct hostnet_session part;
 
-	session_network_name(job_id, name);
+	session_network_name(owner, name);
 	if (engine_network_inspect(s->config.engine, ctx, name, &have, err) ==
 	    0) {
 		if (!read_part(&have, &part))
@@ -141,11 +157,23 @@ int session_network_make(struct sandboxes *s, const struct ctx *ctx,
 		if (err->kind != ERR_NOT_FOUND)
 			return -1;
 		err_clear(err);
-		TRY(make_on_free_part(s, ctx, job_id, name, &part, err));
+		TRY(make_on_free_part(s, ctx, &w, &part, err));
 	}
 	if (network_session_open(s->network, &part, err) < 0)
-		return err_wrap(err, "guard the session's network %s", name);
+		return err_wrap(err, "guard the network %s", name);
 	return 0;
+}
+
+int session_network_make(struct sandboxes *s, const struct ctx *ctx,
+    const char *job_id, struct err *err)
+{
+	return make(s, ctx, OF_SESSION, job_id, err);
+}
+
+int instance_network_make(struct sandboxes *s, const struct ctx *ctx,
+    const char *instance_id, struct err *err)
+{
+	return make(s, ctx, OF_INSTANCE, instance_id, err);
 }
 
 /* -- removing ---------------------------------------------------------- */
@@ -185,35 +213,35 @@ int session_network_remove(struct sandboxes *s, const struct ctx *ctx,
 /* -- what is there ----------------------------------------------------- */
 
 static int list_ours(struct sandboxes *s, const struct ctx *ctx,
-    struct engine_network_list *ret, struct err *err)
+    const char *label, struct engine_network_list *ret, struct err *err)
 {
 	char hub[128];
-	const char *labels[] = {hub, LABEL, NULL};
+	const char *labels[] = {hub, label, NULL};
 
 	snprintf(hub, sizeof(hub), "runnerhub.hub=%s", s->config.hub_id);
 	return engine_network_list(s->config.engine, ctx, labels, ret, err);
 }
 
-static const char *job_of(const struct engine_network *n)
+static const char *owner_of(const struct engine_network *n, const char *label)
 {
 	for (size_t i = 0; i < n->nlabels; i++)
-		if (strcmp(n->labels[i].key, LABEL) == 0)
+		if (strcmp(n->labels[i].key, label) == 0)
 			return n->labels[i].value;
 	return NULL;
 }
 
-int session_networks_sweep(struct sandboxes *s, const struct ctx *ctx,
-    bool (*keep)(void *arg, const char *job_id), void *arg, struct err *err)
+static int sweep(struct sandboxes *s, const struct ctx *ctx, const char *label,
+    network_keep_fn *keep, void *arg, struct err *err)
 {
 	CLEANUP(engine_network_list_free) struct engine_network_list l = {0};
 	struct err failed = ERR_INIT;
 	int removed = 0;
 
-	TRY(list_ours(s, ctx, &l, err));
+	TRY(list_ours(s, ctx, label, &l, err));
 	for (size_t i = 0; i < l.n; i++) {
-		const char *job_id = job_of(&l.items[i]);
+		const char *id = owner_of(&l.items[i], label);
 
-		if (job_id == NULL || keep(arg, job_id))
+		if (id == NULL || keep(arg, id))
 			continue;
 		if (remove_named(s, ctx, &l.items[i], &failed) == 0) {
 			removed++;
@@ -227,14 +255,26 @@ int session_networks_sweep(struct sandboxes *s, const struct ctx *ctx,
 	return removed;
 }
 
-int session_networks_find(
-    struct sandboxes *s, const struct ctx *ctx, struct err *err)
+int session_networks_sweep(struct sandboxes *s, const struct ctx *ctx,
+    network_keep_fn *keep, void *arg, struct err *err)
+{
+	return sweep(s, ctx, OF_SESSION, keep, arg, err);
+}
+
+int instance_networks_sweep(struct sandboxes *s, const struct ctx *ctx,
+    network_keep_fn *keep, void *arg, struct err *err)
+{
+	return sweep(s, ctx, OF_INSTANCE, keep, arg, err);
+}
+
+static int find(struct sandboxes *s, const struct ctx *ctx, const char *label,
+    struct err *err)
 {
 	CLEANUP(engine_network_list_free) struct engine_network_list l = {0};
 	struct hostnet_session *found;
 	size_t n = 0;
 
-	TRY(list_ours(s, ctx, &l, err));
+	TRY(list_ours(s, ctx, label, &l, err));
 	found = mem_calloc(l.n + 1, sizeof(*found));
 	for (size_t i = 0; i < l.n; i++)
 		if (read_part(&l.items[i], &found[n]))
@@ -242,4 +282,11 @@ int session_networks_find(
 	network_sessions_found(s->network, found, n);
 	mem_free(found);
 	return 0;
+}
+
+int session_networks_find(
+    struct sandboxes *s, const struct ctx *ctx, struct err *err)
+{
+	TRY(find(s, ctx, OF_SESSION, err));
+	return find(s, ctx, OF_INSTANCE, err);
 }

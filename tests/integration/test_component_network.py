@@ -1,0 +1,131 @@
+"""The network of components: each has its own, from which it reaches the
+world but neither this machine nor anybody beside it."""
+
+import socket
+import subprocess
+import sys
+from typing import Callable, Iterator
+
+import pytest
+
+from component_lab import Catalog, Portal, containers_of, page, remove_images
+from engine_api import Engine
+from hub import Hub, wait_for
+from net_lab import METADATA, OUTSIDE, PORT, UPLINK, Lab, Place
+from test_isolation import Listener, host_addresses
+
+
+@pytest.fixture(scope="module")
+def catalog(image: str) -> Iterator[Catalog]:
+    catalog = Catalog(image)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture(scope="module")
+def hub(make_module_hub: Callable[..., Hub], catalog: Catalog,
+        engine: Engine) -> Iterator[Hub]:
+    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
+                           "RUNNERHUB_COMPONENTS_MAX": "2"}).start()
+    yield hub
+    Portal(hub).stop_all()
+    remove_images(engine, hub)
+
+
+@pytest.fixture(scope="module")
+def outside(engine: Engine, image: str) -> Iterator[Lab]:
+    lab = Lab(engine, image, "")
+    try:
+        lab.make_outside()
+        yield lab
+    finally:
+        lab.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    one = Listener()
+    yield one
+    one.server.shutdown(socket.SHUT_RDWR)
+    one.server.close()
+
+
+def networks_of(engine: Engine, hub: Hub) -> list[dict]:
+    return engine.networks(f"runnerhub.hub={hub.hub_id}", "runnerhub.instance")
+
+
+def place(lab: Lab, engine: Engine, instance: dict) -> Place:
+    state = engine.inspect(instance["containerId"])
+    (network,) = state["NetworkSettings"]["Networks"].values()
+    return Place(lab, state["State"]["Pid"], network["IPAddress"])
+
+
+FETCH = """\
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2])) as answer:
+    sys.stdout.buffer.write(answer.read())
+"""
+
+
+def fetch(place: Place, address: str, port: int, patience: int = 30) -> bool:
+    """Does a page come from there?"""
+    command = place.command(sys.executable, "-c", FETCH, f"http://{address}:{port}/",
+                            str(patience))
+    return subprocess.run(command, capture_output=True, check=False).stdout == b"page\n"
+
+
+def test_each_stands_alone(hub: Hub, catalog: Catalog, engine: Engine, outside: Lab,
+                           listener: Listener) -> None:
+    portal = Portal(hub)
+    ports = [catalog.add("alone-a"), catalog.add("alone-b")]
+    first, second = portal.running("component:alone-a"), portal.running("component:alone-b")
+    a, b = place(outside, engine, first), place(outside, engine, second)
+
+    # Its page is there for everybody: for this machine, and for others.
+    assert page(ports[0]) == "page\n"
+    assert fetch(outside.host, host_addresses()[0], ports[0])
+    assert fetch(outside.host, b.address, 8080)
+    assert fetch(outside.outside, UPLINK, ports[0])
+
+    # It reaches the world.
+    assert a.dial(OUTSIDE).startswith("open")
+    # No service of this machine, none of its places of credentials, not its
+    # neighbour: neither directly nor by its port.
+    gateway = a.run("ip", "route").split("via ")[1].split()[0]
+    for address in [gateway, *host_addresses()[:2]]:
+        assert a.dial(address, listener.port) in ("refused", "unreachable")
+    assert listener.callers == []
+    assert a.dial(METADATA, PORT) == "refused"
+    assert not fetch(a, b.address, 8080, 3)
+    for address in [gateway, host_addresses()[0]]:
+        assert not fetch(a, address, ports[1], 3)
+
+    for instance in (first, second):
+        assert portal.stop(instance["id"]).status == 200
+    wait_for(lambda: networks_of(engine, hub) == [], 30, "their networks are gone")
+
+
+def test_a_network_of_an_ended_one_is_collected(hub: Hub, catalog: Catalog,
+                                                engine: Engine) -> None:
+    portal = Portal(hub)
+    catalog.add("collected")
+    instance = portal.running("component:collected")
+    assert len(networks_of(engine, hub)) == 1
+    hub.kill9()
+    engine.remove(instance["containerId"])
+    hub.start()
+    portal.settled(instance["id"], "error")
+    wait_for(lambda: networks_of(engine, hub) == [], 30, "its network is gone")
+    assert containers_of(engine, hub) == []
+
+
+def test_jobs_without_a_network_do_not_concern_components(
+        make_hub: Callable[..., Hub], catalog: Catalog, engine: Engine, outside: Lab) -> None:
+    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir, "RUNNERHUB_NETWORK": "none"}).start()
+    portal = Portal(hub)
+    port = catalog.add("networked")
+    instance = portal.running("component:networked")
+    assert page(port) == "page\n"
+    assert place(outside, engine, instance).dial(OUTSIDE).startswith("open")
+    portal.stop_all()
+    remove_images(engine, hub)
