@@ -147,8 +147,8 @@ static struct engine_pair *args_of(const struct descriptor *d)
 	return args;
 }
 
-static int pack(
-    struct flow *f, const char *dockerfile, int *ret, struct err *err)
+static int pack(struct flow *f, const struct ctx *ctx, const char *dockerfile,
+    int *ret, struct err *err)
 {
 	CLEANUP(fd_close) int source = workplace_source(f, err), context = -1;
 
@@ -160,7 +160,7 @@ static int pack(
 		    "runner.build.context: there is no directory %.200s",
 		    f->d.context);
 	return context_tar_at(
-	    context, dockerfile, f->dir, CONTEXT_MAX, ret, err);
+	    ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret, err);
 }
 
 /* Of earlier builds of this component what has lost its name. */
@@ -205,7 +205,7 @@ int build_image(struct flow *f, struct err *err)
 
 	name_image(f);
 	TRY(dockerfile_in(&f->d, &build.dockerfile, err));
-	TRY(pack(f, build.dockerfile, &tar, err));
+	TRY(pack(f, &limited, build.dockerfile, &tar, err));
 	if (engine_image_build(f->owner->config.engine, &limited, &build, err) <
 	    0)
 		return build_failed(&output, err);

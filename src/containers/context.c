@@ -25,6 +25,7 @@
 #define IGNORE_FILE ".dockerignore"
 
 struct packer {
+	const struct ctx *ctx;
 	int out;
 	uint64_t written, max;
 	struct buf head; /* headers and padding of one entry */
@@ -51,6 +52,7 @@ static int copy(struct packer *p, int fd, uint64_t size, struct err *err)
 		    left < sizeof(block) ? (size_t)left : sizeof(block);
 		ssize_t n = read(fd, block, want);
 
+		TRY(ctx_check(p->ctx, err));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -152,6 +154,7 @@ static int pack_entry(struct packer *p, int dir, const char *leaf,
 	struct stat st;
 	int r = 0;
 
+	TRY(ctx_check(p->ctx, err));
 	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return err_sys(err, errno, "%s", name);
 	if (!S_ISDIR(st.st_mode) && is_left_out(p, name))
@@ -261,11 +264,13 @@ static int pack(struct packer *p, int top, struct err *err)
 
 /* -- the whole --------------------------------------------------------- */
 
-int context_tar_at(int directory, const char *dockerfile, const char *temp,
-    uint64_t max, int *ret_fd, struct err *err)
+int context_tar_at(const struct ctx *ctx, int directory, const char *dockerfile,
+    const char *temp, uint64_t max, int *ret_fd, struct err *err)
 {
-	struct packer p = {
-	    .max = max, .head = {.max = 64 * 1024}, .dockerfile = dockerfile};
+	struct packer p = {.ctx = ctx,
+	    .max = max,
+	    .head = {.max = 64 * 1024},
+	    .dockerfile = dockerfile};
 	CLEANUP(fd_close) int out = unlinked_file(temp, err);
 	int r;
 
@@ -282,16 +287,16 @@ int context_tar_at(int directory, const char *dockerfile, const char *temp,
 	return 0;
 }
 
-int context_tar(const char *directory, const char *dockerfile, const char *temp,
-    int *ret_fd, struct err *err)
+int context_tar(const struct ctx *ctx, const char *directory,
+    const char *dockerfile, const char *temp, int *ret_fd, struct err *err)
 {
 	CLEANUP(fd_close)
 	int top = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (top < 0)
 		return err_sys(err, errno, "open %s", directory);
-	if (context_tar_at(top, dockerfile, temp, CONTEXT_MAX, ret_fd, err) ==
-	    0)
+	if (context_tar_at(
+		ctx, top, dockerfile, temp, CONTEXT_MAX, ret_fd, err) == 0)
 		return 0;
 	return err_wrap(err, "pack %s", directory);
 }

@@ -155,21 +155,29 @@ static void step(const struct piece *p, const char *path, size_t len, bool *now)
 	}
 }
 
-bool dockerignore_match(const char *pattern, const char *path)
+/* now[i]: the whole pattern takes the first i bytes of path. */
+static bool reach(const char *pattern, const char *path, size_t len, bool now[])
 {
-	bool now[PATH_LEN_MAX + 1] = {true};
-	size_t len = strlen(path);
 	struct piece p;
 
-	if (len > PATH_LEN_MAX)
-		return false;
+	memset(now, 0, (len + 1) * sizeof(*now));
+	now[0] = true;
 	while (*pattern != '\0') {
 		pattern = take_piece(pattern, &p);
 		if (pattern == NULL)
 			return false;
 		step(&p, path, len, now);
 	}
-	return now[len];
+	return true;
+}
+
+bool dockerignore_match(const char *pattern, const char *path)
+{
+	bool now[PATH_LEN_MAX + 1];
+	size_t len = strlen(path);
+
+	return len <= PATH_LEN_MAX && reach(pattern, path, len, now) &&
+	       now[len];
 }
 
 /* -- lines ------------------------------------------------------------- */
@@ -275,22 +283,15 @@ void dockerignore_fini(struct dockerignore *d)
 /* A pattern that matches a directory matches what is in it. */
 static bool matches_or_above(const char *pattern, const char *path)
 {
-	char part[PATH_LEN_MAX + 1];
+	bool now[PATH_LEN_MAX + 1];
 	size_t len = strlen(path);
 
-	if (len > PATH_LEN_MAX)
+	if (len > PATH_LEN_MAX || !reach(pattern, path, len, now))
 		return false;
-	memcpy(part, path, len + 1);
-	for (;;) {
-		char *slash;
-
-		if (dockerignore_match(pattern, part))
+	for (size_t i = 1; i < len; i++)
+		if (now[i] && path[i] == '/')
 			return true;
-		slash = strrchr(part, '/');
-		if (slash == NULL)
-			return false;
-		*slash = '\0';
-	}
+	return now[len];
 }
 
 bool dockerignore_leaves_out(const struct dockerignore *d, const char *path)

@@ -47,7 +47,8 @@ static int build_from(struct direct *d, const struct ctx *ctx,
 	int r;
 
 	output_init(&lines);
-	TRY(context_tar(directory, file, d->settings->temp, &fd, err));
+	TRY(context_tar(
+	    &limited, directory, file, d->settings->temp, &fd, err));
 	output_group("Build of the action's image");
 	r = engine_image_build(d->engine, &limited, &build, err);
 	IGNORE(output_flush(&lines, &ignored)); /* only words */

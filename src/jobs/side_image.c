@@ -87,8 +87,8 @@ static int build_from(
 	    .memory_bytes = s->place.limits.memory_bytes,
 	    .nano_cpus = s->place.limits.nano_cpus};
 
-	TRY(context_tar_at(directory, file, c->hub->options->state_dir,
-	    CONTEXT_MAX, &tar, err));
+	TRY(context_tar_at(&limited, directory, file,
+	    c->hub->options->state_dir, CONTEXT_MAX, &tar, err));
 	FAULT("before_side_build");
 	return engine_image_build(c->hub->engine, &limited, &build, err);
 }

@@ -73,6 +73,25 @@ static void a_nasty_pattern_takes_no_time(void **state)
 	assert_false(dockerignore_match(pattern, path));
 }
 
+/* Nor one by one for each directory above. */
+static void nor_below_many_directories(void **state)
+{
+	struct dockerignore d = {.v = NULL};
+	struct err err = ERR_INIT;
+	char text[64001] = "", path[3001] = "";
+
+	(void)state;
+	for (size_t i = 0; i + 2 <= 64000; i += 2)
+		memcpy(text + i, i % 4000 == 3998 ? "?\n" : "*a", 2);
+	for (size_t i = 0; i + 2 <= 3000; i += 2)
+		memcpy(path + i, "a/", 2);
+	path[2999] = '\0';
+	assert_int_equal(dockerignore_read(&d, text, 64000, &err), 0);
+	assert_int_equal(d.n, 16);
+	assert_false(dockerignore_leaves_out(&d, path));
+	dockerignore_fini(&d);
+}
+
 static bool left_out(const char *text, const char *path)
 {
 	struct dockerignore d = {.v = NULL};
@@ -170,10 +189,12 @@ static void names_of(int fd, char *out, size_t size)
 static void pack(
     const char *root, const char *dockerfile, char *out, size_t size)
 {
+	const struct ctx ctx = ctx_root();
 	struct err err = ERR_INIT;
 	int fd = -1;
 
-	assert_int_equal(context_tar(root, dockerfile, NULL, &fd, &err), 0);
+	assert_int_equal(
+	    context_tar(&ctx, root, dockerfile, NULL, &fd, &err), 0);
 	names_of(fd, out, size);
 	fd_close(fd);
 }
@@ -235,9 +256,10 @@ static void a_link_is_no_list(void **state)
 	assert_int_equal(system(command), 0);
 }
 
-static void a_large_context_is_refused(void **state)
+static void a_large_or_late_context_is_refused(void **state)
 {
 	char root[] = "/tmp/test-context-XXXXXX", command[100];
+	const struct ctx ctx = ctx_root(), late = ctx_with_timeout(&ctx, 0);
 	struct err err = ERR_INIT;
 	int fd = -1, top;
 
@@ -247,8 +269,13 @@ static void a_large_context_is_refused(void **state)
 	top = open(root, O_PATH | O_DIRECTORY);
 	assert_true(top >= 0);
 	assert_int_equal(
-	    context_tar_at(top, "Dockerfile", NULL, 16, &fd, &err), -1);
+	    context_tar_at(&ctx, top, "Dockerfile", NULL, 16, &fd, &err), -1);
 	assert_string_equal(err.code, "context_too_large");
+	err_clear(&err);
+	assert_int_equal(
+	    context_tar_at(&late, top, "Dockerfile", NULL, 1 << 20, &fd, &err),
+	    -1);
+	assert_int_equal(err.kind, ERR_TIMEOUT);
 	fd_close(top);
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	assert_int_equal(system(command), 0);
@@ -259,11 +286,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(patterns_match),
 	    cmocka_unit_test(a_nasty_pattern_takes_no_time),
+	    cmocka_unit_test(nor_below_many_directories),
 	    cmocka_unit_test(the_last_line_decides),
 	    cmocka_unit_test(bad_files_are_refused),
 	    cmocka_unit_test(contexts_are_packed_without_what_is_ignored),
 	    cmocka_unit_test(a_link_is_no_list),
-	    cmocka_unit_test(a_large_context_is_refused),
+	    cmocka_unit_test(a_large_or_late_context_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
