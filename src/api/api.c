@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "config/checks.h"
+#include "config/service_tokens.h"
 
 enum { STATUS_CLASSES = 5, STEP_MAX = UINT16_MAX - 1 };
 
@@ -130,8 +132,9 @@ static struct answer dispatch(struct call *c)
 	const char *rest;
 	char allow[64];
 
-	if (component_path(c->api, http_path(c->x), &rest))
+	if (component_path(c, &rest))
 		return component_dispatch(c, rest);
+	http_reply_header(c->x, "Cache-Control", "no-store");
 	r = match(c, allow, sizeof(allow));
 	if (r == NULL)
 		return no_route(c, allow);
@@ -155,7 +158,6 @@ static void handle(struct http_exchange *x, void *arg)
 	snprintf(request_id, sizeof(request_id), "%s", http_request_id(x));
 	c.root = ctx_root();
 	c.ctx = ctx_with_field(&c.root, "request", request_id);
-	http_reply_header(x, "Cache-Control", "no-store");
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
 	(void)dispatch(&c);
 }
@@ -207,11 +209,25 @@ static char *socket_path(const struct options *o)
 	return strcmp(o->socket, "none") != 0 ? mem_strdup(o->socket) : NULL;
 }
 
+static int read_tokens(struct api *a, struct err *err)
+{
+	const char *path = hub_options(a->hub)->portal_tokens;
+	bool exposed = false;
+
+	if (path == NULL)
+		return 0;
+	TRY(service_tokens_read(&a->service_tokens, path, &exposed, err));
+	if (exposed)
+		log_warn(&a->ctx,
+		    "others may read the tokens of services: chmod 600",
+		    LOG_STR("file", path));
+	return 0;
+}
+
 int api_open(struct api **ret, struct hub *hub, struct err *err)
 {
 	struct api *a = mem_zalloc(sizeof(*a));
 
-	(void)err;
 	a->hub = hub;
 	a->ctx = ctx_root();
 	a->open = hub_options(hub)->api_key == NULL;
@@ -220,6 +236,12 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
 		a->latency[i].bounds = meter_call_bounds;
 	audit_throttle_init(&a->refusals);
+	a->followers = followers_open(hub_options(hub)->followers_max);
+	a->waits = component_waits_open();
+	if (read_tokens(a, err) < 0) {
+		api_close(a);
+		return -1;
+	}
 	*ret = a;
 	return 0;
 }
@@ -232,6 +254,11 @@ void api_set_runners(struct api *a, struct runners *runners)
 void api_set_components(struct api *a, struct components *components)
 {
 	a->components = components;
+}
+
+void api_set_portal(struct api *a, struct portal *portal)
+{
+	a->portal = portal;
 }
 
 const char *api_socket(const struct api *a)
@@ -266,7 +293,13 @@ int api_start(struct api *a, struct err *err)
 	    .error_body = on_error,
 	    .on_done = on_done,
 	    .arg = a};
+	char host[CHECK_ADDRESS_MAX];
 
+	if (o->components_listen != NULL) {
+		c.extra_host = host; /* the option's check has read it before */
+		IGNORE(!check_split_address(
+		    o->components_listen, host, &c.extra_port));
+	}
 	TRY(make_socket_dir(a, err));
 	return http_server_start(&a->server, &c, err);
 }
@@ -276,8 +309,14 @@ int api_port(const struct api *a)
 	return http_server_port(a->server);
 }
 
+int api_components_port(const struct api *a)
+{
+	return http_server_extra_port(a->server);
+}
+
 void api_stop(struct api *a, int64_t drain_ms)
 {
+	component_waits_stop(a->waits);
 	if (a->server != NULL)
 		http_server_stop(a->server, drain_ms);
 	a->server = NULL;
@@ -289,6 +328,9 @@ void api_close(struct api *a)
 		return;
 	ASSERT(a->server == NULL);
 	audit_throttle_fini(&a->refusals);
+	component_waits_close(a->waits);
+	followers_close(a->followers);
+	service_tokens_free(a->service_tokens);
 	mem_free(a->latency);
 	mem_free(a->socket);
 	mem_free(a);

@@ -17,10 +17,13 @@ struct runners;
 void api_set_runners(struct api *a, struct runners *runners);
 struct components; /* the same */
 void api_set_components(struct api *a, struct components *components);
+struct portal; /* whose users may use components; the same, or NULL */
+void api_set_portal(struct api *a, struct portal *portal);
 int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 /* Binds and serves. */
 int api_start(struct api *a, struct err *err) MUST_CHECK;
 int api_port(const struct api *a);
+int api_components_port(const struct api *a); /* their own; 0: none */
 /* The path of its unix socket, from api_open on; NULL: none. */
 const char *api_socket(const struct api *a);
 /* Stops serving; running requests get up to drain_ms. */

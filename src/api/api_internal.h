@@ -46,11 +46,12 @@ struct call {
 	struct api *api;
 	struct hub *hub;
 	struct http_exchange *x;
-	struct ctx root, ctx; /* ctx has the request's id */
-	struct principal who; /* nobody on public routes */
-	char id[136];         /* ":id" or ":name" of the path, as text */
-	job_id job;           /* the same, parsed, for job routes */
-	uint16_t step;        /* ":step" of the path */
+	struct ctx root, ctx;                    /* ctx has the request's id */
+	struct principal who;                    /* nobody on public routes */
+	const struct component_identity *caller; /* of component routes */
+	char id[136];  /* ":id" or ":name" of the path, as text */
+	job_id job;    /* the same, parsed, for job routes */
+	uint16_t step; /* ":step" of the path */
 };
 
 /* A call that another thread answers: what it needs of the handler's stack,
@@ -103,6 +104,10 @@ struct api {
 	struct hub *hub;
 	struct runners *runners;
 	struct components *components;
+	struct portal *portal;                 /* NULL: none */
+	struct service_tokens *service_tokens; /* NULL: none */
+	struct followers *followers;
+	struct component_waits *waits;
 	struct http_server *server;
 	struct ctx ctx;
 	struct audit_throttle refusals;
@@ -148,6 +153,13 @@ int param_time(struct call *c, const char *name, bool end_of_day,
 /* -- the gate (principal.c, gate.c) ------------------------------------ */
 /* Sets c->who from the request's credentials. */
 int principal_read(struct call *c, struct err *err) MUST_CHECK;
+struct secret;
+/* Takes the same time whatever the difference. */
+bool principal_same_secret(const char *given, const struct secret *want);
+/* Is it a request of open mode: from this machine, and of no page that is not
+ * of it or welcome? */
+int gate_check_open(
+    struct call *c, bool origin_is_welcome, struct err *err) MUST_CHECK;
 int gate_check(
     struct call *c, const struct route *r, struct err *err) MUST_CHECK;
 /* Then, of routes with a job: is it theirs? Else it does not exist. */
@@ -186,6 +198,8 @@ struct answer runner_github_token(struct call *c);
 struct answer runner_drain(struct call *c);
 struct answer runner_remove(struct call *c);
 struct answer health_show(struct call *c);
+struct answer alive_show(struct call *c);
+struct answer ready_show(struct call *c);
 struct answer system_show(struct call *c);
 struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);

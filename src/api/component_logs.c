@@ -2,20 +2,23 @@
  * GET .../instances/:id/logs: what an instance says, at once or followed. Once
  * its container runs that is the component's own output; before, and for a
  * start that failed, the build's. ?build=true begins with the build in any
- * case. Streams pull from the spool, as those of jobs do.
+ * case; ?since=<offset> where an answer before has ended, counted in bytes of
+ * the whole log. Streams pull from the spool, as those of jobs do.
  */
 #include <string.h>
 
 #include "api/components.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { CHUNK = 128 * 1024 };
 #define STATIC_MAX ((uint64_t)4 << 20) /* of a log in one JSON answer */
 
 struct component_stream {
+	struct api *api;
 	struct hub *hub;
-	struct components *components;
 	instance_id id;
+	int64_t deadline; /* mono */
 	char text[UUID_TEXT_LEN];
 	struct spool_cursor *cursor;
 	struct spool_watch watch;
@@ -45,6 +48,7 @@ static void closed(void *arg)
 	if (s->stream != NULL)
 		spool_unwatch(hub_spool(s->hub), &s->watch);
 	spool_cursor_close(s->cursor);
+	followers_leave(s->api->followers, FOLLOWS_LOG, s->id);
 	mem_free(s);
 }
 
@@ -54,7 +58,7 @@ static bool is_over(const struct component_stream *s)
 	CLEANUP(instance_fini) struct instance i = {0};
 	struct err err = ERR_INIT;
 
-	return components_get(s->components, s->id, &i, &err) <= 0 ||
+	return components_get(s->api->components, s->id, &i, &err) <= 0 ||
 	       !instance_is_active(i.status);
 }
 
@@ -66,6 +70,8 @@ static enum http_produce produce(void *arg, struct buf *out)
 	size_t before = out->len;
 	bool end = false;
 
+	if (clock_mono_ns() >= s->deadline)
+		return HTTP_END;
 	if (spool_cursor_read(s->cursor, CHUNK, out, &end, &err) < 0)
 		return HTTP_ABORT;
 	if (end)
@@ -78,27 +84,31 @@ static enum http_produce produce(void *arg, struct buf *out)
 	return HTTP_WAIT;
 }
 
-static const struct http_stream_ops stream_ops = {
-    .produce = produce, .closed = closed};
-
 static struct answer follow(struct call *c, instance_id id, uint64_t from)
 {
-	struct component_stream *s = mem_zalloc(sizeof(*s));
+	/* By itself it looks now and then whether its time is over. */
+	const struct http_stream_ops ops = {.produce = produce,
+	    .closed = closed,
+	    .keepalive_ms = follower_look_ms(c)};
+	struct component_stream *s;
 	struct err err = ERR_INIT;
 
+	if (followers_enter(c->api->followers, FOLLOWS_LOG, id, &err) < 0)
+		return component_error(c, &err);
+	s = mem_zalloc(sizeof(*s));
+	s->api = c->api;
 	s->hub = c->hub;
-	s->components = c->api->components;
 	s->id = id;
+	s->deadline = follower_deadline(c);
 	uuid_text(id.u, s->text);
 	if (spool_cursor_open(hub_spool(c->hub), s->text, from, SPOOL_PLAIN,
 		&s->cursor, &err) < 0) {
+		followers_leave(c->api->followers, FOLLOWS_LOG, id);
 		mem_free(s);
 		return component_error(c, &err);
 	}
-	http_reply_header(c->x, "Cache-Control", "no-cache, no-transform");
-	http_reply_header(c->x, "X-Accel-Buffering", "no");
-	http_reply_stream(
-	    c->x, 200, "text/plain", -1, &stream_ops, s, bind_stream);
+	component_stream_headers(c);
+	http_reply_stream(c->x, 200, "text/plain", -1, &ops, s, bind_stream);
 	return (struct answer){200};
 }
 
@@ -138,17 +148,20 @@ static struct answer reply_logs(
 	json_obj(&j);
 	json_key(&j, "logs");
 	json_strn(&j, buf_str(&text), text.len);
+	json_kint(&j, "next", (int64_t)end); /* for ?since= */
 	json_end(&j);
-	return reply_json(c, 200, &body);
+	return component_json(c, 200, &body);
 }
 
-/* Where the answer begins: no further back than the component's own. */
+/* Where the answer begins: no further back than the component's own, unless
+ * it says since. */
 static int find_begin(struct call *c, const struct instance *i, const char *id,
     uint64_t *ret, struct spool_stat *st, struct err *err)
 {
 	const char *build = http_query(c->x, "build");
 	bool whole = build != NULL && strcmp(build, "true") == 0;
 	int64_t tail = component_number(c, "tail");
+	const char *since = http_query(c->x, "since");
 	uint64_t from = 0;
 
 	*ret = i->has_log_offset && !whole ? (uint64_t)i->log_offset : 0;
@@ -158,6 +171,10 @@ static int find_begin(struct call *c, const struct instance *i, const char *id,
 		    hub_spool(c->hub), id, (uint64_t)tail, &from, err));
 	if (from > *ret)
 		*ret = from;
+	if (since != NULL) {
+		from = (uint64_t)component_number(c, "since");
+		*ret = from < st->text_bytes ? from : st->text_bytes;
+	}
 	return 0;
 }
 

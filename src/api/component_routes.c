@@ -1,47 +1,82 @@
 /*
- * Below the base path of components: which route, whose error. Unknown paths
- * and methods are an empty 404 there, errors have the envelope that portals
- * read, with the URL as it stands below the base path. Handler threads.
+ * Below the base paths of components: whose request it is, and which route.
+ * Unknown paths and methods are an empty 404 there. Handler threads.
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "api/audit.h"
 #include "api/components.h"
-#include "base/log.h"
 #include "base/parse.h"
 
 static const struct component_route {
 	const char *method, *pattern, *whole;
+	const char *audit; /* its name in the audit log, or NULL */
 	struct answer (*handler)(struct call *c);
 } component_routes[] = {
-    {"POST", "/start", "runner:/start", component_start},
-    {"POST", "/stop", "runner:/stop", component_stop},
-    {"GET", "/instances", "runner:/instances", component_instances},
-    {"GET", "/instances/:id", "runner:/instances/:id", component_show},
-    {"GET", "/instances/:id/logs", "runner:/instances/:id/logs",
+    {"POST", "/start", "runner:/start", "component.start", component_start},
+    {"POST", "/stop", "runner:/stop", "component.stop", component_stop},
+    {"GET", "/instances", "runner:/instances", NULL, component_instances},
+    {"GET", "/instances/:id", "runner:/instances/:id", NULL, component_show},
+    {"GET", "/instances/:id/logs", "runner:/instances/:id/logs", NULL,
 	component_logs},
-    {"GET", "/instances/:id/health", "runner:/instances/:id/health",
+    {"GET", "/instances/:id/stats", "runner:/instances/:id/stats", NULL,
+	component_stats},
+    {"GET", "/instances/:id/health", "runner:/instances/:id/health", NULL,
 	component_health},
-    {"GET", "/instances/:id/errors", "runner:/instances/:id/errors",
+    {"GET", "/instances/:id/metrics", "runner:/instances/:id/metrics", NULL,
+	component_metrics},
+    {"GET", "/instances/:id/errors", "runner:/instances/:id/errors", NULL,
 	component_errors},
-    {"GET", "/errors", "runner:/errors", component_errors_all},
-    {"GET", "/components", "runner:/components", component_catalog},
+    {"GET", "/errors", "runner:/errors", NULL, component_errors_all},
+    {"GET", "/components", "runner:/components", NULL, component_catalog},
+    {"GET", "/events", "runner:/events", NULL, component_events},
 };
 
-bool component_path(
-    const struct api *a, const char *path, const char **ret_rest)
-{
-	const char *base = hub_options(a->hub)->components_path;
-	size_t n = strlen(base);
+/* -- base paths -------------------------------------------------------- */
 
-	if (a->components == NULL || strncasecmp(path, base, n) != 0 ||
-	    (path[n] != '/' && path[n] != '\0'))
-		return false;
-	*ret_rest = path + n;
-	return true;
+/* What of path follows the longest base that it is below; NULL: none. */
+static const char *below(const struct call *c, const char *path)
+{
+	const char *at = hub_options(c->hub)->components_path;
+	const char *rest = NULL;
+	size_t n;
+
+	if (http_is_extra(c->x)) /* where the base is "/" */
+		return path;
+	for (;; at += n + 1) {
+		n = strcspn(at, ",");
+		if (strncasecmp(path, at, n) == 0 &&
+		    (path[n] == '/' || path[n] == '\0' || path[n] == '?') &&
+		    (rest == NULL || path + n > rest))
+			rest = path + n;
+		if (at[n] == '\0')
+			return rest;
+	}
 }
+
+bool component_path(const struct call *c, const char **ret_rest)
+{
+	if (c->api->components != NULL)
+		*ret_rest = below(c, http_path(c->x));
+	return c->api->components != NULL && *ret_rest != NULL;
+}
+
+void component_url(const struct call *c, struct buf *out)
+{
+	const char *rest = below(c, http_target(c->x));
+
+	if (rest == NULL) /* the base was written with escapes */
+		rest = below(c, http_path(c->x));
+	if (rest == NULL || *rest != '/')
+		buf_append_char(out, '/');
+	if (rest != NULL)
+		buf_append_str(out, rest);
+}
+
+/* -- routes ------------------------------------------------------------ */
 
 /* Case does not count, nor does a slash at the end. */
 static bool matches(struct call *c, const char *pattern, const char *path)
@@ -63,101 +98,23 @@ static bool matches(struct call *c, const char *pattern, const char *path)
 	return *path == '\0' || strcmp(path, "/") == 0;
 }
 
+static bool is_method(struct call *c, const char *method)
+{
+	const char *given = http_method(c->x);
+
+	return strcmp(given, method) == 0 ||
+	       (strcmp(given, "HEAD") == 0 && strcmp(method, "GET") == 0);
+}
+
 static const struct component_route *find(struct call *c, const char *rest)
 {
-	const char *method = http_method(c->x);
-
 	for (size_t i = 0; i < ARRAY_LEN(component_routes); i++) {
 		const struct component_route *r = &component_routes[i];
 
-		if (matches(c, r->pattern, rest) &&
-		    (strcmp(method, r->method) == 0 ||
-			(strcmp(method, "HEAD") == 0 &&
-			    strcmp(r->method, "GET") == 0)))
+		if (is_method(c, r->method) && matches(c, r->pattern, rest))
 			return r;
 	}
 	return NULL;
-}
-
-/* -- errors ------------------------------------------------------------ */
-
-static const struct {
-	enum err_kind kind;
-	int status;
-	const char *name;
-} kinds[] = {
-    {ERR_INVALID, 400, "InputError"},
-    {ERR_AUTH, 401, "AuthenticationError"},
-    {ERR_FORBIDDEN, 403, "NotAllowedError"},
-    {ERR_NOT_FOUND, 404, "NotFoundError"},
-    {ERR_CONFLICT, 409, "ConflictError"},
-    {ERR_UNAVAILABLE, 503, "ServiceUnavailableError"},
-    {ERR_TIMEOUT, 503, "ServiceUnavailableError"},
-};
-
-/* As it stands below the base path, with its query. */
-static void put_url(struct call *c, struct buf *out)
-{
-	const char *rest, *name, *value;
-
-	if (!component_path(c->api, http_path(c->x), &rest))
-		rest = http_path(c->x);
-	buf_append_str(out, *rest != '\0' ? rest : "/");
-	for (size_t i = 0; http_query_at(c->x, i, &name, &value); i++) {
-		buf_append_char(out, i == 0 ? '?' : '&');
-		buf_append_str(out, name);
-		buf_append_char(out, '=');
-		buf_append_str(out, value);
-	}
-}
-
-struct answer component_error_as(
-    struct call *c, int status, const char *name, const struct err *err)
-{
-	CLEANUP(buf_fini) struct buf url = {.max = BODY_MAX};
-	struct buf body;
-	struct json j;
-
-	put_url(c, &url);
-	buf_init(&body, BODY_MAX);
-	json_init(&j, &body);
-	json_obj(&j);
-	json_kobj(&j, "error");
-	json_kstr(&j, "name", name);
-	json_kstr(&j, "message", err->msg);
-	if (err->code[0] != '\0')
-		json_kstr(&j, "code", err->code);
-	json_end(&j);
-	json_kobj(&j, "request");
-	json_kstr(&j, "method", http_method(c->x));
-	json_kstr(&j, "url", buf_str(&url));
-	json_end(&j);
-	json_kobj(&j, "response");
-	json_kint(&j, "statusCode", status);
-	json_end(&j);
-	json_end(&j);
-	return reply_json(c, status, &body);
-}
-
-struct answer component_error(struct call *c, const struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (kinds[i].kind == err->kind)
-			return component_error_as(
-			    c, kinds[i].status, kinds[i].name, err);
-	log_warn(&c->ctx, "request failed", LOG_STR("code", err->code),
-	    LOG_ERR(err));
-	return component_error_as(c, 500, "Error", err);
-}
-
-static struct answer refuse(struct call *c, struct err *err)
-{
-	if (err->kind == ERR_AUTH)
-		snprintf(err->msg, sizeof(err->msg), "%s",
-		    http_header(c->x, "Authorization") != NULL
-			? "Illegal token"
-			: "Missing credentials");
-	return component_error(c, err);
 }
 
 /* -- parameters -------------------------------------------------------- */
@@ -179,7 +136,7 @@ int component_instance(struct call *c, struct instance *ret, struct err *err)
 int64_t component_number(struct call *c, const char *name)
 {
 	const char *text = http_query(c->x, name);
-	char digits[16];
+	char digits[20];
 	size_t n = text != NULL ? strspn(text, "0123456789") : 0;
 	int64_t value = 0;
 
@@ -192,19 +149,55 @@ int64_t component_number(struct call *c, const char *name)
 
 /* -- the way in -------------------------------------------------------- */
 
+/* As a portal's own; asked by what watches processes, which has no token. */
+static bool is_liveness(struct call *c, const char *rest)
+{
+	return http_is_extra(c->x) && is_method(c, "GET") &&
+	       matches(c, "/.backstage/health/v1/liveness", rest);
+}
+
+static bool is_readiness(struct call *c, const char *rest)
+{
+	return http_is_extra(c->x) && is_method(c, "GET") &&
+	       matches(c, "/.backstage/health/v1/readiness", rest);
+}
+
+static struct answer not_there(struct call *c)
+{
+	http_reply(c->x, 404, NULL, NULL);
+	return (struct answer){404};
+}
+
+static void note(struct call *c, const struct component_route *r)
+{
+	if (r->audit == NULL)
+		return;
+	audit_begin(c, r->audit);
+	if (c->who.kind == PRINCIPAL_NOBODY) /* it has no name there */
+		audit_actor(c, c->caller->subject);
+}
+
 struct answer component_dispatch(struct call *c, const char *rest)
 {
-	/* A portal's users and their tokens pass here, too, in time. */
-	static const struct route gate = {.scope = SCOPE_OPERATE};
-	const struct component_route *r = find(c, rest);
+	CLEANUP(component_identity_fini) struct component_identity caller = {0};
+	const struct component_route *r;
 	struct err err = ERR_INIT;
+	struct answer answer;
 
-	if (r == NULL) {
-		http_reply(c->x, 404, NULL, NULL);
-		return (struct answer){404};
-	}
+	component_cors_headers(c);
+	if (component_preflight(c, &answer))
+		return answer;
+	if (is_liveness(c, rest))
+		return alive_show(c);
+	if (is_readiness(c, rest))
+		return ready_show(c);
+	if (component_identify(c, &caller, &err) < 0)
+		return component_error(c, &err);
+	c->caller = &caller;
+	r = find(c, rest);
+	if (r == NULL)
+		return not_there(c);
 	http_set_route(c->x, r->whole);
-	if (gate_check(c, &gate, &err) < 0)
-		return refuse(c, &err);
+	note(c, r);
 	return r->handler(c);
 }

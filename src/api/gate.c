@@ -47,7 +47,7 @@ static bool is_loopback_origin(const char *origin)
 	return false;
 }
 
-static int check_open(struct call *c, struct err *err)
+int gate_check_open(struct call *c, bool origin_is_welcome, struct err *err)
 {
 	const char *host = http_header(c->x, "Host");
 	const char *origin = http_header(c->x, "Origin");
@@ -58,7 +58,7 @@ static int check_open(struct call *c, struct err *err)
 		    "\"%.80s\" "
 		    "is not localhost (set RUNNERHUB_API_KEY to serve others)",
 		    host != NULL ? host : "");
-	if (origin != NULL && !is_loopback_origin(origin))
+	if (origin != NULL && !origin_is_welcome && !is_loopback_origin(origin))
 		return err_set(err, ERR_FORBIDDEN, "foreign_origin",
 		    "This hub is open to its own machine only: pages from "
 		    "\"%.80s\" may not use it",
@@ -113,10 +113,10 @@ int gate_check(struct call *c, const struct route *r, struct err *err)
 	/* Health and description are nobody's secret, but containers of jobs
 	 * need not know how the hub does. */
 	if (r->scope == SCOPE_PUBLIC && !http_is_unix(c->x))
-		return c->api->open ? check_open(c, err) : 0;
+		return c->api->open ? gate_check_open(c, false, err) : 0;
 	TRY(principal_read(c, err));
 	if (c->who.kind == PRINCIPAL_LOCAL)
-		TRY(check_open(c, err));
+		TRY(gate_check_open(c, false, err));
 	return check_scope(c, r, err);
 }
 

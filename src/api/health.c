@@ -30,6 +30,37 @@ static struct health look(struct hub *h)
 	    .starting = e.since == 0};
 }
 
+/* -- as portals ask ---------------------------------------------------- */
+
+static struct answer reply_status(struct call *c, bool well)
+{
+	struct buf body;
+	struct json j;
+
+	buf_init(&body, 4096);
+	json_init(&j, &body);
+	json_obj(&j);
+	if (!well)
+		json_kstr(&j, "message", "The database does not answer");
+	json_kstr(&j, "status", well ? "ok" : "error");
+	json_end(&j);
+	return reply_json(c, well ? 200 : 503, &body);
+}
+
+struct answer alive_show(struct call *c)
+{
+	return reply_status(c, true);
+}
+
+struct answer ready_show(struct call *c)
+{
+	struct err err = ERR_INIT;
+
+	return reply_status(c, store_check(hub_store(c->hub), &err) == 0);
+}
+
+/* -- in full ----------------------------------------------------------- */
+
 struct answer health_show(struct call *c)
 {
 	struct health h = look(c->hub);

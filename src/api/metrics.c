@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api_internal.h"
+#include "api/components.h"
 #include "base/clock.h"
 #include "store/runners.h"
 
@@ -158,6 +158,43 @@ static void write_runners(struct hub *h, struct buf *b)
 	count_by(b, "runners_by_status", "status", &l, states, status_of);
 }
 
+/* -- components -------------------------------------------------------- */
+
+static void write_followers(const struct api *a, struct buf *b)
+{
+	static const char *const kinds[] = {
+	    [FOLLOWS_LOG] = "logs", [FOLLOWS_EVENTS] = "events"};
+
+	head(b, "component_followers", "gauge",
+	    "Streams of components that are read.");
+	for (int k = 0; k < FOLLOWER_KINDS; k++)
+		IGNORE(buf_printf(b,
+		    P "component_followers{kind=\"%s\"} %" PRId64 "\n",
+		    kinds[k], followers_count(a->followers, k)));
+}
+
+static void write_components(const struct api *a, struct buf *b)
+{
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	struct err err = ERR_INIT;
+
+	write_followers(a, b);
+	if (store_instance_list(
+		hub_store(a->hub), false, INSTANCE_LIST_MAX, &l, &err) < 0)
+		return; /* as above */
+	head(b, "component_instances", "gauge",
+	    "Instances of components, by status.");
+	for (int s = INSTANCE_STARTING; s <= INSTANCE_ERROR; s++) {
+		int n = 0;
+
+		for (size_t i = 0; i < l.n; i++)
+			n += (int)l.items[i].status == s;
+		IGNORE(
+		    buf_printf(b, P "component_instances{status=\"%s\"} %d\n",
+			instance_status_name((enum instance_status)s), n));
+	}
+}
+
 /* -- the machine ------------------------------------------------------- */
 
 static void write_engine(struct hub *h, struct buf *b)
@@ -242,6 +279,8 @@ struct answer metrics_show(struct call *c)
 	write_jobs(c->hub, &b);
 	write_queue(c->hub, &b);
 	write_runners(c->hub, &b);
+	if (c->api->components != NULL)
+		write_components(c->api, &b);
 	write_engine(c->hub, &b);
 	write_storage(c->hub, &b);
 	write_api(c->api, &b);

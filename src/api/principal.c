@@ -19,8 +19,7 @@ static const char *given_credential(struct call *c)
 	return http_header(c->x, "X-API-Key");
 }
 
-/* Takes the same time whatever the difference. */
-static bool same_secret(const char *given, const struct secret *want)
+bool principal_same_secret(const char *given, const struct secret *want)
 {
 	size_t len, n = strlen(given);
 	const char *key = secret_expose(want, &len);
@@ -85,11 +84,12 @@ static int by_credential(struct call *c, const char *given, struct err *err)
 {
 	const struct options *o = hub_options(c->hub);
 
-	if (o->api_key != NULL && same_secret(given, o->api_key)) {
+	if (o->api_key != NULL && principal_same_secret(given, o->api_key)) {
 		c->who.kind = PRINCIPAL_KEY;
 		return 0;
 	}
-	if (o->enrolment_key != NULL && same_secret(given, o->enrolment_key)) {
+	if (o->enrolment_key != NULL &&
+	    principal_same_secret(given, o->enrolment_key)) {
 		c->who.kind = PRINCIPAL_ENROLMENT;
 		return 0;
 	}

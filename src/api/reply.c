@@ -31,6 +31,7 @@ struct answer reply_text(
 void later_init(struct later *l, const struct call *c)
 {
 	l->call = *c;
+	l->call.caller = NULL; /* it stays with the handler */
 	snprintf(
 	    l->request_id, sizeof(l->request_id), "%s", http_request_id(c->x));
 	l->call.root = ctx_root();

@@ -74,6 +74,10 @@ static const struct query_param audit_export_query[] = {AUDIT_FILTER,
     {"format", "json (if not given; a row per line) or csv"}, {NULL, NULL}};
 
 const struct route routes[] = {
+    {"GET", "/.backstage/health/v1/liveness", alive_show, SCOPE_PUBLIC, false,
+	"It answers.", NULL, NULL, "Alive", NULL},
+    {"GET", "/.backstage/health/v1/readiness", ready_show, SCOPE_PUBLIC, false,
+	"It can serve: its database answers.", NULL, NULL, "Alive", NULL},
     {"GET", "/health", health_show, SCOPE_PUBLIC, false,
 	"Is the hub able to work?", NULL, NULL, "Health", NULL, NULL},
     {"GET", "/metrics", metrics_show, SCOPE_READ, false,

@@ -1,0 +1,145 @@
+/*
+ * Who asks of the component API: a user of the portal or a plugin of it, by
+ * the tokens that it gives them; a service with a token of ours, or the API
+ * key; in open mode whoever is on this machine. And what they may: users all,
+ * services not start, unless their token says so. Handler threads; asking the
+ * portal blocks, with a deadline.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/components.h"
+#include "base/mem.h"
+#include "config/service_tokens.h"
+
+void component_identity_fini(struct component_identity *i)
+{
+	mem_free(i->subject);
+	*i = (struct component_identity){0};
+}
+
+bool component_is_guarded(const struct api *a)
+{
+	return !a->open || a->portal != NULL || a->service_tokens != NULL;
+}
+
+/* -- credentials ------------------------------------------------------- */
+
+/* "Bearer", blanks, and a token without any; else none was sent. */
+static const char *bearer(struct call *c)
+{
+	const char *text = http_header(c->x, "Authorization");
+
+	if (text == NULL || strncasecmp(text, "Bearer ", 7) != 0)
+		return NULL;
+	text += 7 + strspn(text + 7, " ");
+	return *text != '\0' && strpbrk(text, " \t") == NULL ? text : NULL;
+}
+
+static int refuse(struct err *err, const char *words)
+{
+	return err_set(err, ERR_AUTH, "invalid_credentials", "%s", words);
+}
+
+static bool by_api_key(
+    struct call *c, const char *given, struct component_identity *ret)
+{
+	const struct secret *key = hub_options(c->hub)->api_key;
+
+	if (key == NULL || !principal_same_secret(given, key))
+		return false;
+	c->who.kind = PRINCIPAL_KEY;
+	ret->kind = IDENTITY_SERVICE;
+	ret->subject = mem_strdup("external:api-key");
+	ret->may_start = ret->may_stop_all = true;
+	return true;
+}
+
+static bool by_service_token(
+    struct call *c, const char *given, struct component_identity *ret)
+{
+	const char *subject = service_tokens_subject(
+	    c->api->service_tokens, given, &ret->may_start);
+
+	if (subject == NULL)
+		return false;
+	ret->kind = IDENTITY_SERVICE;
+	ret->subject = mem_strdup(subject);
+	ret->may_stop_all = ret->may_start;
+	return true;
+}
+
+/* The unix socket is within reach of what runs in containers. */
+static int by_place(
+    struct call *c, struct component_identity *ret, struct err *err)
+{
+	const char *origin = http_header(c->x, "Origin");
+
+	if (component_is_guarded(c->api) || http_is_unix(c->x))
+		return refuse(err, "Missing credentials");
+	TRY(gate_check_open(
+	    c, origin != NULL && component_origin_is_welcome(c, origin), err));
+	ret->kind = IDENTITY_LOCAL;
+	c->who.kind = PRINCIPAL_LOCAL;
+	ret->may_start = ret->may_stop_all = true;
+	return 0;
+}
+
+int component_identify(
+    struct call *c, struct component_identity *ret, struct err *err)
+{
+	const char *given = bearer(c), *aside;
+
+	if (given == NULL)
+		given = http_header(c->x, "X-API-Key");
+	if (given == NULL) {
+		/* What a portal's proxy adds that keeps users' tokens. */
+		aside = http_header(c->x, "X-Runner-Token");
+		if (aside == NULL)
+			return by_place(c, ret, err);
+		return by_service_token(c, aside, ret)
+			   ? 0
+			   : refuse(err, "Illegal token");
+	}
+	if (by_api_key(c, given, ret) || by_service_token(c, given, ret))
+		return 0;
+	return refuse(err, "Illegal token");
+}
+
+/* -- what they may ----------------------------------------------------- */
+
+struct component_caller component_caller_of(const struct call *c)
+{
+	return (struct component_caller){
+	    .subject = c->caller->subject, .portal_token = c->caller->token};
+}
+
+int component_may_start(const struct call *c, struct err *err)
+{
+	if (c->caller->may_start)
+		return 0;
+	return err_set(err, ERR_FORBIDDEN, "user_only",
+	    "This endpoint does not allow 'service' credentials");
+}
+
+/* Members of its owner, when the rule is on; an instance without an owner is
+ * everybody's. Both are in lower case and in full. */
+int component_may_stop(
+    const struct call *c, const struct instance *i, struct err *err)
+{
+	const struct component_identity *who = c->caller;
+	char *const *group = who->portal.groups;
+
+	if (who->may_stop_all || i->owner == NULL ||
+	    strcmp(hub_options(c->hub)->portal_owners, "stop") != 0)
+		return 0;
+	if (who->subject != NULL && strcasecmp(who->subject, i->owner) == 0)
+		return 0;
+	for (; group != NULL && *group != NULL; group++)
+		if (strcasecmp(*group, i->owner) == 0)
+			return 0;
+	return err_set(err, ERR_FORBIDDEN, "not_owner",
+	    "%.200s is stopped by its owner only, %.200s", i->component_ref,
+	    i->owner);
+}
