@@ -163,20 +163,25 @@ static enum err_kind kind_of_status(int status)
 static int refused(
     const struct client *c, int status, const json_t *reply, struct err *err)
 {
+	const json_t *error = json_object_get(reply, "error");
 	const char *text = reply_str(reply, "error", NULL);
-	char clean[300];
+	const char *code = reply_str(reply, "code", NULL);
+	char clean[480];
 
 	if (status == 401)
 		return err_set(err, ERR_AUTH, "unauthorized",
 		    "the hub at %s wants a valid key: set RUNNERHUB_TOKEN or "
 		    "RUNNERHUB_TOKEN_FILE (--token-file)",
 		    c->url);
+	if (json_is_object(error)) { /* of the component API */
+		text = reply_str(error, "message", NULL);
+		code = reply_str(error, "code", NULL);
+	}
 	if (text == NULL)
 		return err_set(err, kind_of_status(status), NULL,
 		    "%s answered with status %d and no reason: is that a hub?",
 		    c->url, status);
-	return err_set(err, kind_of_status(status),
-	    reply_str(reply, "code", NULL), "%s",
+	return err_set(err, kind_of_status(status), code, "%s",
 	    utf8_clean(text, clean, sizeof(clean)));
 }
 

@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/component.h"
+#include "cmd/secret.h"
 
 const struct command command_serve = {
     .name = "serve",
@@ -39,6 +40,9 @@ const struct command *const commands[] = {
     &command_proxy_uninstall,
     &command_proxy_run,
     &command_component_validate,
+    &command_secret_set,
+    &command_secret_list,
+    &command_secret_delete,
     &command_audit_list,
     &command_audit_verify,
     &command_audit_export,

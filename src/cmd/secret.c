@@ -1,0 +1,299 @@
+/*
+ * `secret set|list|delete`: what the hub keeps for components. A value comes
+ * from a file, a pipe or a prompt, never from the command line, which
+ * everybody on the machine can read. Main thread.
+ */
+#include "cmd/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "cmd/client.h"
+#include "cmd/ui.h"
+#include "net/http_client.h"
+
+enum { VALUE_MAX = 32 * 1024, PAGE = 1000 };
+
+static char *secret_path(const char *name)
+{
+	struct buf out = {.max = 4096};
+
+	IGNORE(buf_append_str(&out, "/api/secrets/"));
+	http_encode(&out, name);
+	return buf_steal(&out, NULL);
+}
+
+/* -- a value ----------------------------------------------------------- */
+
+/* All that fit and one more, so that too much is seen. Never grows: no copy
+ * is left behind. */
+struct value {
+	char bytes[VALUE_MAX + 2];
+	size_t len;
+};
+
+static void value_wipe(struct value *v)
+{
+	secret_wipe(v, sizeof(*v));
+}
+
+static inline void value_wipe_guard(struct value *v)
+{
+	value_wipe(v);
+}
+
+/* To its end, or to the end of a line. */
+static int read_value(int fd, bool line, struct value *v, struct err *err)
+{
+	ssize_t n;
+
+	while (v->len < sizeof(v->bytes)) {
+		n = read(fd, v->bytes + v->len, sizeof(v->bytes) - v->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, errno, "read the secret's value");
+		v->len += (size_t)n;
+		if (n == 0 || (line && v->bytes[v->len - 1] == '\n'))
+			break;
+	}
+	if (v->len > 0 && v->bytes[v->len - 1] == '\n')
+		v->len--;
+	if (v->len > VALUE_MAX)
+		return err_set(err, ERR_LIMIT, NULL,
+		    "the secret's value has more than %d bytes", VALUE_MAX);
+	if (v->len == 0)
+		return err_set(
+		    err, ERR_INVALID, NULL, "the secret's value is empty");
+	if (memchr(v->bytes, '\0', v->len) != NULL)
+		return err_set(err, ERR_INVALID, NULL,
+		    "the secret's value holds a NUL byte: encode it, as with "
+		    "base64");
+	return 0;
+}
+
+/* The terminal as it was, for who presses Ctrl-C. */
+static struct termios terminal;
+
+static void on_interrupt(int signo)
+{
+	(void)signo;
+	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+	_exit(EXIT_CANCELLED);
+}
+
+static int ask(const char *name, struct value *v, struct err *err)
+{
+	struct sigaction action = {.sa_handler = on_interrupt};
+	struct termios quiet;
+	char clean[160];
+	int rc;
+
+	if (tcgetattr(STDIN_FILENO, &terminal) < 0)
+		return err_sys(err, errno, "ask for the secret's value");
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	quiet = terminal;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	fprintf(stderr,
+	    "Value of %s (not shown): ", ui_clean(name, clean, sizeof(clean)));
+	rc = read_value(STDIN_FILENO, true, v, err);
+	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+	fputc('\n', stderr);
+	return rc;
+}
+
+static int take_value(
+    const char *name, const char *file, struct value *v, struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+
+	if (file == NULL && isatty(STDIN_FILENO))
+		return ask(name, v, err);
+	if (file == NULL || strcmp(file, "-") == 0)
+		return read_value(STDIN_FILENO, false, v, err);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open %s", file);
+	return read_value(fd, false, v, err);
+}
+
+/* -- set --------------------------------------------------------------- */
+
+static int put(struct client *c, const struct ctx *ctx, const char *name,
+    const struct value *v, json_t **ret, struct err *err)
+{
+	CLEANUP(json_decref) json_t *body = json_object();
+	CLEANUP(mem_free) char *path = secret_path(name);
+	json_t *text = json_stringn(v->bytes, v->len);
+	int rc;
+
+	if (text == NULL)
+		return err_set(err, ERR_INVALID, NULL,
+		    "the secret's value is no UTF-8 text: encode it, as with "
+		    "base64");
+	json_object_set_new(body, "value", text);
+	rc = client_call(c, ctx, "PUT", path, body, ret, err);
+	secret_wipe((char *)json_string_value(text), json_string_length(text));
+	return rc;
+}
+
+static int set_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(json_decref) json_t *reply = NULL;
+	CLEANUP(value_wipe) struct value value = {.len = 0};
+	struct err err = ERR_INIT;
+	const char *name;
+	int rc;
+
+	if (!invocation_begin(&v, &command_secret_set, argc, argv, &rc))
+		return rc;
+	name = args_operand(&v.args, 0);
+	if (command_client(&c, v.o, &err) < 0 ||
+	    take_value(name, args_get(&v.args, "file"), &value, &err) < 0 ||
+	    put(c, &v.ctx, name, &value, &reply, &err) < 0)
+		return command_fail(&err);
+	if (v.json)
+		reply_print(reply, false);
+	return EXIT_OK;
+}
+
+static const struct command_option set_options[] = {
+    {"file", 'F', "FILE", "holds the value, - for standard input", NULL},
+    {0},
+};
+
+const struct command command_secret_set = {
+    .name = "secret set",
+    .operands = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "keep a secret for components, or change it",
+    .details =
+	"The value comes from standard input (on a terminal it is asked "
+	"for and not shown) or a file, never from the command line. One "
+	"newline at its end is taken off. What runs keeps the value that "
+	"it was started with.",
+    .options = set_options,
+    .run = set_run,
+};
+
+/* -- list -------------------------------------------------------------- */
+
+static int read_all(
+    struct client *c, const struct ctx *ctx, json_t **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf target = {.max = 4096};
+	size_t n = PAGE;
+
+	*ret = json_array();
+	while (n == PAGE) {
+		CLEANUP(json_decref) json_t *page = NULL;
+		const json_t *last = json_array_get(
+		    *ret, json_array_size(*ret) - 1); /* none: NULL */
+
+		buf_clear(&target);
+		IGNORE(
+		    buf_printf(&target, "/api/secrets?limit=%d&after=", PAGE));
+		http_encode(&target, reply_str(last, "name", ""));
+		TRY(client_get(c, ctx, buf_str(&target), &page, err));
+		n = json_array_size(page);
+		json_array_extend(*ret, page);
+	}
+	return 0;
+}
+
+static void print_table(const json_t *secrets)
+{
+	struct ui_table t;
+	const json_t *one;
+	char ago[32];
+	size_t i;
+
+	ui_table_init(&t, 3);
+	ui_table_cell(&t, UI_BOLD, "NAME");
+	ui_table_cell(&t, UI_BOLD, "CREATED");
+	ui_table_cell(&t, UI_BOLD, "CHANGED");
+	json_array_foreach(secrets, i, one)
+	{
+		ui_table_cell(&t, UI_PLAIN, reply_str(one, "name", "?"));
+		ui_table_cell(
+		    &t, UI_DIM, ui_ago(reply_str(one, "createdAt", NULL), ago));
+		ui_table_cell(
+		    &t, UI_DIM, ui_ago(reply_str(one, "updatedAt", NULL), ago));
+	}
+	ui_table_print(&t);
+	ui_table_fini(&t);
+}
+
+static int list_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(json_decref) json_t *secrets = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!invocation_begin(&v, &command_secret_list, argc, argv, &rc))
+		return rc;
+	if (command_client(&c, v.o, &err) < 0 ||
+	    read_all(c, &v.ctx, &secrets, &err) < 0)
+		return command_fail(&err);
+	if (v.json)
+		reply_print(secrets, false);
+	else
+		print_table(secrets);
+	return EXIT_OK;
+}
+
+const struct command command_secret_list = {
+    .name = "secret list",
+    .operands = "",
+    .flags = COMMAND_CLIENT,
+    .summary = "names of the secrets that the hub keeps",
+    .run = list_run,
+};
+
+/* -- delete ------------------------------------------------------------ */
+
+static int delete_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(mem_free) char *path = NULL;
+	CLEANUP(json_decref) json_t *reply = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!invocation_begin(&v, &command_secret_delete, argc, argv, &rc))
+		return rc;
+	path = secret_path(args_operand(&v.args, 0));
+	if (command_client(&c, v.o, &err) < 0 ||
+	    client_call(c, &v.ctx, "DELETE", path, NULL, &reply, &err) < 0)
+		return command_fail(&err);
+	if (v.json)
+		reply_print(reply, false);
+	return EXIT_OK;
+}
+
+const struct command command_secret_delete = {
+    .name = "secret delete",
+    .operands = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "delete a secret",
+    .run = delete_run,
+};
