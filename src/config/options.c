@@ -366,6 +366,7 @@ const struct option option_table[] = {
 	       "each component always is"},
     {"components.images", {"RUNNERHUB_COMPONENTS_IMAGES"}, "components-images",
 	SECTION_COMPONENTS, SIZE(images_bytes), .def = "10g", .min = 0,
+	.max = 1024 * TIB,
 	.doc = "disk for built images beyond their base images; those that "
 	       "were used least recently go first, none that is in use"},
     {"components.buildTimeout", {"RUNNERHUB_COMPONENTS_BUILD_TIMEOUT"},
