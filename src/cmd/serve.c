@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "components/app_config.h"
 #include "components/components.h"
 #include "jobs/hub.h"
 #include "runners/runners.h"
@@ -142,17 +143,37 @@ static void close_runners(
 	runners_close(runners);
 }
 
+static int read_app_config(
+    const struct options *o, struct app_config *ret, struct err *err)
+{
+	bool names_portal =
+	    o->portal_url != NULL && strcmp(o->portal_url, "app-config") == 0;
+
+	TRY(app_config_read(o->app_config, names_portal, ret, err));
+	for (size_t i = 0; i < ret->nnotes; i++)
+		log_info(NULL, "of the portal's configuration",
+		    LOG_STR("note", ret->notes[i]));
+	if (names_portal && ret->base_url == NULL)
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "portal.url is \"app-config\", and there is none: set "
+		    "RUNNERHUB_APP_CONFIG, or the portal's address itself");
+	return 0;
+}
+
 /* Components: they go on with what runs by themselves. */
 static int open_components(
     struct components **ret, struct hub *hub, struct api *api, struct err *err)
 {
+	CLEANUP(app_config_fini) struct app_config app = {0};
 	const struct components_config c = {.options = hub_options(hub),
+	    .app_config = &app,
 	    .store = hub_store(hub),
 	    .spool = hub_spool(hub),
 	    .engine = hub_engine(hub),
 	    .sandboxes = hub_sandboxes(hub),
 	    .hub_id = hub_id(hub)};
 
+	TRY(read_app_config(c.options, &app, err));
 	TRY(components_open(ret, &c, err));
 	api_set_components(api, *ret);
 	return 0;

@@ -1,167 +1,198 @@
 /*
- * The embedded catalog: see catalog.h. Called by whoever asks, on their
- * thread; owns nothing between calls.
+ * The hub's own catalog, from outside: see catalog.h. Any thread; what
+ * changes is guarded by c->mtx.
  */
 #include "components/catalog.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
+#include <ctype.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "components/catalog_internal.h"
 
-enum { FILES_MAX = 2000, CATALOG_MAX = 5000 };
-#define FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
-#define FILE_NAME      "catalog-info.yaml"
+enum { PROBLEMS_KEPT = 500 };
 
-struct reading {
-	struct catalog c;
-	size_t files;
-};
+/* -- views ------------------------------------------------------------- */
 
-void catalog_fini(struct catalog *c)
+void catalog_view_fini(struct catalog_view *view)
 {
-	for (size_t i = 0; i < c->n; i++)
-		entity_fini(&c->v[i]);
-	mem_free(c->v);
-	*c = (struct catalog){0};
+	for (size_t i = 0; i < view->n; i++) {
+		entity_fini(&view->v[i]->entity);
+		mem_free(view->v[i]);
+	}
+	for (size_t i = 0; i < view->nproblems; i++) {
+		mem_free(view->problems[i].file);
+		mem_free(view->problems[i].text);
+	}
+	mem_free(view->v);
+	mem_free(view->problems);
+	map_fini(&view->by_ref);
+	*view = (struct catalog_view){0};
 }
 
-const struct entity *catalog_find(
-    const struct catalog *c, const struct entity_ref *ref)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (entity_ref_equal(&c->v[i].ref, ref))
-			return &c->v[i];
-	return NULL;
-}
-
-/* Takes the entities. */
-static int add(struct reading *r, struct entity *v, size_t n, struct err *err)
-{
-	if (r->c.n + n > CATALOG_MAX)
-		return err_set(err, ERR_LIMIT, "catalog_too_large",
-		    "the catalog has more than %d entities", CATALOG_MAX);
-	r->c.v = mem_realloc(r->c.v, (r->c.n + n + 1) * sizeof(*v));
-	memcpy(r->c.v + r->c.n, v, n * sizeof(*v));
-	r->c.n += n;
-	return 0;
-}
-
-static void tell_problems(const struct problems *p, const char *path)
-{
-	for (size_t i = 0; i < p->n; i++)
-		log_warn(NULL, "a problem in a catalog file",
-		    LOG_STR("file", path), LOG_INT("line", p->v[i].line),
-		    LOG_STR("problem", p->v[i].text));
-}
-
-static int read_file(struct reading *r, const char *path, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf text = {.max = FILE_BYTES_MAX};
-	CLEANUP(problems_fini) struct problems problems = {0};
-	CLEANUP(mem_free) char *location = NULL;
-	struct entity *v = NULL;
-	size_t n = 0;
-	int taken;
-
-	if (++r->files > FILES_MAX)
-		return err_set(err, ERR_LIMIT, "catalog_too_large",
-		    "the catalog has more than %d files", FILES_MAX);
-	TRY(fs_read_file(path, &text, err));
-	location =
-	    mem_printf("file:%.*s", (int)(strrchr(path, '/') - path), path);
-	TRY(entities_from_yaml(
-	    buf_str(&text), text.len, path, location, &v, &n, &problems, err));
-	tell_problems(&problems, path);
-	taken = add(r, v, n, err);
-	for (size_t i = 0; taken < 0 && i < n; i++)
-		entity_fini(&v[i]);
-	mem_free(v);
-	return taken;
-}
-
-/* A file of a directory must not hide the others. */
-static int read_among(struct reading *r, const char *path, struct err *err)
-{
-	if (read_file(r, path, err) == 0 || err->kind == ERR_LIMIT)
-		return err->kind == ERR_LIMIT ? -1 : 0;
-	log_warn(NULL, "a catalog file is left out", LOG_STR("file", path),
-	    LOG_ERR(err));
-	err_clear(err);
-	return 0;
-}
-
-static bool is_file(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-static int read_below(
-    struct reading *r, const char *dir, const char *name, struct err *err)
+static uint64_t hash_of(const struct entity_ref *ref)
 {
 	CLEANUP(mem_free)
-	char *path = mem_printf("%s/%s/" FILE_NAME, dir, name);
+	char *text =
+	    mem_printf("%s:%s/%s", ref->kind, ref->namespace, ref->name);
 
-	if (name[0] == '.' || !is_file(path))
-		return 0;
-	return read_among(r, path, err);
+	for (char *c = text; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return map_hash(text, strlen(text));
 }
 
-static int read_directory(struct reading *r, const char *path, struct err *err)
+static bool is_ref(const struct map_node *node, const void *key)
 {
-	CLEANUP(mem_free) char *own = mem_printf("%s/" FILE_NAME, path);
-	struct dirent **names;
-	int n = scandir(path, &names, NULL, alphasort), status = 0;
+	const struct catalog_item *item =
+	    CONTAINER_OF(node, const struct catalog_item, node);
 
-	if (n < 0)
-		return err_sys(
-		    err, errno, "read the catalog directory %s", path);
-	if (is_file(own))
-		status = read_among(r, own, err);
-	for (int i = 0; i < n; i++) {
-		if (status == 0)
-			status = read_below(r, path, names[i]->d_name, err);
-		free(names[i]); /* allow: free, scandir allocated it */
+	return entity_ref_equal(&item->entity.ref, key);
+}
+
+const struct catalog_item *catalog_find(
+    const struct catalog_view *view, const struct entity_ref *ref)
+{
+	const struct map_node *node =
+	    map_find(&view->by_ref, hash_of(ref), is_ref, ref);
+
+	return node != NULL
+		   ? CONTAINER_OF(node, const struct catalog_item, node)
+		   : NULL;
+}
+
+bool catalog_view_add(struct catalog_view *view, struct entity *e, bool local)
+{
+	struct catalog_item *item;
+
+	if (catalog_find(view, &e->ref) != NULL) {
+		entity_fini(e);
+		return false;
 	}
-	free(names); /* allow: free, scandir allocated it */
-	return status;
+	item = mem_zalloc(sizeof(*item));
+	item->entity = *e;
+	item->local = local;
+	*e = (struct entity){0};
+	map_insert(&view->by_ref, &item->node, hash_of(&item->entity.ref));
+	view->v = mem_realloc(view->v, (view->n + 1) * sizeof(*view->v));
+	view->v[view->n++] = item;
+	return true;
 }
 
-static int read_place(struct reading *r, const char *place, struct err *err)
+void catalog_view_problem(
+    struct catalog_view *view, const char *file, const struct problem *p)
 {
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (realpath(place, path) == NULL || stat(path, &st) < 0)
-		return err_sys(
-		    err, errno, "the catalog %s (components.catalog)", place);
-	if (S_ISDIR(st.st_mode))
-		return read_directory(r, path, err);
-	return read_file(r, path, err);
+	if (view->nproblems == PROBLEMS_KEPT)
+		return;
+	view->problems = mem_realloc(
+	    view->problems, (view->nproblems + 1) * sizeof(*view->problems));
+	view->problems[view->nproblems++] =
+	    (struct catalog_problem){.file = mem_strdup(file),
+		.line = p->line,
+		.column = p->column,
+		.warning = p->warning,
+		.text = mem_strdup(p->text)};
 }
 
-int catalog_read(const char *places, struct catalog *ret, struct err *err)
-{
-	CLEANUP(mem_free) char *copy = mem_strdup_or_null(places);
-	struct reading r = {0};
-	char *save, *place;
+/* -- its places -------------------------------------------------------- */
 
-	place = copy != NULL ? strtok_r(copy, ",", &save) : NULL;
+static bool is_url(const char *text)
+{
+	static const char *const begins[] = {
+	    "url:", "http://", "https://", "git+", "ssh://", "git@"};
+
+	for (size_t i = 0; i < ARRAY_LEN(begins); i++)
+		if (strncasecmp(text, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+static void add_place(
+    struct catalog *c, const char *text, bool url, const char *where)
+{
+	c->places =
+	    mem_realloc(c->places, (c->nplaces + 1) * sizeof(*c->places));
+	c->places[c->nplaces++] =
+	    (struct catalog_place){.text = mem_strdup(text),
+		.is_url = url,
+		.where = mem_strdup(where)};
+}
+
+static void add_places(struct catalog *c, const char *csv)
+{
+	CLEANUP(mem_free) char *copy = mem_strdup(csv);
+	char *save, *place = strtok_r(copy, ",", &save);
+
 	for (; place != NULL; place = strtok_r(NULL, ",", &save)) {
+		size_t n;
+
 		place += strspn(place, " ");
-		if (read_place(&r, place, err) < 0) {
-			catalog_fini(&r.c);
-			return -1;
-		}
+		n = strlen(place);
+		while (n > 0 && place[n - 1] == ' ')
+			place[--n] = '\0';
+		if (n > 0)
+			add_place(
+			    c, place, is_url(place), "components.catalog");
 	}
-	*ret = r.c;
+}
+
+/* -- from open to close ------------------------------------------------ */
+
+static void tell_problems(const struct catalog_view *view)
+{
+	for (size_t i = 0; i < view->nproblems; i++)
+		log_warn(NULL, "a problem in the catalog",
+		    LOG_STR("file", view->problems[i].file),
+		    LOG_INT("line", view->problems[i].line),
+		    LOG_STR("problem", view->problems[i].text));
+}
+
+int catalog_open(struct catalog **ret, const struct options *o,
+    const struct app_config *app, struct sources *sources, struct err *err)
+{
+	CLEANUP(catalog_view_fini) struct catalog_view first = {0};
+	struct catalog *c = mem_zalloc(sizeof(*c));
+
+	c->sources = sources;
+	c->refresh_ms = o->catalog_refresh_ms;
+	c->ctx = ctx_root();
+	c->cancel.fd = -1;
+	mtx_init(&c->mtx, "catalog");
+	cond_init(&c->changed);
+	if (o->catalog != NULL)
+		add_places(c, o->catalog);
+	for (size_t i = 0; i < app->nlocations; i++)
+		add_place(c, app->locations[i].target, app->locations[i].is_url,
+		    app->locations[i].where);
+	if (cancel_init(&c->cancel, err) < 0) {
+		catalog_close(c);
+		return -1;
+	}
+	catalog_look(c, &first);
+	tell_problems(&first);
+	*ret = c;
 	return 0;
+}
+
+void catalog_look(struct catalog *c, struct catalog_view *ret)
+{
+	*ret = (struct catalog_view){0};
+	catalog_walk(c, ret);
+}
+
+void catalog_close(struct catalog *c)
+{
+	if (c == NULL)
+		return;
+	remote_fini(c);
+	for (size_t i = 0; i < c->nplaces; i++) {
+		mem_free(c->places[i].text);
+		mem_free(c->places[i].where);
+	}
+	mem_free(c->places);
+	cancel_fini(&c->cancel);
+	cond_fini(&c->changed);
+	mtx_fini(&c->mtx);
+	mem_free(c);
 }

@@ -8,11 +8,14 @@
 
 #include "base/mem.h"
 #include "components/flow.h"
+#include "components/integrations.h"
 
 int components_open(struct components **ret,
     const struct components_config *config, struct err *err)
 {
-	static const struct integration public[] = {{.host = "github.com"}};
+	static const struct app_config nothing;
+	const struct app_config *app =
+	    config->app_config != NULL ? config->app_config : &nothing;
 	struct components *c = mem_zalloc(sizeof(*c));
 
 	c->config = *config;
@@ -25,7 +28,8 @@ int components_open(struct components **ret,
 	*ret = c;
 	TRY(monitor_init(&c->monitor, err));
 	TRY(cancel_init(&c->cancel, err));
-	TRY(sources_open(&c->sources, public, ARRAY_LEN(public), NULL, err));
+	TRY(integrations_open(&c->sources, config->options, app, err));
+	TRY(catalog_open(&c->catalog, config->options, app, c->sources, err));
 	TRY(thread_start(&c->recovery, "components", recover_main, c, err));
 	c->recovery_runs = true;
 	return 0;
@@ -77,6 +81,7 @@ void components_close(struct components *c)
 	if (c == NULL)
 		return;
 	ASSERT(c->flows == NULL);
+	catalog_close(c->catalog);
 	sources_close(c->sources);
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);

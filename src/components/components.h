@@ -15,6 +15,8 @@
 #include "store/instances.h"
 
 struct components;
+struct app_config;
+struct github_budget;
 struct portal;
 struct components_config { /* borrowed until components_close */
 	const struct options *options;
@@ -25,6 +27,8 @@ struct components_config { /* borrowed until components_close */
 	    *sandboxes; /* their networks, and the guard of those */
 	const char *hub_id;
 	struct portal *portal; /* NULL: none */
+	/* Only while it is opened. */
+	const struct app_config *app_config;
 };
 /* Starts the thread that goes on with what an earlier hub left, once the
  * engine answers. */
@@ -82,9 +86,26 @@ void components_metrics(
 /* Faults as an array: see faults_write. */
 void components_faults(
     struct components *c, const char *instance, int64_t limit, struct json *j);
-/* The runner-enabled components of the catalog, as an array of objects. */
+/*
+ * What may be run, of the hub's own catalog and of the portal's, in the order
+ * of references: an object with items, total, nextCursor (the cursor of the
+ * next page, where there is one) and problems (what is wrong with either). May
+ * wait for the portal, 10 s.
+ */
+struct component_page {
+	int64_t limit;      /* 0: COMPONENTS_PAGE_MAX, which is the most */
+	const char *cursor; /* NULL: from the first */
+};
+#define COMPONENTS_PAGE_MAX 1000
+void components_catalog_page(struct components *c,
+    const struct component_caller *by, const struct component_page *page,
+    struct json *j);
 int components_catalog(struct components *c, const struct component_caller *by,
     struct json *j, struct err *err) MUST_CHECK;
+/* What each GitHub lets the hub ask. */
+void components_budgets(struct components *c,
+    void (*each)(void *arg, const char *host, const struct github_budget *b),
+    void *arg);
 /* Tells of every instance that changes. */
 struct feed *components_feed(struct components *c);
 

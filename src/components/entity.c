@@ -5,6 +5,7 @@
 #include "components/entity.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "components/entity_internal.h"
@@ -70,6 +71,22 @@ static void read_annotations(const json_t *annotations, struct entity *e)
 	e->managed_by = text_of(annotations, ANNOTATION_MANAGED_BY);
 }
 
+/* A target, or a list of them, or both. */
+static void read_targets(const json_t *spec, struct entity *e)
+{
+	const char *one = json_string_value(json_object_get(spec, "target"));
+	const json_t *more = json_object_get(spec, "targets");
+	json_t *all = json_array();
+
+	if (one != NULL)
+		json_array_append_new(all, json_string(one));
+	for (size_t i = 0; i < json_array_size(more); i++)
+		json_array_append(all, json_array_get(more, i));
+	e->targets = list_of(all);
+	e->target_type = text_of(spec, "type");
+	json_decref(all);
+}
+
 int entity_from_json(const json_t *o, struct entity *ret, struct err *err)
 {
 	const json_t *metadata = json_object_get(o, "metadata");
@@ -86,6 +103,8 @@ int entity_from_json(const json_t *o, struct entity *ret, struct err *err)
 	e.type = text_of(spec, "type");
 	e.tags = list_of(json_object_get(metadata, "tags"));
 	read_annotations(json_object_get(metadata, "annotations"), &e);
+	if (strcasecmp(e.ref.kind, "Location") == 0)
+		read_targets(spec, &e);
 	if (json_is_array(links))
 		e.links = json_deep_copy(links);
 	*ret = e;
@@ -98,6 +117,13 @@ char *entity_component_ref(const struct entity *e)
 	    "%s:%s/%s", e->ref.kind, e->ref.namespace, e->ref.name);
 }
 
+static void free_list(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		mem_free(list[i]);
+	mem_free(list);
+}
+
 void entity_fini(struct entity *e)
 {
 	entity_ref_fini(&e->ref);
@@ -107,9 +133,9 @@ void entity_fini(struct entity *e)
 	mem_free(e->system);
 	mem_free(e->lifecycle);
 	mem_free(e->type);
-	for (size_t i = 0; e->tags != NULL && e->tags[i] != NULL; i++)
-		mem_free(e->tags[i]);
-	mem_free(e->tags);
+	free_list(e->tags);
+	free_list(e->targets);
+	mem_free(e->target_type);
 	mem_free(e->config_path);
 	mem_free(e->source_location);
 	mem_free(e->managed_by);

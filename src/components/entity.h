@@ -33,6 +33,9 @@ struct entity {
 	char *source_location; /* annotation, or NULL */
 	char *managed_by;      /* backstage.io/managed-by-location, or NULL */
 	json_t *links;         /* array as it stands, or NULL */
+	/* of a Location: where more entities stand, ends with NULL */
+	char **targets;
+	char *target_type; /* "url", "file", or NULL */
 };
 void entity_fini(struct entity *e);
 static inline void entity_fini_guard(struct entity *e)

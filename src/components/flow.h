@@ -6,8 +6,10 @@
  *   components.c  begin and end of it all
  *   flows.c       who is in hand, and who waits for them
  *   start.c       a start is asked for
+ *   lookup.c      of what entity
  *   stop.c        an end is
- *   questions.c   what the API asks
+ *   questions.c   what the API asks of instances
+ *   listing.c     and of the catalogs
  *   flow.c        the steps of a start, and every end, top to bottom
  *   workplace.c   the directory that its source is unpacked into
  *   build.c       its image
@@ -99,6 +101,7 @@ struct components {
 	struct feed feed;
 	struct monitor monitor;
 	struct sources *sources;
+	struct catalog *catalog; /* the hub's own */
 	struct mtx mtx;
 	struct cond changed;
 	struct cancel cancel; /* ends recovery */

@@ -63,16 +63,23 @@ static void write_check(const struct check *k, struct json *j)
 	json_end(j);
 }
 
+/* Unwell is who was not well `retries` times in a row. */
+static const char *health_of(const struct flow *f)
+{
+	if (f->plan.health.kind == HEALTH_NONE)
+		return "unknown";
+	if (f->healthy)
+		return "healthy";
+	return f->failures >= f->plan.health.retries ? "unhealthy" : "starting";
+}
+
 static void write_checks(const struct flow *f, struct json *j)
 {
 	uint64_t first =
 	    f->nchecks > CHECKS_KEPT ? f->nchecks - CHECKS_KEPT : 0;
 	const struct check *last = &f->checks[(f->nchecks - 1) % CHECKS_KEPT];
 
-	json_kstr(j, "status",
-	    f->nchecks == 0 ? "starting"
-	    : last->success ? "healthy"
-			    : "unhealthy");
+	json_kstr(j, "status", health_of(f));
 	if (f->nchecks > 0)
 		json_ktime(j, "lastCheck", last->at);
 	json_karr(j, "checks");
@@ -101,7 +108,7 @@ void components_health(struct components *c, instance_id id, struct json *j)
 		write_checks(f, j);
 		json_kint(j, "uptime",
 		    (clock_wall_ns() - i.started_at) / CLOCK_NS_PER_S);
-		json_kint(j, "restartCount", 0);
+		json_kint(j, "restartCount", f->restarts);
 		json_end(j);
 	}
 	mtx_unlock(&c->mtx);
@@ -111,45 +118,6 @@ void components_faults(
     struct components *c, const char *instance, int64_t limit, struct json *j)
 {
 	faults_write(&c->faults, instance, limit, j);
-}
-
-static void optional(struct json *j, const char *key, const char *text)
-{
-	if (text != NULL)
-		json_kstr(j, key, text);
-}
-
-static void write_component(const struct entity *e, struct json *j)
-{
-	CLEANUP(mem_free) char *ref = entity_component_ref(e);
-
-	json_obj(j);
-	json_kstr(j, "componentRef", ref);
-	json_kstr(j, "kind", e->ref.kind);
-	json_kstr(j, "namespace", e->ref.namespace);
-	json_kstr(j, "name", e->ref.name);
-	optional(j, "title", e->title);
-	optional(j, "description", e->description);
-	optional(j, "owner", e->owner);
-	optional(j, "system", e->system);
-	optional(j, "lifecycle", e->lifecycle);
-	optional(j, "type", e->type);
-	json_end(j);
-}
-
-int components_catalog(struct components *c, const struct component_caller *by,
-    struct json *j, struct err *err)
-{
-	CLEANUP(catalog_fini) struct catalog catalog = {0};
-
-	(void)by;
-	TRY(catalog_read(c->config.options->catalog, &catalog, err));
-	json_arr(j);
-	for (size_t i = 0; i < catalog.n; i++)
-		if (catalog.v[i].enabled)
-			write_component(&catalog.v[i], j);
-	json_end(j);
-	return 0;
 }
 
 struct feed *components_feed(struct components *c)

@@ -161,7 +161,7 @@ static int find_default(struct github *g, const struct ctx *ctx,
 	return github_commit(g, ctx, src->repo, branch, src->sha, err);
 }
 
-static int find_commit(struct github *g, const struct ctx *ctx,
+int source_find_commit(struct github *g, const struct ctx *ctx,
     const struct location *at, struct source *src, struct err *err)
 {
 	const char *path = at->ref_and_path;
@@ -291,7 +291,7 @@ static int resolve(struct sources *s, const struct ctx *ctx,
 		    "%.120s is no host of integrations.github", at->host);
 	src->host = mem_strdup(at->host);
 	src->repo = mem_printf("%s/%s", at->owner, at->repo);
-	TRY(find_commit(g, ctx, at, src, err));
+	TRY(source_find_commit(g, ctx, at, src, err));
 	return find_config(g, ctx, src, config_path, err);
 }
 

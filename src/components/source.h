@@ -22,9 +22,9 @@
 
 /* -- the GitHubs that components may come from -------------------------- */
 struct integration {
-	const char *host;         /* "github.com", "ghes.example:8443" */
-	const char *api_base_url; /* NULL: where it usually is */
-	const char *token;        /* NULL: public repositories only */
+	const char *host;              /* "github.com", "ghes.example:8443" */
+	const char *api_base_url;      /* NULL: where it usually is */
+	const char *token;             /* NULL: public repositories only */
 	const struct github_app *apps; /* tried before the token */
 	size_t napps;
 };
@@ -74,6 +74,29 @@ typedef void (*source_progress)(void *arg, int64_t packed, int64_t total);
 int source_fetch(struct sources *s, const struct ctx *ctx,
     const struct source *src, int dir_fd, source_progress progress, void *arg,
     struct unpack_report *ret, struct err *err) MUST_CHECK;
+
+/* -- one file of one ---------------------------------------------------- */
+struct source_file {
+	char *host, *repo, *ref, *path; /* "github.com", "o/r", "main", "a/b" */
+	char sha[GITHUB_SHA_MAX];
+	bool unchanged;  /* the commit is that which the caller has */
+	struct buf text; /* unless so */
+};
+void source_file_fini(struct source_file *f);
+static inline void source_file_fini_guard(struct source_file *f)
+{
+	source_file_fini(f);
+}
+/*
+ * The file that a location at GitHub names, or the one called `usual` in the
+ * directory that it names. known_sha: of an earlier answer, or NULL. A file
+ * that is not there is ERR_NOT_FOUND, "REF_NOT_FOUND" where it is the ref.
+ */
+int source_file_read(struct sources *s, const struct ctx *ctx,
+    const struct location *at, const char *usual, const char *known_sha,
+    size_t max, struct source_file *ret, struct err *err) MUST_CHECK;
+
+/* -- what was fetched ---------------------------------------------------- */
 /* The component's directory in what was fetched; no link is followed. */
 int source_enter(const struct source *src, int dir_fd, int *ret_fd,
     struct err *err) MUST_CHECK;

@@ -6,49 +6,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "components/flow.h"
+#include "components/lookup.h"
 
 enum { PING_MS = 5000 };
-
-/* What an instance is made of; all of it is of the catalog's entity. */
-struct wanted {
-	char *component_ref; /* in the catalog's own spelling */
-	char *owner;
-	struct origin origin;
-};
-
-static void wanted_fini_guard(struct wanted *w)
-{
-	mem_free(w->component_ref);
-	mem_free(w->owner);
-	origin_fini(&w->origin);
-}
-
-static int resolve(
-    struct components *c, const char *text, struct wanted *ret, struct err *err)
-{
-	CLEANUP(catalog_fini) struct catalog catalog = {0};
-	struct entity_ref ref = {0};
-	const struct entity *e;
-
-	TRY(entity_ref_parse(text, &ref, err));
-	if (catalog_read(c->config.options->catalog, &catalog, err) < 0) {
-		entity_ref_fini(&ref);
-		return -1;
-	}
-	e = catalog_find(&catalog, &ref);
-	entity_ref_fini(&ref);
-	if (e == NULL)
-		return err_set(err, ERR_NOT_FOUND, "entity_not_found",
-		    "Entity not found: %.200s", text);
-	if (!e->enabled)
-		return err_set(err, ERR_INVALID, "not_enabled",
-		    "Component is not enabled for runner");
-	ret->component_ref = entity_component_ref(e);
-	ret->owner = entity_owner_ref(e);
-	origin_of(e, true, &ret->origin);
-	return 0;
-}
 
 static int check_engine(struct components *c, struct err *err)
 {
@@ -115,7 +75,7 @@ int components_start(struct components *c, const char *entity_ref,
 	char id_text[UUID_TEXT_LEN];
 	instance_id id;
 
-	TRY(resolve(c, entity_ref, &wanted, err));
+	TRY(lookup_entity(c, by, entity_ref, &wanted, err));
 	TRY(check_engine(c, err));
 	TRY(admit(c, &wanted, by, &id, err));
 	TRY(store_instance_get(c->config.store, id, &made, err));
