@@ -168,6 +168,40 @@ static const char SCHEMA_6[] = "CREATE TABLE audit_logs ("
 			       " detail TEXT,"
 			       " hash BLOB NOT NULL);";
 
+/* People, how they are logged in, and the tokens of their programs. */
+static const char SCHEMA_7[] =
+    "CREATE TABLE users ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL,"
+    " name_key TEXT NOT NULL UNIQUE,"
+    " role TEXT NOT NULL,"
+    " password TEXT NOT NULL,"
+    " disabled SMALLINT NOT NULL DEFAULT 0,"
+    " created_at TEXT NOT NULL,"
+    " updated_at TEXT NOT NULL,"
+    " last_login_at TEXT);"
+    "CREATE TABLE logins ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " user_id TEXT NOT NULL,"
+    " token_hash BLOB NOT NULL,"
+    " previous_hash BLOB,"
+    " renewed_ns BIGINT NOT NULL,"
+    " address TEXT NOT NULL,"
+    " created_at TEXT NOT NULL,"
+    " expires_ns BIGINT NOT NULL);"
+    "CREATE INDEX logins_by_user ON logins (user_id);"
+    "CREATE INDEX logins_by_expiry ON logins (expires_ns);"
+    "CREATE TABLE api_tokens ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL,"
+    " user_id TEXT,"
+    " role TEXT NOT NULL,"
+    " token_hash BLOB NOT NULL,"
+    " created_at TEXT NOT NULL,"
+    " expires_ns BIGINT,"
+    " used_ns BIGINT);"
+    "CREATE INDEX api_tokens_by_user ON api_tokens (user_id, id);";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
@@ -175,6 +209,7 @@ static const char *const migrations[] = {
     SCHEMA_4,
     SCHEMA_5,
     SCHEMA_6,
+    SCHEMA_7,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -92,6 +92,18 @@ void writer_counters(struct store *s, struct counters *ret);
 int event_add(struct tx *tx, struct write *w, const struct job_event *e,
     struct err *err) MUST_CHECK;
 
+/* -- tokens: "rhr_<id>_<64 hex>", see tokens.c --------------------------- */
+#define TOKEN_SECRET_BYTES 32
+#define TOKEN_HASH_BYTES   32
+/* A random one for that id, and what is kept of it. */
+void token_new(const struct store *s, const char *kind, struct uuid id,
+    char *ret, uint8_t ret_hash[TOKEN_HASH_BYTES]);
+/* Whose the text claims to be; says nothing about the truth of it. -1. */
+int token_claim(const char *kind, const char *token, struct uuid *ret);
+/* Of a token that token_claim took. */
+void token_hash(
+    const struct store *s, const char *token, uint8_t out[TOKEN_HASH_BYTES]);
+
 /* -- readers ----------------------------------------------------------- */
 #define STORE_READERS_MAX 4
 struct readers {

@@ -13,15 +13,18 @@
 #include "base/secret.h"
 #include "store/runners.h"
 #include "store/store_internal.h"
+#include "store/users.h"
 
 #define KIND_LEN     4 /* "rhr_" */
 #define ID_LEN       (2 * sizeof(struct uuid))
-#define SECRET_BYTES 32
+#define SECRET_BYTES TOKEN_SECRET_BYTES
 #define TOKEN_LEN    (KIND_LEN + ID_LEN + 1 + (size_t)2 * SECRET_BYTES)
-#define HASH_BYTES   32
+#define HASH_BYTES   TOKEN_HASH_BYTES
 
 _Static_assert(TOKEN_LEN < RUNNER_TOKEN_LEN, "room for a runner's token");
 _Static_assert(TOKEN_LEN < SESSION_TOKEN_LEN, "room for a session's token");
+_Static_assert(TOKEN_LEN < LOGIN_TOKEN_LEN, "room for a login's token");
+_Static_assert(TOKEN_LEN < API_TOKEN_LEN, "room for a program's token");
 
 /* -- the text ---------------------------------------------------------- */
 
@@ -36,8 +39,7 @@ static void token_write(const char *kind, struct uuid id,
 	sodium_bin2hex(p, (size_t)2 * SECRET_BYTES + 1, secret, SECRET_BYTES);
 }
 
-/* Whose the text claims to be; says nothing about the truth of it. */
-static int token_claim(const char *kind, const char *token, struct uuid *ret)
+int token_claim(const char *kind, const char *token, struct uuid *ret)
 {
 	size_t len = strnlen(token, TOKEN_LEN + 1), n;
 	const char *id = token + KIND_LEN, *end;
@@ -53,7 +55,7 @@ static int token_claim(const char *kind, const char *token, struct uuid *ret)
 
 /* -- tokens of runners ------------------------------------------------- */
 
-static void token_hash(
+void token_hash(
     const struct store *s, const char *token, uint8_t out[HASH_BYTES])
 {
 	crypto_generichash(out, HASH_BYTES, (const unsigned char *)token,
@@ -85,18 +87,25 @@ static int run_renewal(struct tx *tx, struct write *w, struct err *err)
 	    "there is no runner %s", r->id);
 }
 
+void token_new(const struct store *s, const char *kind, struct uuid id,
+    char *ret, uint8_t ret_hash[HASH_BYTES])
+{
+	uint8_t secret[SECRET_BYTES];
+
+	random_bytes(secret, sizeof(secret));
+	token_write(kind, id, secret, ret);
+	secret_wipe(secret, sizeof(secret));
+	token_hash(s, ret, ret_hash);
+}
+
 int store_runner_new_token(
     struct store *s, runner_id id, char ret[RUNNER_TOKEN_LEN], struct err *err)
 {
 	struct renewal r = {.write = {.run = run_renewal}};
-	uint8_t secret[SECRET_BYTES];
 
 	MAGIC_CHECK(s, STORE_MAGIC);
-	random_bytes(secret, sizeof(secret));
-	token_write("rhr_", id.u, secret, ret);
-	secret_wipe(secret, sizeof(secret));
+	token_new(s, "rhr_", id.u, ret, r.hash);
 	uuid_text(id.u, r.id);
-	token_hash(s, ret, r.hash);
 	if (writer_run(s, &r.write, err) == 0)
 		return 0;
 	secret_wipe(ret, RUNNER_TOKEN_LEN);
