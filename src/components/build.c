@@ -159,8 +159,12 @@ static int pack(struct flow *f, const struct ctx *ctx, const char *dockerfile,
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
 		    "runner.build.context: there is no directory %.200s",
 		    f->d.context);
-	return context_tar_at(
-	    ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret, err);
+	if (context_tar_at(ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret,
+		err) == 0)
+		return 0;
+	if (err->kind == ERR_INVALID || err->kind == ERR_LIMIT)
+		return fault_set(err, FAULT_CONFIGURATION);
+	return -1;
 }
 
 /* Of earlier builds of this component what has lost its name. */

@@ -100,6 +100,23 @@ static void fetched(void *arg, int64_t packed, int64_t total)
 	mtx_unlock(&f->owner->mtx);
 }
 
+/* What is missed later would else be a riddle. */
+static int say_left_out(
+    struct flow *f, const struct unpack_report *report, struct err *err)
+{
+	char line[400];
+	int n;
+
+	if (report->skipped == 0)
+		return 0;
+	n = snprintf(line, sizeof(line),
+	    "%lld %s of the source left out, such as %s\n",
+	    (long long)report->skipped,
+	    report->skipped == 1 ? "entry was" : "entries were",
+	    report->first_skipped);
+	return logs_say(f, line, (size_t)n, err);
+}
+
 int workplace_fill(struct flow *f, struct err *err)
 {
 	CLEANUP(location_fini) struct location at = {0};
@@ -115,7 +132,7 @@ int workplace_fill(struct flow *f, struct err *err)
 	    source_fetch(
 		s, &limited, &f->source, root, fetched, f, &report, err) < 0)
 		return fault_set(err, FAULT_GIT);
-	return 0;
+	return say_left_out(f, &report, err);
 }
 
 /* -- its configuration ------------------------------------------------- */
