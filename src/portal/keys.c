@@ -248,14 +248,14 @@ static int find_in_locked(struct portal *p, const struct ctx *ctx,
 			*ret = *found;
 			return 1;
 		}
+		if (!s->fetching && !may_fetch_locked(k, s, stranger))
+			return settle_locked(s, found, ret, err);
 		TRY(ctx_check(ctx, err));
 		if (s->fetching)
 			IGNORE(cond_wait_until(
 			    &k->changed, &k->mtx, clock_deadline_ms(LOOK_MS)));
-		else if (may_fetch_locked(k, s, stranger))
-			renew_locked(p, ctx, s, stranger);
 		else
-			return settle_locked(s, found, ret, err);
+			renew_locked(p, ctx, s, stranger);
 	}
 }
 
