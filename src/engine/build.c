@@ -1,6 +1,6 @@
 /*
- * Images of users: pulled with patience, built from a context, found by their
- * labels, removed. Any thread; blocks on the caller's.
+ * Images of users: pulled with patience, built from a context. Any thread;
+ * blocks on the caller's.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -53,6 +53,7 @@ static int build_line(void *arg, const char *text, size_t len)
 	CLEANUP(json_decref) json_t *doc = answer_parse_quiet(text, len);
 	const char *why = answer_text(doc, "errorDetail.message");
 	const char *said = answer_text(doc, "stream");
+	const char *id = answer_text(doc, "aux.ID");
 
 	if (why == NULL)
 		why = answer_text(doc, "error");
@@ -60,6 +61,8 @@ static int build_line(void *arg, const char *text, size_t len)
 		b->failed = true;
 		snprintf(b->why, sizeof(b->why), "%s", why);
 	}
+	if (id != NULL && b->build->stage != NULL)
+		b->build->stage(b->build->progress_arg, id);
 	if (said != NULL && b->build->progress != NULL)
 		b->build->progress(b->build->progress_arg, said);
 	return 0;
@@ -172,99 +175,4 @@ int engine_image_build(struct engine *e, const struct ctx *ctx,
 		return err_set(err, ERR_INVALID, "image_build_failed",
 		    "%s: the engine says: %s", doing, b.why);
 	return r;
-}
-
-const char *engine_image_variable(
-    const struct engine_image *image, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (char **v = image->env; v != NULL && *v != NULL; v++)
-		if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
-			return *v + n + 1;
-	return NULL;
-}
-
-int engine_image_remove(
-    struct engine *e, const struct ctx *ctx, const char *ref, struct err *err)
-{
-	CLEANUP(http_result_fini)
-	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
-	char target[600], doing[300];
-	const struct engine_request req = {.method = "DELETE",
-	    .target = target,
-	    .doing = doing,
-	    .object = ENGINE_IMAGE,
-	    .timeout_ms = ENGINE_SLOW_MS,
-	    .repeatable = true};
-
-	TRY(engine_check_ref(ref, err));
-	snprintf(target, sizeof(target), "/images/%s", ref);
-	snprintf(doing, sizeof(doing), "remove image %.250s", ref);
-	if (engine_call(e, ctx, &req, &res, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
-	err_clear(err);
-	return 0;
-}
-
-/* -- list -------------------------------------------------------------- */
-
-void engine_image_refs_free(char **refs)
-{
-	for (char **r = refs; r != NULL && *r != NULL; r++)
-		mem_free(*r);
-	mem_free(refs);
-}
-
-/* Its names; an image without one is known by its id. */
-static size_t add_refs(const json_t *image, char **refs)
-{
-	const json_t *tags = answer_at(image, "RepoTags");
-	const char *id = answer_text(image, "Id");
-	size_t n = 0;
-
-	for (size_t i = 0; i < json_array_size(tags); i++) {
-		const char *tag = json_string_value(json_array_get(tags, i));
-
-		if (tag != NULL && strcmp(tag, "<none>:<none>") != 0)
-			refs[n++] = mem_strdup(tag);
-	}
-	if (n == 0 && id != NULL)
-		refs[n++] = mem_strdup(id);
-	return n;
-}
-
-int engine_image_list(struct engine *e, const struct ctx *ctx,
-    const char *const *labels, char ***ret, struct err *err)
-{
-	CLEANUP(http_result_fini)
-	struct http_result res = HTTP_RESULT_INIT(ENGINE_LIST_MAX);
-	CLEANUP(json_decref) json_t *doc = NULL;
-	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
-	struct engine_request req = {.method = "GET",
-	    .doing = "list images",
-	    .object = ENGINE_IMAGE,
-	    .timeout_ms = ENGINE_QUICK_MS,
-	    .repeatable = true};
-	size_t n = 0, room = 1;
-
-	buf_append_str(&target, "/images/json?");
-	engine_put_label_filter(&target, labels);
-	if (target.overflow)
-		return err_set(err, ERR_LIMIT, "request_too_large",
-		    "list images: the label filter is too long");
-	req.target = buf_str(&target);
-	TRY(engine_call(e, ctx, &req, &res, err));
-	doc = answer_parse(buf_str(&res.body), res.body.len, req.doing, err);
-	if (doc == NULL)
-		return -1;
-	for (size_t i = 0; i < json_array_size(doc); i++)
-		room += 1 + json_array_size(
-				answer_at(json_array_get(doc, i), "RepoTags"));
-	*ret = mem_calloc(room, sizeof(**ret));
-	for (size_t i = 0; i < json_array_size(doc); i++)
-		n += add_refs(json_array_get(doc, i), *ret + n);
-	return 0;
 }

@@ -124,6 +124,9 @@ int engine_container_update(struct engine *e, const struct ctx *ctx,
     const char *id, int64_t memory_bytes, int64_t nano_cpus, int64_t pids,
     struct err *err) MUST_CHECK;
 
+struct engine_label {
+	char *key, *value;
+};
 struct engine_container {
 	char id[ENGINE_ID_LEN];
 	char name[128];
@@ -136,9 +139,7 @@ struct engine_container {
 	char error[256];
 	char ip[64]; /* first network's address, or "" */
 	char started_at[40];
-	struct engine_label {
-		char *key, *value;
-	} * labels;
+	struct engine_label *labels;
 	size_t nlabels;
 };
 void engine_container_fini(struct engine_container *c);
@@ -189,8 +190,16 @@ struct engine_image {
 	char working_dir[256];
 	char os_arch[64];
 	int64_t size_bytes;
+	char parent[80];    /* id of the image it was built on, or "" */
+	int64_t created_at; /* wall ns; 0: not told */
+	int64_t tagged_at;  /* given a name last; 0: not told (Podman) */
+	size_t ntags;
 	char **env; /* "K=V", NULL-terminated, may be NULL */
+	struct engine_label *labels;
+	size_t nlabels;
 };
+const char *engine_image_label(
+    const struct engine_image *i, const char *key); /* NULL: none */
 void engine_image_fini(struct engine_image *i);
 static inline void engine_image_fini_guard(struct engine_image *i)
 {

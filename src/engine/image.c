@@ -23,6 +23,14 @@ void engine_image_fini(struct engine_image *i)
 		mem_free(*v);
 	mem_free(i->env);
 	i->env = NULL;
+	answer_labels_free(i->labels, i->nlabels);
+	i->labels = NULL;
+	i->nlabels = 0;
+}
+
+const char *engine_image_label(const struct engine_image *i, const char *key)
+{
+	return answer_label(i->labels, i->nlabels, key);
 }
 
 static char **read_env(const json_t *list)
@@ -42,6 +50,18 @@ static char **read_env(const json_t *list)
 	return env;
 }
 
+/* Go's zero time, of the year 1, is none. */
+static int64_t time_of(const json_t *doc, const char *path)
+{
+	const char *text = answer_text(doc, path);
+	int64_t at;
+
+	if (text == NULL || strncmp(text, "0001-", 5) == 0 ||
+	    clock_parse_iso(text, &at) < 0)
+		return 0;
+	return at;
+}
+
 static void read_image(const json_t *doc, struct engine_image *image)
 {
 	char os[24], arch[32];
@@ -55,6 +75,12 @@ static void read_image(const json_t *doc, struct engine_image *image)
 	answer_str(doc, "Architecture", arch, sizeof(arch));
 	snprintf(image->os_arch, sizeof(image->os_arch), "%s/%s", os, arch);
 	image->env = read_env(answer_at(doc, "Config.Env"));
+	answer_str(doc, "Parent", image->parent, sizeof(image->parent));
+	image->created_at = time_of(doc, "Created");
+	image->tagged_at = time_of(doc, "Metadata.LastTagTime");
+	image->ntags = json_array_size(answer_at(doc, "RepoTags"));
+	answer_labels(
+	    answer_at(doc, "Config.Labels"), &image->labels, &image->nlabels);
 }
 
 int engine_image_inspect(struct engine *e, const struct ctx *ctx,

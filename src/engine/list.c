@@ -23,7 +23,9 @@ int engine_get_list(struct engine *e, const struct ctx *ctx, const char *path,
 	    .repeatable = true};
 
 	snprintf(doing, sizeof(doing), "list %s",
-	    object == ENGINE_NETWORK ? "networks" : "containers");
+	    object == ENGINE_NETWORK ? "networks"
+	    : object == ENGINE_IMAGE ? "images"
+				     : "containers");
 	IGNORE(buf_append_str(&target, path)); /* overflow is checked below */
 	engine_put_label_filter(&target, labels);
 	if (target.overflow)

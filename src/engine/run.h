@@ -112,7 +112,11 @@ struct engine_build {
 	int (*context)(void *arg, struct buf *out, struct err *err);
 	void *context_arg;
 	void (*progress)(void *arg, const char *text);
-	void *progress_arg;
+	/* Of each stage, at its end, the image; the last one's is the result.
+	 * Told by the builder, not read from what a RUN line prints. NULL:
+	 * nobody asks. */
+	void (*stage)(void *arg, const char *id);
+	void *progress_arg;              /* of both */
 	int64_t memory_bytes, nano_cpus; /* of its RUN lines; 0: no limit */
 	bool fresh; /* nothing of earlier builds is taken for its own */
 	const struct engine_pair *args; /* NULL: none */
@@ -134,6 +138,28 @@ const char *engine_image_variable(
 /* Removes the name and, when it was the last, the image. Gone is fine. */
 int engine_image_remove(struct engine *e, const struct ctx *ctx,
     const char *ref, struct err *err) MUST_CHECK;
+/* Gives an image (a reference or an id) the name repo:tag, which another may
+ * lose by that. The moment is the image's tagged_at, also when it had the name
+ * already. */
+int engine_image_tag(struct engine *e, const struct ctx *ctx, const char *ref,
+    const char *repo, const char *tag, struct err *err) MUST_CHECK;
+/* Every image that the engine has, intermediate ones too. */
+struct engine_image_item {
+	char id[80], parent[80]; /* parent: "" none, or not told */
+	int64_t size_bytes;      /* with all that it is built on */
+	char **tags;             /* ends with NULL */
+};
+struct engine_images {
+	struct engine_image_item *items;
+	size_t n;
+};
+int engine_image_list_all(struct engine *e, const struct ctx *ctx,
+    struct engine_images *ret, struct err *err) MUST_CHECK;
+void engine_images_free(struct engine_images *l);
+static inline void engine_images_free_guard(struct engine_images *l)
+{
+	engine_images_free(l);
+}
 /* Refs of the images that bear each "key=value"; free as a NULL-terminated
  * array of mem strings. */
 int engine_image_list(struct engine *e, const struct ctx *ctx,
