@@ -19,6 +19,7 @@
 #include "containers/dockerignore.h"
 
 #define DEPTH_MAX   128
+#define ENTRIES_MAX 1000000
 #define CONTEXT_MAX (UINT64_C(8) * 1024 * 1024 * 1024)
 #define COPY_BYTES  65536
 
@@ -174,13 +175,53 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+struct leaves {
+	char **v;
+	size_t n, room;
+};
+
+static void leaves_free(struct leaves *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		mem_free(l->v[i]);
+	mem_free(l->v);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In an order that is always the same: the same directory is the same tar. */
+static int list(DIR *dir, struct leaves *l, struct err *err)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(dir)) != NULL) {
+		if (is_dot(entry->d_name))
+			continue;
+		if (l->n == ENTRIES_MAX)
+			return err_set(err, ERR_LIMIT, "context_too_large",
+			    "a directory has more than %d entries",
+			    ENTRIES_MAX);
+		if (l->n == l->room) {
+			l->room = l->room == 0 ? 16 : 2 * l->room;
+			l->v = mem_realloc(l->v, l->room * sizeof(*l->v));
+		}
+		l->v[l->n++] = mem_strdup(entry->d_name);
+	}
+	if (l->n > 0)
+		qsort(l->v, l->n, sizeof(*l->v), by_bytes);
+	return 0;
+}
+
 /* Takes fd. name: "" for the top. */
 static int pack_directory(
     struct packer *p, int fd, const char *name, int depth, struct err *err)
 {
 	DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-	int r = 0;
+	struct leaves leaves = {0};
+	int r;
 
 	if (dir == NULL) {
 		r = err_sys(err, errno, "open");
@@ -190,16 +231,16 @@ static int pack_directory(
 	if (depth > DEPTH_MAX)
 		r = err_set(err, ERR_LIMIT, "context_too_large",
 		    "its directories are nested deeper than %d", DEPTH_MAX);
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		char *path;
+	else
+		r = list(dir, &leaves, err);
+	for (size_t i = 0; r == 0 && i < leaves.n; i++) {
+		char *path = mem_printf(
+		    "%s%s%s", name, name[0] != '\0' ? "/" : "", leaves.v[i]);
 
-		if (is_dot(entry->d_name))
-			continue;
-		path = mem_printf(
-		    "%s%s%s", name, name[0] != '\0' ? "/" : "", entry->d_name);
-		r = pack_entry(p, dirfd(dir), entry->d_name, path, depth, err);
+		r = pack_entry(p, dirfd(dir), leaves.v[i], path, depth, err);
 		mem_free(path);
 	}
+	leaves_free(&leaves);
 	closedir(dir);
 	return r;
 }
