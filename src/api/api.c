@@ -289,6 +289,7 @@ int api_start(struct api *a, struct err *err)
 	    .port = (int)o->port,
 	    .socket = a->socket,
 	    .workers = (unsigned)o->workers,
+	    .write_timeout_ms = o->write_timeout_ms,
 	    .handler = handle,
 	    .error_body = on_error,
 	    .on_done = on_done,

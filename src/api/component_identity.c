@@ -13,9 +13,12 @@
 #include "base/mem.h"
 #include "config/service_tokens.h"
 
+enum { ASK_MS = 10000 };
+
 void component_identity_fini(struct component_identity *i)
 {
 	mem_free(i->subject);
+	portal_subject_fini(&i->portal);
 	*i = (struct component_identity){0};
 }
 
@@ -70,6 +73,25 @@ static bool by_service_token(
 	return true;
 }
 
+static int by_portal(struct call *c, const char *given,
+    struct component_identity *ret, struct err *err)
+{
+	struct ctx limited = ctx_with_timeout(&c->ctx, ASK_MS);
+
+	TRY(portal_subject_of(
+	    c->api->portal, &limited, given, &ret->portal, err));
+	if (ret->portal.kind == PORTAL_PLUGIN) {
+		ret->kind = IDENTITY_SERVICE;
+		ret->subject = mem_printf("plugin:%s", ret->portal.ref);
+		return 0;
+	}
+	ret->kind = IDENTITY_USER;
+	ret->subject = mem_strdup(ret->portal.ref);
+	ret->token = given;
+	ret->may_start = true;
+	return 0;
+}
+
 /* The unix socket is within reach of what runs in containers. */
 static int by_place(
     struct call *c, struct component_identity *ret, struct err *err)
@@ -104,7 +126,9 @@ int component_identify(
 	}
 	if (by_api_key(c, given, ret) || by_service_token(c, given, ret))
 		return 0;
-	return refuse(err, "Illegal token");
+	if (c->api->portal == NULL)
+		return refuse(err, "Illegal token");
+	return by_portal(c, given, ret, err);
 }
 
 /* -- what they may ----------------------------------------------------- */

@@ -178,6 +178,14 @@ static int find_begin(struct call *c, const struct instance *i, const char *id,
 	return 0;
 }
 
+static struct answer no_logs(struct call *c, struct err *err)
+{
+	if (component_is_strict(c) && err->kind == ERR_NOT_FOUND)
+		IGNORE(err_set(err, ERR_NOT_FOUND, "instance_not_found",
+		    "Instance %s not found or not running", c->id));
+	return component_error(c, err);
+}
+
 struct answer component_logs(struct call *c)
 {
 	CLEANUP(instance_fini) struct instance i = {0};
@@ -188,7 +196,7 @@ struct answer component_logs(struct call *c)
 	uint64_t from;
 
 	if (component_instance(c, &i, &err) < 0)
-		return component_error(c, &err);
+		return no_logs(c, &err);
 	uuid_text(i.id.u, id);
 	if (find_begin(c, &i, id, &from, &st, &err) < 0)
 		return component_error(c, &err);

@@ -41,9 +41,10 @@ struct options {
 			      ~/.local/state/runnerhub */
 	char *config_file; /* RUNNERHUB_CONFIG, NULL: none */
 	char *env; /* RUNNERHUB_ENV / NODE_ENV: development|test|production */
-	char *cors_origin; /* CORS_ORIGIN csv, NULL */
-	int64_t workers;   /* http.workers: handler threads, 8 */
-	int64_t drain_ms;  /* shutdown.drain: 30 s */
+	char *cors_origin;        /* CORS_ORIGIN csv, NULL */
+	int64_t workers;          /* http.workers: handler threads, 8 */
+	int64_t write_timeout_ms; /* http.writeTimeout 60 s */
+	int64_t drain_ms;         /* shutdown.drain: 30 s */
 	char *
 	    shutdown_mode; /* shutdown.mode: handover|drain, default handover */
 	/* log of the hub itself */

@@ -77,6 +77,11 @@ const struct option option_table[] = {
     {"http.workers", {"RUNNERHUB_HTTP_WORKERS"}, "http-workers", SECTION_SERVER,
 	INT(workers), .def = "8", .min = 1, .max = 256,
 	.doc = "threads that handle requests"},
+    {"http.writeTimeout", {"RUNNERHUB_HTTP_WRITE_TIMEOUT"},
+	"http-write-timeout", SECTION_SERVER, DURATION(write_timeout_ms),
+	.def = "60s", .unit_ms = S, .min = 100, .max = HOUR,
+	.doc = "a client that takes nothing of its answer for so long is "
+	       "dropped"},
     {"shutdown.mode", {"RUNNERHUB_SHUTDOWN_MODE"}, "shutdown-mode",
 	SECTION_SERVER, CHOICE(shutdown_mode), .def = "handover",
 	.choices = {"handover", "drain"},
