@@ -50,7 +50,7 @@ $(BUILD)/%/build.ninja:
 	@rm -rf $(@D)
 	$(ENV_$*) meson setup $(@D) $(MESON_$*)
 
-demo: ## install, build, run a job and show it; KEEP=1 leaves the hub serving
+demo: ## install, build, run a job and a component; KEEP=1 leaves the hub serving
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory all
 	@KEEP=$(KEEP) scripts/demo $(BUILD)/runnerhub

@@ -1,5 +1,6 @@
 """What a newcomer does first: the demo, kept and not kept."""
 
+import json
 import os
 import re
 import subprocess
@@ -36,8 +37,10 @@ class Demo:
     def has(self) -> list[str]:
         """What belongs to it on the engine."""
         label = f"runnerhub.hub={self.id}"
+        images = self.engine.call("GET", "/images/json", query={
+            "filters": json.dumps({"label": [label]})})
         return [found["Id"] for found in
-                self.engine.containers(label) + self.engine.networks(label)]
+                self.engine.containers(label) + self.engine.networks(label) + images]
 
 
 @pytest.fixture
@@ -50,11 +53,14 @@ def demo(runnerhub, engine, tmp_path):
         subprocess.run([DEMO, "stop"], check=False)
 
 
-def test_demo_shows_a_job_and_leaves_nothing(demo):
+def test_demo_shows_a_job_and_a_component_and_leaves_nothing(demo):
     said = demo.run()
     for part in ("GREETING is: left by step 2", "a program of my own in PATH",
                  "uid=1001(runner)", "no engine socket in here", "part 5 of 5",
-                 "this line went to stderr", "completed", "container removed"):
+                 "this line went to stderr", "completed", "container removed",
+                 "A page that says hello", "Component:default/hello is ready",
+                 "<h1>Hello from a component</h1>", "Hello: serving port 8080",
+                 "response:200", "Component:default/hello is stopped"):
         assert part in said, f"{part!r} is missing in:\n{said}"
     assert demo.has() == []
 
