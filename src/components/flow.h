@@ -10,12 +10,14 @@
  *   stop.c        an end is
  *   questions.c   what the API asks of instances
  *   listing.c     and of the catalogs
- *   flow.c        the steps of a start, and every end, top to bottom
+ *   flow.c        the steps of a start, and its life, top to bottom
  *   workplace.c   the directory that its source is unpacked into
  *   build.c       its image
  *   run.c         its container
  *   ports.c       which ports, and are they free
- *   probe.c       is it well
+ *   watch.c       is it well, is it used, is its time over (probe.c, use.c)
+ *   restart.c     once more
+ *   ending.c      its end
  *   logs.c        what it says
  *   monitor.c     what it uses
  *   feed.c        who is told of changes
@@ -32,9 +34,11 @@
 #include "components/deployment.h"
 #include "components/descriptor.h"
 #include "components/faults.h"
+#include "components/lifeplan.h"
 #include "components/monitor.h"
 #include "components/origin.h"
 #include "components/source.h"
+#include "components/use.h"
 
 /* Steps of the log: what the build says, what the component says. */
 enum { LOG_BUILD = 0, LOG_COMPONENT = 1 };
@@ -52,9 +56,6 @@ struct waiter {
 	bool until_over; /* else until it is not starting */
 	struct waiter *next;
 };
-
-/* Between asking a component to end and ending it, unless it says else. */
-enum { FLOW_GRACE_MS = 10000 };
 
 struct flow {
 	struct components *owner;
@@ -80,8 +81,12 @@ struct flow {
 	char ip[64];
 	struct spool_log *log;
 	uint64_t have[2]; /* of the component's streams, in the log */
-	int64_t grace_ms; /* of its stop */
-	int64_t deadline; /* mono: its time to live is over */
+	int pid;          /* of its first process, as the engine sees it */
+	int restarts;     /* so far */
+	int in_a_row;     /* of those, since it ran for long */
+	int64_t running_since, used_at; /* mono */
+	struct use_count use;
+	bool use_unknown;
 
 	/* guarded by owner->mtx, like all below */
 	struct deployment progress;
@@ -92,6 +97,19 @@ struct flow {
 	struct waiter *waiters;
 	struct check checks[CHECKS_KEPT];
 	uint64_t nchecks;
+	struct lifeplan plan; /* written under the mutex, by its thread */
+	bool healthy;         /* it was, and not too many checks failed since */
+	int failures;         /* in a row */
+	const char *stop_reason; /* why the hub stops it; NULL: by a wish */
+};
+
+/* How an instance ended. */
+struct ending {
+	bool known; /* else it has to be found out */
+	enum instance_status to;
+	struct err err; /* why, when to is ERROR */
+	bool has_code, oom_killed;
+	int code;
 };
 
 struct components {
@@ -143,6 +161,36 @@ void *flow_main(void *arg);
 int flow_change(struct flow *f, const struct instance_change *change,
     struct err *err) MUST_CHECK;
 
+/* -- watch.c ----------------------------------------------------------- */
+/* Until the moment, or the end of the container, or a stop. */
+void watch_pause(struct flow *f, int64_t deadline);
+bool watch_has_ended(struct flow *f);
+/* Its end is told by whoever looks after us: 0. */
+int watch_until_ready(struct flow *f, struct err *err) MUST_CHECK;
+/* Until it ends, or is to end. */
+void watch_until_end(struct flow *f);
+/* Is its time to live over? Then it is to end. */
+bool watch_time_is_over(struct flow *f);
+/* The moment, or the end of its time to live, if that is sooner. */
+int64_t watch_deadline(const struct flow *f, int64_t moment);
+
+/* -- restart.c --------------------------------------------------------- */
+/* e: how it ended. True: its container runs again; false: e is its end. */
+bool restart(struct flow *f, struct ending *e);
+
+/* -- ending.c ---------------------------------------------------------- */
+/* Is the start still on its way? */
+bool ending_is_of_start(struct flow *f);
+/* It ended by itself: how? */
+void ending_judge(struct flow *f, struct ending *e);
+/* Its container does not run any more after this. */
+void ending_halt(struct flow *f, int64_t grace_ms);
+void ending_wishes(struct flow *f, bool *ret_stop, bool *ret_leave);
+/* e->err: why it could not start; else, unless e is known, it is found out.
+ * False: it was left to the next hub. */
+bool ending_complete(struct flow *f, struct ending *e);
+void ending_remove_network(struct flow *f);
+
 /* -- workplace.c ------------------------------------------------------- */
 int workplace_make(struct flow *f, struct err *err) MUST_CHECK;
 /* f->source of f->origin, and its content into <dir>/source. */
@@ -161,6 +209,10 @@ int build_image(struct flow *f, struct err *err) MUST_CHECK;
 
 /* -- run.c ------------------------------------------------------------- */
 int run_container(struct flow *f, struct err *err) MUST_CHECK;
+/* Starts it once more. */
+int run_again(struct flow *f, struct err *err) MUST_CHECK;
+/* Where it is: its address, its process. */
+int run_look(struct flow *f, struct err *err) MUST_CHECK;
 /* By its name, whether known or not. */
 int run_remove(struct flow *f, const struct ctx *ctx, struct err *err);
 /* Once its container is gone. Gone itself is fine. */

@@ -3,7 +3,6 @@
  * who wait for one of them. Any thread; c->mtx guards the list and what is the
  * flows', and is never held over a call that blocks.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,20 +17,18 @@ void flow_free(struct flow *f)
 	origin_fini(&f->origin);
 	source_fini(&f->source);
 	descriptor_fini(&f->d);
+	lifeplan_fini(&f->plan);
 	cancel_fini(&f->stop_cancel);
 	cancel_fini(&f->leave_cancel);
 	mem_free(f->component_ref);
 	mem_free(f);
 }
 
-static int64_t grace_of(const struct instance *i)
+/* Is there a container to go on with, or does it begin from the top? */
+static bool has_run(const struct instance *i)
 {
-	json_t *plan = i->plan != NULL ? json_loads(i->plan, 0, NULL) : NULL;
-	const json_t *ms = json_object_get(plan, "stopGraceMs");
-	int64_t grace = json_is_integer(ms) ? json_integer_value(ms) : -1;
-
-	json_decref(plan);
-	return grace >= 0 ? grace : FLOW_GRACE_MS;
+	return i->container_id != NULL &&
+	       (i->status != INSTANCE_STARTING || i->restarts > 0);
 }
 
 static struct flow *flow_new(
@@ -44,9 +41,10 @@ static struct flow *flow_new(
 	uuid_text(i->id.u, f->id_text);
 	f->component_ref = mem_strdup(i->component_ref);
 	f->found = i->status;
-	f->grace_ms = grace_of(i);
+	f->restarts = i->restarts;
+	lifeplan_read(&f->plan, i->plan);
 	origin_read(i->plan, &f->origin);
-	if (i->container_id != NULL && i->status != INSTANCE_STARTING)
+	if (has_run(i))
 		snprintf(
 		    f->container, sizeof(f->container), "%s", i->container_id);
 	snprintf(f->dir, sizeof(f->dir), "%s/components/%s",
@@ -63,7 +61,7 @@ static struct flow *flow_new(
 	f->stop_wanted = i->status == INSTANCE_STOPPING;
 	if (f->stop_wanted)
 		cancel_now(&f->stop_cancel);
-	if (i->status == INSTANCE_STARTING)
+	if (i->status == INSTANCE_STARTING && !has_run(i))
 		deployment_begin(&f->progress, i->started_at);
 	return f;
 }

@@ -81,6 +81,8 @@ static void *reader(void *arg)
 	    err.kind != ERR_CANCELED && err.kind != ERR_NOT_FOUND)
 		log_warn(&f->root, "cannot read the log of an instance",
 		    LOG_ERR(&err));
+	for (int i = 0; i < 2; i++) /* a restarted container goes on */
+		f->have[i] = output.streams[i].have;
 	container_output_close(&output);
 	await_end(f);
 	mtx_lock(&f->owner->mtx);

@@ -63,16 +63,23 @@ static void write_check(const struct check *k, struct json *j)
 	json_end(j);
 }
 
+/* Unwell is who was not well `retries` times in a row. */
+static const char *health_of(const struct flow *f)
+{
+	if (f->plan.health.kind == HEALTH_NONE)
+		return "unknown";
+	if (f->healthy)
+		return "healthy";
+	return f->failures >= f->plan.health.retries ? "unhealthy" : "starting";
+}
+
 static void write_checks(const struct flow *f, struct json *j)
 {
 	uint64_t first =
 	    f->nchecks > CHECKS_KEPT ? f->nchecks - CHECKS_KEPT : 0;
 	const struct check *last = &f->checks[(f->nchecks - 1) % CHECKS_KEPT];
 
-	json_kstr(j, "status",
-	    f->nchecks == 0 ? "starting"
-	    : last->success ? "healthy"
-			    : "unhealthy");
+	json_kstr(j, "status", health_of(f));
 	if (f->nchecks > 0)
 		json_ktime(j, "lastCheck", last->at);
 	json_karr(j, "checks");
@@ -101,7 +108,7 @@ void components_health(struct components *c, instance_id id, struct json *j)
 		write_checks(f, j);
 		json_kint(j, "uptime",
 		    (clock_wall_ns() - i.started_at) / CLOCK_NS_PER_S);
-		json_kint(j, "restartCount", 0);
+		json_kint(j, "restartCount", f->restarts);
 		json_end(j);
 	}
 	mtx_unlock(&c->mtx);

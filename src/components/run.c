@@ -224,7 +224,7 @@ static void write_plan(const struct flow *f, struct buf *out)
 	json_init(&j, out);
 	json_obj(&j);
 	origin_write(&f->origin, &j); /* until it runs it may begin again */
-	json_kint(&j, "stopGraceMs", f->grace_ms);
+	lifeplan_write(&f->plan, &j);
 	json_end(&j);
 }
 
@@ -257,10 +257,29 @@ static int start_failed(struct err *err)
 	return fault_set(err, port ? FAULT_PORT : FAULT_START);
 }
 
+int run_look(struct flow *f, struct err *err)
+{
+	CLEANUP(engine_container_fini) struct engine_container c = {{0}};
+
+	if (engine_container_inspect(
+		f->owner->config.engine, &f->life, f->container, &c, err) < 0)
+		return fault_set(err, FAULT_ENGINE);
+	snprintf(f->ip, sizeof(f->ip), "%s", c.ip);
+	f->pid = c.pid;
+	return 0;
+}
+
+int run_again(struct flow *f, struct err *err)
+{
+	if (engine_container_start(
+		f->owner->config.engine, &f->life, f->container, err) < 0)
+		return start_failed(err);
+	return run_look(f, err);
+}
+
 int run_container(struct flow *f, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf document = {.max = DOCUMENT_MAX};
-	CLEANUP(engine_container_fini) struct engine_container c = {{0}};
 	struct engine *e = f->owner->config.engine;
 	char name[64], id[ENGINE_ID_LEN];
 
@@ -274,14 +293,10 @@ int run_container(struct flow *f, struct err *err)
 	if (engine_container_create_from(e, &f->life, name, NULL,
 		buf_str(&document), document.len, id, err) < 0)
 		return start_failed(err);
-	mtx_lock(&f->owner->mtx); /* whoever asks for its health reads it */
+	mtx_lock(&f->owner->mtx); /* whoever asks for its health reads them */
 	memcpy(f->container, id, sizeof(id));
+	lifeplan_take(&f->plan, &f->d, clock_wall_ns());
 	mtx_unlock(&f->owner->mtx);
 	TRY(keep(f, err));
-	if (engine_container_start(e, &f->life, f->container, err) < 0)
-		return start_failed(err);
-	if (engine_container_inspect(e, &f->life, f->container, &c, err) < 0)
-		return fault_set(err, FAULT_ENGINE);
-	snprintf(f->ip, sizeof(f->ip), "%s", c.ip);
-	return 0;
+	return run_again(f, err);
 }

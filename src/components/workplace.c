@@ -165,15 +165,6 @@ static int refuse_unable(const struct descriptor *d, struct err *err)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
 		    "runner.secrets: this hub cannot give secrets to "
 		    "components");
-	if (d->restart != RESTART_NO)
-		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.restart: this hub does not restart components, "
-		    "only \"no\" is taken");
-	if (d->idle_ms > 0)
-		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.idleStop: this hub does not stop components that "
-		    "are "
-		    "idle; ttl bounds their time");
 	if (d->nports > FLOW_PORTS_MAX)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
 		    "runner.ports: %zu are too many, at most %d", d->nports,

@@ -187,7 +187,7 @@ def test_a_container_that_was_taken_away(portal: Portal, catalog: Catalog,
     found = portal.until(instance["id"], lambda i: i["status"] != "running", "it is told")
     # The engine kills before it removes: the hub may see either first.
     assert found["status"] == "error"
-    assert "gone" in found["error"] or "signal Killed" in found["error"]
+    assert "gone" in found["error"] or "signal SIGKILL" in found["error"]
     assert portal.stop(instance["id"]).status == 200
     assert portal.show(instance["id"])["status"] == "stopped"
 
