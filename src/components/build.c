@@ -1,9 +1,8 @@
 /*
  * An instance's image: its source as a context, built by the engine, its
- * output into the instance's log. One tag a component: what was built before
- * is the cache of what is built next. The flow's thread.
+ * output into the instance's log; or found, when the same was built before.
+ * The flow's thread.
  */
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,30 +12,13 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "components/flow.h"
+#include "components/layers.h"
 #include "containers/context.h"
 #include "engine/run.h"
 
-#define CONTEXT_MAX   (UINT64_C(2) * 1024 * 1024 * 1024)
-#define BUILD_TIME_MS INT64_C(600000)
-enum { TAG_MAX = 120 };
+#define CONTEXT_MAX (UINT64_C(2) * 1024 * 1024 * 1024)
 
 /* -- names ------------------------------------------------------------- */
-
-/* "runnerhub-1a2b3c4d:component.default.demo" */
-static void name_image(struct flow *f)
-{
-	size_t n = (size_t)snprintf(f->image, sizeof(f->image),
-	    "runnerhub-%.8s:", f->owner->config.hub_id);
-	size_t end = n + TAG_MAX;
-
-	for (const char *p = f->component_ref; *p != '\0' && n < end; p++) {
-		char c = (char)tolower((unsigned char)*p);
-
-		f->image[n++] =
-		    isalnum((unsigned char)c) || c == '_' || c == '-' ? c : '.';
-	}
-	f->image[n] = '\0';
-}
 
 static const char *plain(const char *path)
 {
@@ -72,6 +54,7 @@ static int dockerfile_in(
 struct output {
 	struct flow *f;
 	char step[100]; /* the one at work, as the builder words it */
+	struct layers layers;
 };
 
 /* The digits that end with `end`; *at moves behind it. */
@@ -104,6 +87,7 @@ static void take_step(struct output *o, const char *text)
 	mtx_lock(&f->owner->mtx);
 	deployment_percent(&f->progress, (int)(100 * (at - 1) / of));
 	mtx_unlock(&f->owner->mtx);
+	feed_changed(&f->owner->feed, f->id);
 }
 
 static void take(void *arg, const char *text)
@@ -116,6 +100,14 @@ static void take(void *arg, const char *text)
 	if (logs_say(f, text, strlen(text), &err) < 0)
 		log_warn(
 		    &f->root, "cannot keep a build's output", LOG_ERR(&err));
+	layers_hear(&o->layers, text);
+}
+
+static void take_stage(void *arg, const char *id)
+{
+	struct output *o = arg;
+
+	layers_stage(&o->layers, id);
 }
 
 /* The builder's reason, where it stood and what it had printed. */
@@ -147,72 +139,127 @@ static struct engine_pair *args_of(const struct descriptor *d)
 	return args;
 }
 
+/* Through no link that leads out of the component's directory. */
+static int open_context(const struct flow *f, struct err *err)
+{
+	CLEANUP(fd_close) int source = workplace_source(f, err);
+	int fd;
+
+	TRY(source);
+	fd = descriptor_open_context(&f->d, source);
+	if (fd >= 0)
+		return fd;
+	return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+	    "runner.build.context: there is no directory %.200s", f->d.context);
+}
+
 static int pack(struct flow *f, const struct ctx *ctx, const char *dockerfile,
     int *ret, struct err *err)
 {
-	CLEANUP(fd_close) int source = workplace_source(f, err), context = -1;
+	CLEANUP(fd_close) int context = open_context(f, err);
 
-	TRY(source);
-	context =
-	    openat(source, f->d.context, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (context < 0)
-		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.build.context: there is no directory %.200s",
-		    f->d.context);
-	if (context_tar_at(ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret,
-		err) == 0)
+	TRY(context);
+	if (context_tar_at(
+		ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret, err) == 0)
 		return 0;
 	if (err->kind == ERR_INVALID || err->kind == ERR_LIMIT)
 		return fault_set(err, FAULT_CONFIGURATION);
 	return -1;
 }
 
-/* Of earlier builds of this component what has lost its name. */
-static void remove_unnamed(struct flow *f)
+/* A directory of this machine has no commit: what counts is its content, as
+ * it is sent. */
+static int look_by_content(struct flow *f, int tar, struct err *err)
 {
-	CLEANUP(engine_image_refs_free) char **refs = NULL;
-	CLEANUP(mem_free)
-	char *component =
-	    mem_printf("runnerhub.component=%s", f->component_ref);
-	CLEANUP(mem_free)
-	char *hub = mem_printf("runnerhub.hub=%s", f->owner->config.hub_id);
-	const char *const labels[] = {component, hub, NULL};
-	struct engine *e = f->owner->config.engine;
-	struct err err = ERR_INIT;
+	char sum[IMAGES_KEY];
+	int found;
 
-	if (engine_image_list(e, &f->start, labels, &refs, &err) < 0)
-		return; /* the next build tries again */
-	for (char **r = refs; *r != NULL; r++)
-		if (strncmp(*r, "sha256:", 7) == 0)
-			IGNORE(engine_image_remove(e, &f->start, *r, &err));
+	TRY(images_sum(tar, &f->start, sum, err));
+	images_name(f, sum);
+	found = images_find(f, err);
+	TRY(found);
+	f->cached = found > 0;
+	return 0;
 }
 
-int build_image(struct flow *f, struct err *err)
+/* The step says so, and the log. */
+static int say_cached(struct flow *f, struct err *err)
+{
+	char line[300];
+	int n;
+
+	mtx_lock(&f->owner->mtx);
+	deployment_describe(&f->progress,
+	    "Nothing has changed: the image that was built before is used");
+	mtx_unlock(&f->owner->mtx);
+	n = snprintf(line, sizeof(line),
+	    "Not built again: the image %s was made from the same source, "
+	    "Dockerfile, arguments and target\n",
+	    f->image);
+	return logs_say(f, line, (size_t)n, err);
+}
+
+static int build(struct flow *f, int tar, const char *dockerfile,
+    const struct ctx *ctx, struct err *err)
 {
 	const struct options *o = f->owner->config.options;
 	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
 	    {"runnerhub.hub", f->owner->config.hub_id},
-	    {"runnerhub.component", f->component_ref}, {NULL, NULL}};
-	struct ctx limited = ctx_with_timeout(&f->start, BUILD_TIME_MS);
-	struct output output = {.f = f};
-	CLEANUP(fd_close) int tar = -1;
+	    {"runnerhub.component", f->component_ref}, {IMAGES_LABEL, f->key},
+	    {NULL, NULL}};
+	struct output output = {
+	    .f = f, .layers = {.f = f, .began = clock_wall_ns()}};
 	CLEANUP(mem_free) struct engine_pair *args = args_of(&f->d);
-	struct engine_build build = {.tag = f->image,
+	const struct engine_build wish = {.tag = f->image,
+	    .dockerfile = dockerfile,
 	    .labels = labels,
 	    .args = args,
 	    .target = f->d.target,
 	    .context = engine_context_from_fd,
 	    .context_arg = &tar,
 	    .progress = take,
+	    .stage = take_stage,
 	    .progress_arg = &output,
 	    .memory_bytes = o->memory_mb * 1024 * 1024};
 
-	name_image(f);
-	TRY(dockerfile_in(&f->d, &build.dockerfile, err));
-	TRY(pack(f, &limited, build.dockerfile, &tar, err));
-	if (engine_image_build(f->owner->config.engine, &limited, &build, err) <
-	    0)
-		return build_failed(&output, err);
-	remove_unnamed(f);
-	return 0;
+	if (engine_image_build(f->owner->config.engine, ctx, &wish, err) == 0) {
+		layers_keep(&output.layers);
+		return 0;
+	}
+	layers_drop(&output.layers);
+	if (err->kind == ERR_TIMEOUT)
+		return err_set(err, ERR_TIMEOUT, FAULT_TIMEOUT,
+		    "The build took longer than %lld s "
+		    "(components.buildTimeout)%s%s",
+		    (long long)(o->build_ms / 1000),
+		    output.step[0] != '\0' ? ", it was at " : "", output.step);
+	return build_failed(&output, err);
+}
+
+static int find_or_build(struct flow *f, struct err *err)
+{
+	struct ctx limited =
+	    ctx_with_timeout(&f->start, f->owner->config.options->build_ms);
+	CLEANUP(fd_close) int tar = -1;
+	const char *dockerfile = NULL;
+
+	if (f->cached) /* by its commit: its source was not even fetched */
+		return say_cached(f, err);
+	TRY(dockerfile_in(&f->d, &dockerfile, err));
+	TRY(pack(f, &limited, dockerfile, &tar, err));
+	if (f->key[0] == '\0')
+		TRY(look_by_content(f, tar, err));
+	if (f->cached)
+		return say_cached(f, err);
+	return build(f, tar, dockerfile, &limited, err);
+}
+
+int build_image(struct flow *f, struct err *err)
+{
+	int r = find_or_build(f, err);
+
+	mtx_lock(&f->owner->mtx);
+	f->built = true;
+	mtx_unlock(&f->owner->mtx);
+	return r;
 }

@@ -62,6 +62,11 @@ void deployment_percent(struct deployment *d, int percent)
 		d->steps[d->current].percent = percent;
 }
 
+void deployment_describe(struct deployment *d, const char *text)
+{
+	d->steps[d->current].description = text;
+}
+
 void deployment_complete(struct deployment *d, int64_t now)
 {
 	complete_before(d, DEPLOY_STEPS, now);
@@ -90,7 +95,9 @@ static void write_step(const struct deployment *d, int i, struct json *j)
 	json_kstr(j, "type", about[i].type);
 	json_kstr(j, "status", states[d->steps[i].state]);
 	json_kstr(j, "title", about[i].title);
-	json_kstr(j, "description", about[i].description);
+	json_kstr(j, "description",
+	    d->steps[i].description != NULL ? d->steps[i].description
+					    : about[i].description);
 	optional_time(j, "startedAt", d->steps[i].started_at);
 	optional_time(j, "completedAt", d->steps[i].completed_at);
 	if (d->steps[i].error[0] != '\0')

@@ -32,6 +32,7 @@ struct deployment {
 		int64_t started_at, completed_at; /* wall ns, 0: not yet */
 		int percent;                      /* -1: not known */
 		char error[480];
+		const char *description; /* NULL: as ever */
 	} steps[DEPLOY_STEPS];
 	enum deployment_step current;
 	int64_t started_at, completed_at;
@@ -43,6 +44,8 @@ void deployment_enter(
     struct deployment *d, enum deployment_step step, int64_t now);
 /* Of the current step; never backwards. */
 void deployment_percent(struct deployment *d, int percent);
+/* What the current step does this time; the text must outlive d. */
+void deployment_describe(struct deployment *d, const char *text);
 /* All of it is done. */
 void deployment_complete(struct deployment *d, int64_t now);
 /* The current step has failed, with words for people. */

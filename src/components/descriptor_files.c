@@ -118,6 +118,11 @@ static int look(int dir_fd, const struct wanted *w, struct problems *problems)
 	return EINVAL;
 }
 
+int descriptor_open_context(const struct descriptor *d, int dir_fd)
+{
+	return open_beneath(dir_fd, d->context, O_RDONLY | O_DIRECTORY);
+}
+
 int descriptor_check(const struct descriptor *d, int dir_fd, const char *file,
     struct problems *problems, struct err *err)
 {

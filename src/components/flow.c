@@ -108,6 +108,7 @@ static int become_running(struct flow *f, struct err *err)
 	log_info(&f->root, "instance runs", LOG_STR("image", f->image),
 	    LOG_STR("container", f->container));
 	flow_tell(f, false);
+	monitor_tidy(f->owner);
 	return 0;
 }
 

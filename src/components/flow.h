@@ -13,6 +13,8 @@
  *   flow.c        the steps of a start, and its life, top to bottom
  *   workplace.c   the directory that its source is unpacked into
  *   build.c       its image
+ *   layers.c      what a build has made so far
+ *   images.c      which image was made from what, and when it goes
  *   run.c         its container
  *   ports.c       which ports, and are they free
  *   watch.c       is it well, is it used, is its time over (probe.c, use.c)
@@ -34,6 +36,7 @@
 #include "components/deployment.h"
 #include "components/descriptor.h"
 #include "components/faults.h"
+#include "components/images.h"
 #include "components/lifeplan.h"
 #include "components/monitor.h"
 #include "components/origin.h"
@@ -76,7 +79,10 @@ struct flow {
 	struct source source;
 	struct descriptor d;
 	int host_ports[FLOW_PORTS_MAX];
-	char image[160];
+	char key[IMAGES_KEY]; /* of what its image is made from, "": not known
+			       */
+	bool cached;          /* that was built before */
+	char image[160];      /* set under owner->mtx */
 	char container[ENGINE_ID_LEN];
 	char ip[64];
 	struct spool_log *log;
@@ -91,6 +97,7 @@ struct flow {
 	/* guarded by owner->mtx, like all below */
 	struct deployment progress;
 	bool stop_wanted, leaving;
+	bool built; /* or given up: no build goes on */
 	bool ended; /* the container has, and its log is read */
 	bool over;  /* nobody can ask it for anything any more */
 	bool gone;  /* its thread returns */
@@ -128,6 +135,8 @@ struct components {
 	/* guarded by mtx */
 	struct flow *flows;
 	bool recovered, stopping;
+	bool tidying;              /* images_tidy is at work */
+	char removing[IMAGES_TAG]; /* the image that it removes, "": none */
 };
 
 /* -- flows.c ----------------------------------------------------------- */
@@ -193,13 +202,17 @@ void ending_remove_network(struct flow *f);
 
 /* -- workplace.c ------------------------------------------------------- */
 int workplace_make(struct flow *f, struct err *err) MUST_CHECK;
-/* f->source of f->origin, and its content into <dir>/source. */
+/* f->source of f->origin, and its content into <dir>/source, unless its
+ * image is there already. */
 int workplace_fill(struct flow *f, struct err *err) MUST_CHECK;
 /* f->d from its configuration. */
 int workplace_read(struct flow *f, struct err *err) MUST_CHECK;
 /* Open directory of the component's source. */
 int workplace_source(const struct flow *f, struct err *err);
 void workplace_remove(struct flow *f);
+/* Those that an earlier hub left and nobody goes on with. */
+void workplaces_collect(
+    struct components *c, const struct instance_list *active);
 
 /* -- ports.c ----------------------------------------------------------- */
 int ports_choose(struct flow *f, struct err *err) MUST_CHECK;

@@ -181,47 +181,66 @@ static bool next_due(struct monitor *m, instance_id *ret,
 
 /* -- the thread -------------------------------------------------------- */
 
-static void *monitor_main(void *arg)
+/* Everybody whose turn it is. ret_next: when the next one's is. */
+static void measure_due(
+    struct components *c, const struct ctx *ctx, int64_t *ret_next)
 {
-	struct components *c = arg;
-	struct monitor *m = &c->monitor;
-	struct ctx ctx = ctx_with_cancel(&c->ctx, &m->cancel);
 	char container[ENGINE_ID_LEN];
 	struct err err = ERR_INIT;
 	instance_id id;
-	int64_t next;
-	bool ending = false;
 
-	while (!ending) {
-		look_around(c);
-		while (next_due(m, &id, container, &next)) {
-			struct ctx limited = ctx_with_timeout(&ctx, MEASURE_MS);
-			struct engine_container_stats stats;
+	while (next_due(&c->monitor, &id, container, ret_next)) {
+		struct ctx limited = ctx_with_timeout(ctx, MEASURE_MS);
+		struct engine_container_stats stats;
 
-			if (engine_container_stats(c->config.engine, &limited,
-				container, &stats, &err) == 0)
-				keep(m, id, &stats);
-			/* Else it has just ended, or the engine is away: the
-			 * next turn tells. */
-			err_clear(&err);
-		}
-		mtx_lock(&m->mtx);
-		while (!m->wake && !m->ending &&
-		       cond_wait_until(&m->woken, &m->mtx, next))
-			;
-		m->wake = false;
-		ending = m->ending;
-		mtx_unlock(&m->mtx);
+		if (engine_container_stats(c->config.engine, &limited,
+			container, &stats, &err) == 0)
+			keep(&c->monitor, id, &stats);
+		/* Else it has just ended, or the engine is away: the next turn
+		 * tells. */
+		err_clear(&err);
 	}
+}
+
+/* False: the hub ends. */
+static bool await_work(struct monitor *m, int64_t next, bool *ret_tidy)
+{
+	bool ending;
+
+	mtx_lock(&m->mtx);
+	while (
+	    !m->wake && !m->ending && cond_wait_until(&m->woken, &m->mtx, next))
+		;
+	*ret_tidy = m->tidy;
+	m->wake = m->tidy = false;
+	ending = m->ending;
+	mtx_unlock(&m->mtx);
+	return !ending;
+}
+
+static void *monitor_main(void *arg)
+{
+	struct components *c = arg;
+	struct ctx ctx = ctx_with_cancel(&c->ctx, &c->monitor.cancel);
+	bool tidy = false;
+	int64_t next;
+
+	do {
+		if (tidy)
+			images_tidy(c, &ctx);
+		look_around(c);
+		measure_due(c, &ctx, &next);
+	} while (await_work(&c->monitor, next, &tidy));
 	return NULL;
 }
 
-void monitor_wake(struct components *c)
+static void wake(struct components *c, bool tidy)
 {
 	struct monitor *m = &c->monitor;
 	struct err err = ERR_INIT;
 
 	mtx_lock(&m->mtx);
+	m->tidy |= tidy;
 	m->wake = true;
 	cond_signal(&m->woken);
 	if (!m->runs && !m->ending) {
@@ -234,6 +253,16 @@ void monitor_wake(struct components *c)
 			    LOG_ERR(&err));
 	}
 	mtx_unlock(&m->mtx);
+}
+
+void monitor_wake(struct components *c)
+{
+	wake(c, false);
+}
+
+void monitor_tidy(struct components *c)
+{
+	wake(c, true);
 }
 
 void monitor_stop(struct monitor *m)

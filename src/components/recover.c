@@ -92,6 +92,8 @@ static int recover(struct components *c, const struct ctx *ctx, struct err *err)
 		FAULT("component_recover");
 		TRY(flow_launch(c, &active.items[i], err));
 	}
+	workplaces_collect(c, &active);
+	images_tidy(c, ctx);
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "components/descriptor.h"
 #include "components/source_internal.h"
+#include "github/app.h"
 
 /* -- the integrations -------------------------------------------------- */
 
@@ -32,8 +33,8 @@ static int open_one(
 	if (sources_github(s, i->host) != NULL)
 		return err_set(err, ERR_INVALID, "INVALID_CONFIGURATION",
 		    "integrations.github: %.120s stands there twice", i->host);
-	if (github_open_at(
-		&s->github[s->n], site, i->api_base_url, i->token, err) < 0)
+	if (github_open_apps(&s->github[s->n], site, i->api_base_url, i->apps,
+		i->napps, i->token, err) < 0)
 		return err_wrap(err, "integrations.github: %.120s", i->host);
 	s->hosts[s->n++] = mem_strdup(i->host);
 	return 0;

@@ -2,6 +2,7 @@
  * Where an instance's source is unpacked: <state>/components/<id>. Made anew
  * for each start and removed once its container runs. The flow's thread.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "components/flow.h"
 
 enum { OPEN_AT_ONCE = 16, FETCH_MS = 600000 };
@@ -25,12 +27,17 @@ static int remove_one(
 	return remove(path);
 }
 
+static void remove_tree(const struct ctx *ctx, const char *dir)
+{
+	if (nftw(dir, remove_one, OPEN_AT_ONCE, FTW_DEPTH | FTW_PHYS) < 0 &&
+	    errno != ENOENT)
+		log_warn(ctx, "cannot remove the source of an instance",
+		    LOG_STR("directory", dir));
+}
+
 void workplace_remove(struct flow *f)
 {
-	if (nftw(f->dir, remove_one, OPEN_AT_ONCE, FTW_DEPTH | FTW_PHYS) < 0 &&
-	    errno != ENOENT)
-		log_warn(&f->root, "cannot remove the source of an instance",
-		    LOG_STR("directory", f->dir));
+	remove_tree(&f->root, f->dir);
 }
 
 int workplace_make(struct flow *f, struct err *err)
@@ -60,6 +67,40 @@ int workplace_source(const struct flow *f, struct err *err)
 	TRY(root);
 	TRY(source_enter(&f->source, root, &fd, err));
 	return fd;
+}
+
+static bool is_active(const struct instance_list *active, const char *name)
+{
+	struct uuid id;
+
+	if (uuid_parse(name, &id) < 0)
+		return true; /* not ours to judge */
+	for (size_t i = 0; i < active->n; i++)
+		if (uuid_equal(active->items[i].id.u, id))
+			return true;
+	return false;
+}
+
+void workplaces_collect(
+    struct components *c, const struct instance_list *active)
+{
+	char path[512];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%.450s/components",
+	    c->config.options->state_dir);
+	dir = opendir(path);
+	if (dir == NULL)
+		return; /* no instance was ever started */
+	while ((entry = readdir(dir)) != NULL) {
+		if (is_active(active, entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%.450s/components/%.36s",
+		    c->config.options->state_dir, entry->d_name);
+		remove_tree(&c->ctx, path);
+	}
+	closedir(dir);
 }
 
 /* -- the source -------------------------------------------------------- */
@@ -117,6 +158,31 @@ static int say_left_out(
 	return logs_say(f, line, (size_t)n, err);
 }
 
+/* A commit does not change: an image of it that was built from the same
+ * descriptor needs no source. What is wrong with the descriptor is said when
+ * it is read as a part of the source. */
+static int look_by_commit(struct flow *f, struct err *err)
+{
+	CLEANUP(problems_fini) struct problems problems = {0};
+	const struct source *s = &f->source;
+	struct err wrong = ERR_INIT;
+	CLEANUP(mem_free) char *content = NULL;
+	int found;
+
+	if (s->kind != LOCATION_GITHUB || s->sha[0] == '\0')
+		return 0;
+	if (descriptor_parse(buf_str(&s->config), s->config.len, s->config_path,
+		&f->d, &problems, &wrong) < 0)
+		return 0;
+	content = mem_printf("%s/%s@%s", s->host, s->repo, s->sha);
+	images_name(f, content);
+	found = images_find(f, err);
+	f->cached = found > 0;
+	descriptor_fini(&f->d); /* read again, with all that is said of it */
+	f->d = (struct descriptor){0};
+	return found < 0 ? fault_set(err, FAULT_ENGINE) : 0;
+}
+
 int workplace_fill(struct flow *f, struct err *err)
 {
 	CLEANUP(location_fini) struct location at = {0};
@@ -128,8 +194,12 @@ int workplace_fill(struct flow *f, struct err *err)
 	TRY(root);
 	TRY(locate(f, &at, err));
 	if (source_resolve(
-		s, &limited, &at, f->origin.config_path, &f->source, err) < 0 ||
-	    source_fetch(
+		s, &limited, &at, f->origin.config_path, &f->source, err) < 0)
+		return fault_set(err, FAULT_GIT);
+	TRY(look_by_commit(f, err));
+	if (f->cached)
+		return 0;
+	if (source_fetch(
 		s, &limited, &f->source, root, fetched, f, &report, err) < 0)
 		return fault_set(err, FAULT_GIT);
 	return say_left_out(f, &report, err);
@@ -161,10 +231,6 @@ static void say_problems(
  * in silence. */
 static int refuse_unable(const struct descriptor *d, struct err *err)
 {
-	if (d->secrets != NULL && d->secrets[0] != NULL)
-		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.secrets: this hub cannot give secrets to "
-		    "components");
 	if (d->nports > FLOW_PORTS_MAX)
 		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
 		    "runner.ports: %zu are too many, at most %d", d->nports,
@@ -185,26 +251,28 @@ static int check_files(struct flow *f, int source, const char *file,
 	return 0;
 }
 
-static int read_descriptor(struct flow *f, int source, const char *file,
-    struct problems *p, struct err *err)
+static int read_descriptor(
+    struct flow *f, const char *file, struct problems *p, struct err *err)
 {
 	const struct buf *text = &f->source.config;
+	CLEANUP(fd_close) int source = -1;
 
 	if (descriptor_parse(buf_str(text), text->len, file, &f->d, p, err) < 0)
 		return fault_set(err, FAULT_CONFIGURATION);
 	TRY(refuse_unable(&f->d, err));
+	if (f->cached) /* the files were there when the image was built */
+		return 0;
+	source = workplace_source(f, err);
+	TRY(source);
 	return check_files(f, source, file, p, err);
 }
 
 int workplace_read(struct flow *f, struct err *err)
 {
 	CLEANUP(problems_fini) struct problems problems = {0};
-	CLEANUP(fd_close) int source = workplace_source(f, err);
 	const char *file = f->source.config_path;
-	int r;
+	int r = read_descriptor(f, file, &problems, err);
 
-	TRY(source);
-	r = read_descriptor(f, source, file, &problems, err);
 	say_problems(f, &problems, file);
 	return r;
 }

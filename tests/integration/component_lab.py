@@ -207,3 +207,13 @@ def remove_images(engine: Engine, hub: Hub) -> None:
     for image in engine.call("GET", "/images/json", query={"filters": json.dumps(
             {"label": [f"runnerhub.hub={hub.hub_id}"]})}):
         engine.call("DELETE", f"/images/{image['Id']}", query={"force": "1"})
+    for tag in image_tags(engine, hub):
+        engine.call("DELETE", f"/images/runnerhub-{hub.hub_id[:8]}:{tag}")
+
+
+def image_tags(engine: Engine, hub: Hub) -> list[str]:
+    """What the hub's images are called, behind its own name."""
+    prefix = f"runnerhub-{hub.hub_id[:8]}:"
+    return sorted(tag[len(prefix):]
+                  for image in engine.call("GET", "/images/json", query={"all": "1"})
+                  for tag in image["RepoTags"] or () if tag.startswith(prefix))
