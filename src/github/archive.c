@@ -21,6 +21,7 @@ struct opening {
 	const struct ctx *ctx;
 	struct repository_call call;
 	const char *sha;
+	struct secret *bearer; /* NULL: none */
 };
 
 /* bearer: NULL where it leads to another host. */
@@ -41,19 +42,18 @@ static int begin(struct opening *o, const char *url,
 	return 0;
 }
 
+/* The API's answer, or what it redirects to. */
 static int follow(struct opening *o, struct err *err)
 {
 	struct github_archive *a = o->a;
-	CLEANUP(secret_free) struct secret *bearer = NULL;
 	CLEANUP(mem_free)
 	char *url = mem_printf("%s%s", a->g->api, o->call.path);
 	bool foreign = false;
 
-	TRY(github_bearer(a->g, o->ctx, o->call.repo, &bearer, err));
 	for (int hop = 0; hop < HOPS_MAX; hop++) {
 		char *next;
 
-		TRY(begin(o, url, foreign ? NULL : bearer, err));
+		TRY(begin(o, url, foreign ? NULL : o->bearer, err));
 		if (!foreign)
 			github_budget_note(a->g, &a->head);
 		if (a->head.status / 100 != 3)
@@ -90,23 +90,47 @@ static int open_once(void *arg, struct github_reply *r, struct err *err)
 	    a->g->site, o->call.repo, o->sha, a->head.status);
 }
 
+static int sign_in(struct opening *o, struct err *err)
+{
+	secret_free(STEAL(o->bearer));
+	return github_bearer(o->a->g, o->ctx, o->call.repo, &o->bearer, err);
+}
+
+static int open_signed(struct opening *o, struct err *err)
+{
+	CLEANUP(github_reply_fini) struct github_reply r = {0};
+
+	TRY(sign_in(o, err));
+	if (github_repeat(o->ctx, open_once, o, &r, err) == 0)
+		return 0;
+	/* A token of an app that has ended before its time? */
+	if (o->a->head.status != 401 ||
+	    !github_bearer_refused(o->a->g, o->call.repo))
+		return -1;
+	err_clear(err);
+	TRY(sign_in(o, err));
+	return github_repeat(o->ctx, open_once, o, &r, err);
+}
+
 int github_archive_open(struct github *g, const struct ctx *ctx,
     const char *repo, const char *sha, struct github_archive **ret,
     struct err *err)
 {
 	CLEANUP(github_archive_close)
 	struct github_archive *a = mem_zalloc(sizeof(*a));
-	CLEANUP(github_reply_fini) struct github_reply r = {0};
 	CLEANUP(mem_free) char *path = NULL;
 	struct opening o = {.a = a,
 	    .ctx = ctx,
 	    .sha = sha,
 	    .call = {.repo = repo, .what = "download the source"}};
+	int opened;
 
 	a->g = g;
 	TRY(repository_path(repo, "/tarball/", sha, &path, err));
 	o.call.path = path;
-	TRY(github_repeat(ctx, open_once, &o, &r, err));
+	opened = open_signed(&o, err);
+	secret_free(o.bearer);
+	TRY(opened);
 	*ret = STEAL(a);
 	return 0;
 }

@@ -75,6 +75,7 @@ void github_close(struct github *g)
 	mem_free(g->api);
 	secret_free(g->token);
 	etags_free(g->etags);
+	github_apps_free(g->apps);
 	mtx_fini(&g->mtx);
 	mem_free(g);
 }

@@ -19,6 +19,7 @@ struct github {
 	struct mtx mtx;
 	struct github_budget budget; /* guarded by mtx */
 	struct etags *etags;         /* its own lock */
+	struct github_apps *apps;    /* its own lock; NULL: none */
 };
 
 /* -- url.c ------------------------------------------------------------- */
@@ -109,6 +110,10 @@ int64_t github_budget_wait(struct github *g);
  * have to ask GitHub for it. */
 int github_bearer(struct github *g, const struct ctx *ctx, const char *repo,
     struct secret **ret, struct err *err) MUST_CHECK;
+/* GitHub does not take it any more. True: it was one of an app's; the next is
+ * a new one. */
+bool github_bearer_refused(struct github *g, const char *repo);
+void github_apps_free(struct github_apps *a);
 
 static inline void github_json_free(json_t *j)
 {

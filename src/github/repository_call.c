@@ -15,6 +15,9 @@ enum { HOPS_MAX = 4 };
 
 static const char *access_hint(const struct github *g)
 {
+	if (g->apps != NULL)
+		return "an app of its integration must be installed there, "
+		       "with repository permission \"Contents\": read";
 	return g->token != NULL
 		   ? "its token may lack access (fine-grained: \"Contents\": "
 		     "read; classic: \"repo\")"
@@ -37,7 +40,9 @@ static int limited(struct github *g, const struct github_reply *r,
 	    "the rate limit of %s is used up: it may be asked to %s of %.120s "
 	    "in %lld s%s",
 	    g->site, call->what, call->repo, (long long)github_rate_wait(r),
-	    g->token == NULL ? "; with a token it would be far higher" : "");
+	    g->token == NULL && g->apps == NULL
+		? "; with a token it would be far higher"
+		: "");
 }
 
 static int refused(struct github *g, const struct repository_call *call,
@@ -48,7 +53,12 @@ static int refused(struct github *g, const struct repository_call *call,
 		    "%s refuses the app of its integration (%.80s): its id or "
 		    "its private key is wrong, or this machine's clock",
 		    g->site, words);
-	if (g->token == NULL)
+	if (call->bearer != NULL)
+		return err_set(err, ERR_AUTH, "GIT_AUTHENTICATION_FAILED",
+		    "%s refuses the app of its integration (%.80s): its id or "
+		    "its private key is wrong, or this machine's clock",
+		    g->site, words);
+	if (g->token == NULL && g->apps == NULL)
 		return err_set(err, ERR_AUTH, "GIT_AUTHENTICATION_FAILED",
 		    "%s wants a token to %s of %.120s: give one to the "
 		    "integration of its host (%.80s)",
@@ -171,14 +181,10 @@ static int ask(
 static int once(void *arg, struct github_reply *r, struct err *err)
 {
 	struct asking *a = arg;
-	CLEANUP(secret_free) struct secret *bearer = NULL;
 	char etag[sizeof(r->etag)];
 	bool known = etags_get(a->g->etags, a->key, etag, sizeof(etag));
 
 	TRY(repository_may_ask(a->g, a->call, r, err));
-	if (a->call->bearer == NULL)
-		TRY(github_bearer(a->g, a->ctx, a->call->repo, &bearer, err));
-	a->bearer = bearer != NULL ? bearer : a->call->bearer;
 	TRY(ask(a, known ? etag : NULL, r, err));
 	if (r->status == 304 && known) {
 		buf_clear(&r->body);
@@ -194,13 +200,37 @@ static int once(void *arg, struct github_reply *r, struct err *err)
 	return repository_judge(a->g, a->call, r, err);
 }
 
+/* With what the repository is asked about. */
+static int sign_in(struct asking *a, struct secret **own, struct err *err)
+{
+	secret_free(STEAL(*own));
+	TRY(github_bearer(a->g, a->ctx, a->call->repo, own, err));
+	a->bearer = *own;
+	return 0;
+}
+
 int repository_call(struct github *g, const struct ctx *ctx,
     const struct repository_call *call, struct github_reply *r, struct err *err)
 {
+	CLEANUP(secret_free) struct secret *own = NULL;
 	CLEANUP(mem_free)
 	char *key = mem_printf(
 	    "%s\n%s", call->accept != NULL ? call->accept : "", call->path);
-	struct asking asking = {.g = g, .ctx = ctx, .call = call, .key = key};
+	struct asking asking = {.g = g,
+	    .ctx = ctx,
+	    .call = call,
+	    .key = key,
+	    .bearer = call->bearer};
 
+	if (call->bearer == NULL)
+		TRY(sign_in(&asking, &own, err));
+	if (github_repeat(ctx, once, &asking, r, err) == 0)
+		return 0;
+	/* A token of an app that has ended before its time? */
+	if (r->status != 401 || call->bearer != NULL ||
+	    !github_bearer_refused(g, call->repo))
+		return -1;
+	err_clear(err);
+	TRY(sign_in(&asking, &own, err));
 	return github_repeat(ctx, once, &asking, r, err);
 }

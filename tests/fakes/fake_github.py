@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
+from fake_apps import Apps
 from fake_repositories import Repositories
 
 TOKEN = "ghp_fake0123456789"
@@ -49,7 +50,8 @@ class FakeGithub:
         self.released = threading.Event()
         self._next_id = 23
         self._lock = threading.Lock()
-        self.repositories = Repositories(self.take_fault, self.released, TOKEN)
+        self.apps = Apps()
+        self.repositories = Repositories(self.take_fault, self.released, TOKEN, self.apps)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._scheme = "http"
@@ -177,7 +179,7 @@ class FakeGithub:
 
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(length)
+                sent = self.rfile.read(length)
                 path, _, text = self.path.partition("?")
                 query = dict(part.split("=", 1) for part in text.split("&") if part)
                 query = {k: re.sub("%([0-9A-Fa-f]{2})",
@@ -194,6 +196,9 @@ class FakeGithub:
                     self._send(404, {"message": "Not Found"}, {})
                     return
                 path = path.removeprefix("/api/v3")
+                if fake.apps.takes(self.command, path):
+                    self._send(*fake.apps.answer(path, dict(self.headers), sent), {})
+                    return
                 if fake.repositories.takes(self.command, path):
                     self._send(*fake.repositories.answer(
                         f"{fake.url}/api/v3", path, query, dict(self.headers)))

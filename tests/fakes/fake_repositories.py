@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 from urllib.parse import unquote
 
+from fake_apps import Apps
+
 Answer = tuple[int, Any, dict[str, str]]
 
 NOT_FOUND: Answer = (404, {"message": "Not Found", "documentation_url": "https://docs"}, {})
@@ -75,7 +77,7 @@ class Repositories:
     """All of one GitHub, and the second host that its archives come from."""
 
     def __init__(self, take_fault: Callable[[str], Any], released: threading.Event,
-                 token: str):
+                 token: str, apps: Apps | None = None):
         self.all: dict[str, Repository] = {}
         self.renamed: dict[str, str] = {}       # old name, new name
         self.limit, self.remaining = 5000, 5000
@@ -83,6 +85,8 @@ class Repositories:
         self.archives_seen: list[tuple[str, dict[str, str]]] = []
         self.archive_redirect: str | None = None  # instead of the second host
         self._token = token
+        self._apps = apps or Apps()
+        self._apps.renamed = self.renamed
         self._take_fault = take_fault
         self._released = released
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._archive_handler())
@@ -127,7 +131,8 @@ class Repositories:
     def _judge(self, api: str, path: str, query: dict[str, str],
                headers: dict[str, str]) -> Answer:
         given = headers.get("Authorization")
-        if given not in (None, f"Bearer {self._token}"):
+        of_app = self._apps.token(given)
+        if given not in (None, f"Bearer {self._token}") and of_app is None:
             return 401, {"message": "Bad credentials"}, {}
         if self.remaining <= 0:
             return 403, {"message": "API rate limit exceeded for 127.0.0.1."}, {}
@@ -143,7 +148,8 @@ class Repositories:
         else:  # case does not count
             name = next((n for n in self.all if n.lower() == match.group(1).lower()), "")
         repository = self.all.get(name)
-        if repository is None or (repository.private and given is None):
+        if repository is None or (repository.private and (
+                given is None or (of_app and not of_app.reads(repository.name)))):
             return NOT_FOUND
         return self._about(repository, unquote(match.group(2) or ""), query, headers)
 

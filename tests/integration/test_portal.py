@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 from engine_probe import ProbeError  # noqa: E402
 from fake_portal import (HUB_TOKEN, LIMITED_TYPE, FakePortal, SigningKey,  # noqa: E402
                          base64url, entity)
-from portal_probe import PortalProbe  # noqa: E402
+from line_probe import LineProbe  # noqa: E402
 
 BAD_USER = "Failed user token verification"
 BAD_PLUGIN = "Failed plugin token verification"
@@ -42,13 +42,18 @@ def fresh(portal) -> None:
     portal.released.clear()
 
 
-@pytest.fixture
-def opened(build_dir, portal) -> Callable[..., PortalProbe]:
-    """Probes that are closed, and so judged, when the test ends."""
-    probes: list[PortalProbe] = []
+def open_portal(build_dir: str, url: str, token: str = "-", verify: str = "keys",
+                env: dict[str, str] | None = None) -> LineProbe:
+    return LineProbe(build_dir, "portal_probe", url, token, verify, env=env)
 
-    def make(**options: Any) -> PortalProbe:
-        probes.append(PortalProbe(build_dir, options.pop("url", portal.url), **options))
+
+@pytest.fixture
+def opened(build_dir, portal) -> Callable[..., LineProbe]:
+    """Probes that are closed, and so judged, when the test ends."""
+    probes: list[LineProbe] = []
+
+    def make(**options: Any) -> LineProbe:
+        probes.append(open_portal(build_dir, options.pop("url", portal.url), **options))
         return probes[-1]
 
     yield make
@@ -57,16 +62,16 @@ def opened(build_dir, portal) -> Callable[..., PortalProbe]:
 
 
 @pytest.fixture
-def probe(opened) -> PortalProbe:
+def probe(opened) -> LineProbe:
     return opened()
 
 
 @pytest.fixture
-def asking(opened) -> PortalProbe:
+def asking(opened) -> LineProbe:
     return opened(verify="ask")
 
 
-def refused(probe: PortalProbe, token: str) -> str:
+def refused(probe: LineProbe, token: str) -> str:
     error = probe.fails("subject", token)
     assert (error.kind, error.code) == ("unauthorized", "portal_token")
     return error.msg
@@ -508,13 +513,13 @@ def test_a_portal_that_never_answers(opened, portal) -> None:
                                  "https://por tal.example", "http://127.0.0.1.evil.example"])
 def test_addresses_that_are_refused(build_dir, url) -> None:
     with pytest.raises(ProbeError) as caught:
-        PortalProbe(build_dir, url)
+        open_portal(build_dir, url)
     assert (caught.value.kind, caught.value.code) == ("invalid", "portal_url")
 
 
 def test_a_token_of_two_lines_is_refused(build_dir, portal) -> None:
     with pytest.raises(ProbeError) as caught:
-        PortalProbe(build_dir, portal.url, token="a\nb")
+        open_portal(build_dir, portal.url, token="a\nb")
     assert caught.value.code == "portal_own_token"
 
 
@@ -564,7 +569,7 @@ def test_certificates_are_verified(opened, certificate) -> None:
 
 # -- libraries are loaded when they are needed -------------------------------
 
-def loaded(probe: PortalProbe) -> set[str]:
+def loaded(probe: LineProbe) -> set[str]:
     with open(f"/proc/{probe.pid()}/maps", encoding="utf-8") as maps:
         return {name for line in maps for name in ("libcurl", "libcrypto") if name in line}
 

@@ -1,4 +1,5 @@
-"""Drives build/tests/unit/portal_probe: one open portal, a call per line."""
+"""Drives a probe of build/tests/unit that keeps one thing open: a call per line,
+its words divided by tabs, and a line of JSON in answer."""
 
 import json
 import os
@@ -8,14 +9,14 @@ from typing import Any
 from engine_probe import ProbeError
 
 
-class PortalProbe:
-    def __init__(self, build_dir: str, url: str, token: str | None = None,
-                 verify: str = "keys", env: dict[str, str] | None = None):
-        path = os.path.join(build_dir, "tests", "unit", "portal_probe")
+class LineProbe:
+    def __init__(self, build_dir: str, name: str, *args: Any,
+                 env: dict[str, str] | None = None):
+        path = os.path.join(build_dir, "tests", "unit", name)
         assert os.access(path, os.X_OK), f"{path} is not built"
         self._process = subprocess.Popen(
-            [path, url, token if token is not None else "-", verify], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(env or {})})
+            [path, *map(str, args)], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, **(env or {})})
         try:
             self._answer()
         except BaseException:
