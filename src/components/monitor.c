@@ -282,26 +282,6 @@ void monitor_stop(struct monitor *m)
 
 /* -- what is asked ----------------------------------------------------- */
 
-bool monitor_network(
-    struct components *c, instance_id id, int64_t *ret_rx, int64_t *ret_tx)
-{
-	struct monitor *m = &c->monitor;
-	const struct figure *last;
-	const struct series *s;
-	bool found;
-
-	mtx_lock(&m->mtx);
-	s = find_locked(m, id);
-	found = s != NULL && s->n > 0;
-	if (found) {
-		last = figure_at(s, s->n - 1);
-		*ret_rx = last->s.rx_bytes;
-		*ret_tx = last->s.tx_bytes;
-	}
-	mtx_unlock(&m->mtx);
-	return found;
-}
-
 static bool find_running(struct components *c, instance_id id,
     char container[ENGINE_ID_LEN], char name[64])
 {

@@ -36,12 +36,4 @@ void monitor_tidy(struct components *c);
 void monitor_stop(struct monitor *m);
 void monitor_fini(struct monitor *m);
 
-/*
- * Bytes that the container of an instance had received and sent when it was
- * measured last, at most ten seconds ago (idleStop looks here). False: not
- * measured yet. Any thread, does not block.
- */
-bool monitor_network(
-    struct components *c, instance_id id, int64_t *ret_rx, int64_t *ret_tx);
-
 #endif
