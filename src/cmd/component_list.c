@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cmd/component.h"
+#include "net/http_client.h"
 
 static bool is_active(const json_t *instance)
 {
@@ -40,27 +41,86 @@ static json_t *newest_of(const json_t *instances, const char *ref)
 	return newest;
 }
 
+/* What the hub's catalog says that is wrong, as editors can follow. */
+static void warn_of_problems(const json_t *page)
+{
+	const json_t *problem;
+	char file[300], text[500];
+	size_t i;
+
+	json_array_foreach(json_object_get(page, "problems"), i, problem)
+	{
+		int64_t line = reply_int(problem, "line", 0);
+		int64_t column = reply_int(problem, "column", 0);
+
+		fputs("runnerhub: ", stderr);
+		fputs(ui_clean(
+			  reply_str(problem, "file", "?"), file, sizeof(file)),
+		    stderr);
+		if (line > 0)
+			fprintf(stderr, ":%lld", (long long)line);
+		if (line > 0 && column > 0)
+			fprintf(stderr, ":%lld", (long long)column);
+		fprintf(stderr, ": %s\n",
+		    ui_clean(
+			reply_str(problem, "text", "?"), text, sizeof(text)));
+	}
+}
+
+/* The page behind cursor (NULL: the first). */
+static int read_page(struct client *c, const struct invocation *v,
+    const char *cursor, json_t **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf suffix = {.max = 64 * 1024};
+	CLEANUP(mem_free) char *target = NULL;
+
+	IGNORE(buf_append_str(&suffix, "/components"));
+	if (cursor != NULL) {
+		IGNORE(buf_append_str(&suffix, "?cursor="));
+		http_encode(&suffix, cursor);
+	}
+	target = component_target(v->o, buf_str(&suffix));
+	return client_call(c, &v->ctx, "GET", target, NULL, ret, err);
+}
+
+/* All pages; the caller's. */
+static int read_catalog(
+    struct client *c, const struct invocation *v, json_t **ret, struct err *err)
+{
+	CLEANUP(json_decref) json_t *page = NULL;
+
+	TRY(read_page(c, v, NULL, &page, err));
+	warn_of_problems(page); /* every page has them */
+	*ret = json_array();
+	for (;;) {
+		CLEANUP(json_decref) json_t *last = NULL;
+		const char *cursor = reply_str(page, "nextCursor", NULL);
+
+		json_array_extend(*ret, json_object_get(page, "items"));
+		if (cursor == NULL)
+			return 0;
+		last = STEAL(page);
+		TRY(read_page(c, v, cursor, &page, err));
+	}
+}
+
 /* The components, each with its newest instance; the caller's. */
 static int read_components(
     struct client *c, const struct invocation *v, json_t **ret, struct err *err)
 {
-	CLEANUP(mem_free) char *target = component_target(v->o, "/components");
-	CLEANUP(json_decref) json_t *reply = NULL;
 	CLEANUP(json_decref) json_t *instances = NULL;
-	json_t *items, *item, *newest;
+	json_t *item, *newest;
 	size_t i;
 
-	TRY(client_call(c, &v->ctx, "GET", target, NULL, &reply, err));
+	TRY(read_catalog(c, v, ret, err));
 	TRY(component_read_instances(c, &v->ctx, v->o, &instances, err));
-	items = json_object_get(reply, "items");
-	json_array_foreach(items, i, item)
+	json_array_foreach(*ret, i, item)
 	{
 		newest =
 		    newest_of(instances, reply_str(item, "componentRef", ""));
 		if (newest != NULL)
 			json_object_set(item, "instance", newest);
 	}
-	*ret = json_incref(items);
 	return 0;
 }
 

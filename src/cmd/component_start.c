@@ -14,6 +14,23 @@
 
 /* -- how it ended ------------------------------------------------------ */
 
+/* In place: builders colour their output, also where nobody sees colours. */
+static char *without_colours(char *line)
+{
+	char *to = line;
+
+	for (const char *from = line; *from != '\0';) {
+		if (from[0] == '\033' && from[1] == '[') {
+			from += 2 + strspn(from + 2, "0123456789;?");
+			from += *from != '\0';
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+	return line;
+}
+
 static void print_indented(const char *text)
 {
 	while (*text != '\0') {
@@ -21,7 +38,8 @@ static void print_indented(const char *text)
 		CLEANUP(mem_free) char *line = mem_strndup(text, n);
 		char clean[1024];
 
-		fprintf(stderr, "  %s\n", ui_clean(line, clean, sizeof(clean)));
+		fprintf(stderr, "  %s\n",
+		    ui_clean(without_colours(line), clean, sizeof(clean)));
 		text += n + (text[n] == '\n');
 	}
 }

@@ -121,13 +121,13 @@ def test_other_events_do_not_matter(run: Run, script: ScriptedHub) -> None:
 def test_a_failure_tells_why_and_the_last_lines(run: Run, script: ScriptedHub) -> None:
     starts(script, [instance(2), instance(2, "error", failed=True,
                                           error="The build failed. Look \x1b]0;x\x07here.")])
-    script.on("GET", f"{BASE}/instances/{ID}/logs", (200, {"logs": "one\ntwo\x1b[2J\n"}))
+    script.on("GET", f"{BASE}/instances/{ID}/logs", (200, {"logs": "one\n\x1b[91mtwo\x1b[0m\x1b[2J\x1b\n"}))
     done = run("start", "hello")
     assert (done.returncode, done.stdout) == (1, "")
     assert "[3/5] Building Docker Image: failed after 1.50 s\n" in done.stderr
     told = done.stderr[done.stderr.index("runnerhub:"):]
     assert "\x1b" not in told and "The build failed. Look" in told
-    assert "Its last lines:\n  one\n  two" in told
+    assert "Its last lines:\n  one\n  two?\n" in told
     assert f"runnerhub component logs --build {ID}" in told
     assert script.asked(f"{BASE}/instances/{ID}/logs")[0]["query"] == {"tail": "20"}
 
@@ -221,6 +221,23 @@ def test_list_shows_what_can_run_and_what_does(run: Run, script: ScriptedHub) ->
     assert rows[2].split() == ["API:x/Other", "-", "-", "-", "-"]
     listed = json.loads(run("list", "--json").stdout)
     assert listed[0]["instance"] == RUNNING and "instance" not in listed[1]
+
+
+def test_list_reads_all_pages_and_tells_what_is_wrong(run: Run, script: ScriptedHub) -> None:
+    problems = [{"file": "/c/catalog-info.yaml", "line": 3, "column": 5, "severity": "error",
+                 "text": "no\x1b name"}, {"file": "/gone", "severity": "error", "text": "away"}]
+    script.on("GET", f"{BASE}/components",
+              (200, {"items": [{"componentRef": "Component:default/a"}], "total": 2,
+                     "nextCursor": "component:default/a", "problems": problems}),
+              (200, {"items": [{"componentRef": "Component:default/b"}], "total": 2,
+                     "problems": problems}))
+    script.on("GET", f"{BASE}/instances", (200, {"items": []}))
+    done = run("list")
+    assert [row.split()[0] for row in done.stdout.splitlines()[1:]] == [
+        "Component:default/a", "Component:default/b"]
+    assert script.asked(f"{BASE}/components")[1]["query"] == {"cursor": "component:default/a"}
+    assert done.stderr == ("runnerhub: /c/catalog-info.yaml:3:5: no? name\n"
+                           "runnerhub: /gone: away\n")
 
 
 def test_status_of_all_leaves_out_what_has_ended(run: Run, script: ScriptedHub) -> None:
