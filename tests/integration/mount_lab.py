@@ -24,6 +24,13 @@ REPLY_FEW = {"content-type", "content-length", "cache-control", "last-modified",
 _HOP = {"connection", "transfer-encoding", "keep-alive", "host", "date", "server"}
 
 
+def shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is closed
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "Proxy"
@@ -38,6 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if name.lower() not in _HOP and proxy.lets_in(name)}
         sent.update(proxy.adds)
         self.upstream = http.client.HTTPConnection(proxy.host, proxy.hub_port, timeout=120)
+        self.upstream.connect()
+        self.socket = self.upstream.sock  # the answer's from its head on
+        proxy.upstreams.append(self.socket)
         # The target as it came: a bare "?" too.
         self.upstream.putrequest(self.command, proxy.path + self.path[len(proxy.prefix):],
                                  skip_accept_encoding=True)
@@ -88,8 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _watch(self) -> None:
         """Tells the hub at once when the client leaves."""
         try:
-            if self.connection.recv(1) == b"" and self.upstream.sock is not None:
-                self.upstream.sock.shutdown(socket.SHUT_RDWR)
+            if self.connection.recv(1) == b"":
+                shut(self.socket)
         except OSError:
             pass
 
@@ -122,6 +132,7 @@ class Proxy(ThreadingHTTPServer):
         self.prefix, self.kept, self.forwards = prefix, kept, forwards
         self.tells, self.gzips, self.adds = tells, gzips, adds or {}
         self.port = self.server_address[1]
+        self.upstreams: list[socket.socket] = []
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -144,3 +155,5 @@ class Proxy(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
+        for upstream in self.upstreams:  # those it has kept, too
+            shut(upstream)
