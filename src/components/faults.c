@@ -33,6 +33,8 @@ static const struct meaning meanings[] = {
 	"Check healthCheck, and the log of the instance."},
     {FAULT_CONFIGURATION, "high", false, false,
 	"Correct the runner configuration of the component."},
+    {FAULT_NO_SECRET, "high", false, false,
+	"Put it into the hub: runnerhub secret set NAME."},
     {FAULT_CONFIG_NOT_FOUND, "high", false, false,
 	"Add .runner/config.yml, or name it in the annotation "
 	"runner.backstage.io/config-path."},

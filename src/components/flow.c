@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "components/secrets.h"
 
 /* -- the store and those who wait ---------------------------------------- */
 
@@ -61,6 +62,8 @@ static int fetch(struct flow *f, struct err *err)
 	TRY(workplace_fill(f, err));
 	TRY(enter(f, DEPLOY_EXTRACT, err));
 	TRY(workplace_read(f, err));
+	TRY(secrets_check(f->owner->config.store, f->owner->config.options,
+	    f->d.secrets, err));
 	return ports_choose(f, err);
 }
 

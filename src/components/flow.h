@@ -16,7 +16,8 @@
  *   layers.c      what a build has made so far
  *   images.c      which image was made from what, and when it goes
  *   run.c         its container
- *   ports.c       which ports, and are they free
+ *   ports.c       which ports, and are they free (procnet.c)
+ *   secrets.c     what no repository may hold
  *   watch.c       is it well, is it used, is its time over (probe.c, use.c)
  *   restart.c     once more
  *   ending.c      its end
@@ -78,7 +79,6 @@ struct flow {
 	struct origin origin;
 	struct source source;
 	struct descriptor d;
-	int host_ports[FLOW_PORTS_MAX];
 	char key[IMAGES_KEY]; /* of what its image is made from, "": not known
 			       */
 	bool cached;          /* that was built before */
@@ -104,6 +104,9 @@ struct flow {
 	struct waiter *waiters;
 	struct check checks[CHECKS_KEPT];
 	uint64_t nchecks;
+	int host_ports[FLOW_PORTS_MAX]; /* written by its thread alone */
+	bool chosen_udp[FLOW_PORTS_MAX];
+	size_t nchosen;
 	struct lifeplan plan; /* written under the mutex, by its thread */
 	bool healthy;         /* it was, and not too many checks failed since */
 	int failures;         /* in a row */

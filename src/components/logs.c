@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "components/flow.h"
 #include "components/last_words.h"
+#include "components/secrets.h"
 #include "engine/run.h"
 #include "jobs/container_output.h"
 #include "spool/step_bytes.h"
+#include "store/named_secrets.h"
 
 #define AGAIN_MS INT64_C(500)
 enum { LAST_LINES = 5, LAST_BYTES = 512 };
@@ -64,10 +67,36 @@ static void await_end(struct flow *f)
 	}
 }
 
+/* What it was given must not be read in its log. A value that was changed
+ * since is not known any more. */
+static struct mask_set *load_masks(struct flow *f)
+{
+	const struct components_config *c = &f->owner->config;
+	struct mask_set *masks = mask_set_new();
+
+	for (char **s = f->plan.secrets; s != NULL && *s != NULL; s++) {
+		struct buf value = {.max = NAMED_SECRET_VALUE_MAX};
+		struct err err = ERR_INIT;
+		int found = secrets_get(c->store, c->options, *s, &value, &err);
+
+		if (found > 0)
+			mask_add(masks, buf_str(&value), value.len);
+		else
+			log_warn(&f->root,
+			    "a secret of an instance is gone: should it be in "
+			    "its log, it is not masked",
+			    LOG_STR("secret", *s), LOG_ERR(&err));
+		if (value.data != NULL)
+			secret_wipe(value.data, value.len);
+		buf_fini(&value);
+	}
+	return masks;
+}
+
 static void *reader(void *arg)
 {
 	struct flow *f = arg;
-	CLEANUP(mask_set_free) struct mask_set *masks = mask_set_new();
+	CLEANUP(mask_set_free) struct mask_set *masks = load_masks(f);
 	struct container_output output = {.engine = f->owner->config.engine,
 	    .ctx = &f->life,
 	    .step = LOG_COMPONENT,

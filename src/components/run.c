@@ -8,9 +8,12 @@
 
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "components/flow.h"
+#include "components/secrets.h"
 #include "engine/run.h"
 #include "sandbox/session_network.h"
+#include "store/named_secrets.h"
 
 #define DOCUMENT_MAX ((size_t)1024 * 1024)
 #define NANO         1e9
@@ -33,8 +36,33 @@ static void put_labels(const struct flow *f, struct json *j)
 	json_end(j);
 }
 
-static void put_environment(const struct descriptor *d, struct json *j)
+/* "NAME=value" of a secret. */
+static int put_secret(
+    const struct flow *f, const char *name, struct json *j, struct err *err)
 {
+	struct buf pair = {
+	    .max = NAMED_SECRET_NAME_MAX + 1 + (size_t)NAMED_SECRET_VALUE_MAX};
+	int found;
+
+	IGNORE(buf_printf(&pair, "%s=", name)); /* bounded: it fits */
+	found = secrets_get(
+	    f->owner->config.store, f->owner->config.options, name, &pair, err);
+	if (found > 0)
+		json_strn(j, buf_str(&pair), pair.len);
+	if (pair.data != NULL)
+		secret_wipe(pair.data, pair.len);
+	buf_fini(&pair);
+	if (found != 0)
+		return found < 0 ? -1 : 0;
+	return err_set(err, ERR_NOT_FOUND, FAULT_NO_SECRET,
+	    "The secret %.128s was deleted", name);
+}
+
+static int put_environment(
+    const struct flow *f, struct json *j, struct err *err)
+{
+	const struct descriptor *d = &f->d;
+
 	json_karr(j, "Env");
 	for (size_t i = 0; i < d->nenvironment; i++) {
 		CLEANUP(mem_free)
@@ -43,7 +71,10 @@ static void put_environment(const struct descriptor *d, struct json *j)
 
 		json_str(j, pair);
 	}
+	for (char **s = d->secrets; s != NULL && *s != NULL; s++)
+		TRY(put_secret(f, *s, j, err));
 	json_end(j);
+	return 0;
 }
 
 static void port_key(const struct descriptor_port *p, char out[16])
@@ -171,7 +202,7 @@ static int put_document(struct flow *f, struct buf *out, struct err *err)
 	json_obj(&j);
 	json_kstr(&j, "Image", f->image);
 	put_command(&f->d, &j);
-	put_environment(&f->d, &j);
+	TRY(put_environment(f, &j, err));
 	put_labels(f, &j);
 	put_exposed(&f->d, &j);
 	json_kobj(&j, "HostConfig");
@@ -277,22 +308,35 @@ int run_again(struct flow *f, struct err *err)
 	return run_look(f, err);
 }
 
-int run_container(struct flow *f, struct err *err)
+/* There are secrets in the document. */
+static int create(struct flow *f, char id[ENGINE_ID_LEN], struct err *err)
 {
-	CLEANUP(buf_fini) struct buf document = {.max = DOCUMENT_MAX};
-	struct engine *e = f->owner->config.engine;
-	char name[64], id[ENGINE_ID_LEN];
+	struct buf document = {.max = DOCUMENT_MAX};
+	char name[64];
+	int r;
 
 	run_name(f, name);
-	TRY(put_document(f, &document, err));
+	r = put_document(f, &document, err);
+	if (r == 0 &&
+	    engine_container_create_from(f->owner->config.engine, &f->life,
+		name, NULL, buf_str(&document), document.len, id, err) < 0)
+		r = start_failed(err);
+	if (document.data != NULL)
+		secret_wipe(document.data, document.len);
+	buf_fini(&document);
+	return r;
+}
+
+int run_container(struct flow *f, struct err *err)
+{
+	char id[ENGINE_ID_LEN];
+
 	/* Not cancelled in the middle: it would be made all the same. */
 	TRY(ctx_check(&f->start, err));
 	if (instance_network_make(
 		f->owner->config.sandboxes, &f->life, f->id_text, err) < 0)
 		return fault_set(err, FAULT_ENGINE);
-	if (engine_container_create_from(e, &f->life, name, NULL,
-		buf_str(&document), document.len, id, err) < 0)
-		return start_failed(err);
+	TRY(create(f, id, err));
 	mtx_lock(&f->owner->mtx); /* whoever asks for its health reads them */
 	memcpy(f->container, id, sizeof(id));
 	lifeplan_take(&f->plan, &f->d, clock_wall_ns());

@@ -1,74 +1,23 @@
 /* Counters of a container's network: see use.h. */
 #include "components/use.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/parse.h"
+#include "components/procnet.h"
 
 /* Some ten thousand connections: then it is used, whatever follows. */
 #define FILE_MAX ((size_t)4 * 1024 * 1024)
 
 /* -- pure -------------------------------------------------------------- */
 
-/* The n-th word of a line; NULL: there are fewer. */
-static const char *nth_word(const char *line, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		line += strcspn(line, " \n");
-		line += strspn(line, " ");
-		if (*line == '\n' || *line == '\0')
-			return NULL;
-	}
-	return line;
-}
-
-static const char *next_line(const char *line)
-{
-	line += strcspn(line, "\n");
-	return *line == '\n' ? line + 1 : NULL;
-}
-
 static bool is_word(const char *at, const char *word)
 {
 	size_t n = strlen(word);
 
 	return strncmp(at, word, n) == 0 && strchr(" \n", at[n]) != NULL;
-}
-
-static bool read_number(const char *at, uint64_t *ret)
-{
-	char word[24];
-	size_t n = strcspn(at, " \n");
-	int64_t value;
-
-	if (n >= sizeof(word))
-		return false;
-	memcpy(word, at, n);
-	word[n] = '\0';
-	if (parse_int(word, 0, INT64_MAX, &value) < 0)
-		return false;
-	*ret = (uint64_t)value;
-	return true;
-}
-
-/* Four digits, -1: they are none. */
-static int read_port(const char *at)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	int port = 0;
-
-	for (int i = 0; i < 4; i++) {
-		const char *d = at[i] != '\0' ? strchr(digits, at[i]) : NULL;
-
-		if (d == NULL)
-			return -1;
-		port = port * 16 + (int)(d - digits);
-	}
-	return port;
 }
 
 /* Two lines a protocol: the names, then the values. */
@@ -80,37 +29,29 @@ bool use_read_snmp(
 
 	while (names != NULL &&
 	       !(strncmp(names, protocol, n) == 0 && names[n] == ':'))
-		names = next_line(names);
-	values = names != NULL ? next_line(names) : NULL;
+		names = procnet_line(names);
+	values = names != NULL ? procnet_line(names) : NULL;
 	if (values == NULL)
 		return false;
-	for (size_t i = 1; (word = nth_word(names, i)) != NULL; i++) {
+	for (size_t i = 1; (word = procnet_word(names, i)) != NULL; i++) {
 		if (!is_word(word, field))
 			continue;
-		word = nth_word(values, i);
-		return word != NULL && read_number(word, ret);
+		word = procnet_word(values, i);
+		return word != NULL && procnet_number(word, ret);
 	}
 	return false;
 }
 
-/* "  0: 0100007F:1F90 0200007F:C350 01 ...": established is 01. */
 unsigned use_read_tcp(const char *text, const int *ports, size_t nports)
 {
+	const char *at = procnet_line(text);
+	struct procnet_row row;
 	unsigned open = 0;
 
-	for (const char *l = next_line(text); l != NULL && *l != '\0';
-	     l = next_line(l)) {
-		const char *row = l + strspn(l, " ");
-		const char *local = nth_word(row, 1), *state = nth_word(row, 3);
-		const char *colon = local != NULL ? strchr(local, ':') : NULL;
-		int port;
-
-		if (state == NULL || colon == NULL || !is_word(state, "01"))
-			continue;
-		port = read_port(colon + 1);
+	while (procnet_row(&at, &row))
 		for (size_t i = 0; i < nports; i++)
-			open += ports[i] == port;
-	}
+			open += row.state == PROCNET_ESTABLISHED &&
+				row.port == ports[i];
 	return open;
 }
 

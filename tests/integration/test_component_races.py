@@ -263,7 +263,7 @@ def test_a_kill_from_outside_is_told_at_once(portal: Portal, catalog: Catalog,
     portal.until(instance["id"], lambda i: i["status"] == "error", "it is told")
     found = next(i for i in portal.instances() if i["id"] == instance["id"])
     assert found["status"] == "error" and found["exitCode"] == 137
-    assert "signal Killed" in found["error"] and "stoppedAt" in found
+    assert "signal SIGKILL" in found["error"] and "stoppedAt" in found
     portal.running("component:killed")
     assert page(port) == "page\n"
 

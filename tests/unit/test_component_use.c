@@ -5,9 +5,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "components/procnet.h"
 #include "components/use.h"
 
 static const char SNMP[] =
@@ -73,6 +77,50 @@ static void open_connections_at_its_ports(void **state)
 	    use_read_tcp("head\n   1: A:1F9 B:1 01 ", ports, 2), 0);
 }
 
+static void rows_of_sockets(void **state)
+{
+	static const char text[] =
+	    "  sl  local_address rem_address   st ...\n"
+	    "   0: 00000000:0BB8 00000000:0000 0A 00000000:00000000 "
+	    "00:00000000 00000000  1000        0 43210 1 0\n"
+	    "nonsense\n"
+	    "   1: 00000000:0BB9 00000000:0000 0A 00000000:00000000 "
+	    "00:00000000 00000000  1000        0 x 1 0\n"
+	    "   2: 0100007F:0035 00000000:0000 07 00000000:00000000 "
+	    "00:00000000 00000000   101        0 7 2 0";
+	const char *at = procnet_line(text);
+	struct procnet_row row;
+
+	(void)state;
+	assert_true(procnet_row(&at, &row));
+	assert_int_equal(row.port, 3000);
+	assert_int_equal(row.state, PROCNET_LISTEN);
+	assert_int_equal(row.inode, 43210);
+	assert_true(procnet_row(&at, &row));
+	assert_int_equal(row.port, 53);
+	assert_int_equal(row.inode, 7);
+	assert_false(procnet_row(&at, &row));
+}
+
+/* A listener of this very process. */
+static void whose_a_port_is(void **state)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct procnet_owner owner = {0};
+	socklen_t len = sizeof(at);
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	assert_true(procnet_owner_of(ntohs(at.sin_port), false, &owner));
+	assert_int_equal(owner.pid, getpid());
+	assert_memory_equal(owner.name, "test_component_", 15);
+	close(fd);
+	assert_false(procnet_owner_of(ntohs(at.sin_port), false, &owner));
+}
+
 static void use_is_any_of_them(void **state)
 {
 	const struct use_count before = {.accepted = 3, .datagrams = 4};
@@ -111,6 +159,8 @@ int main(void)
 	    cmocka_unit_test(counters_are_found_by_name),
 	    cmocka_unit_test(what_is_not_there_is_not_made_up),
 	    cmocka_unit_test(open_connections_at_its_ports),
+	    cmocka_unit_test(rows_of_sockets),
+	    cmocka_unit_test(whose_a_port_is),
 	    cmocka_unit_test(use_is_any_of_them),
 	    cmocka_unit_test(a_stranger_is_not_looked_at),
 	};
