@@ -3,12 +3,15 @@
 #define SANDBOX_SANDBOX_INTERNAL_H
 
 #include <limits.h>
+#include <stdatomic.h>
 
 #include "base/thread.h"
 #include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
 struct owed; /* collect.c */
+
+enum { PRODUCT_UNKNOWN, PRODUCT_PODMAN, PRODUCT_OTHER };
 
 struct sandboxes {
 	struct sandboxes_config config;
@@ -17,6 +20,7 @@ struct sandboxes {
 	struct mtx hook_mtx;      /* held while the hook client is placed */
 	char hook_path[PATH_MAX]; /* its directory; "": not placed yet */
 	char generation[20];      /* of this hub process, a label */
+	atomic_int product;       /* of the engine, session_network.c's */
 	bool remote;              /* the engine cannot mount our files */
 	struct mtx remote_mtx;    /* held while the agent's volume is filled */
 	bool agent_volume_ready;  /* guarded by remote_mtx */

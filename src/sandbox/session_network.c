@@ -48,13 +48,18 @@ static void device_of(const char *name, char ret[16])
 	snprintf(ret, 16, "rs%s", name + strlen(name) - 13);
 }
 
+/* Asked once: no engine becomes another, and each network would wait. */
 static bool is_podman(struct sandboxes *s, const struct ctx *ctx)
 {
 	struct engine_info info = {{0}};
 	struct err ignored = ERR_INIT;
 
-	return engine_info(s->config.engine, ctx, &info, &ignored) == 0 &&
-	       strcmp(info.product, "podman") == 0;
+	if (atomic_load(&s->product) == PRODUCT_UNKNOWN &&
+	    engine_info(s->config.engine, ctx, &info, &ignored) == 0)
+		atomic_store(&s->product, strcmp(info.product, "podman") == 0
+					      ? PRODUCT_PODMAN
+					      : PRODUCT_OTHER);
+	return atomic_load(&s->product) == PRODUCT_PODMAN;
 }
 
 /* What is to be made, and for whom. */
