@@ -6,8 +6,8 @@ it raises Missing with a clear text when something that it needs is absent.
 
 from types import ModuleType
 
-from measures import (delegate, followers, hook, latency, listing, logs, memory, queued,
-                      relay, startup, step)
+from measures import (component, delegate, followers, hook, latency, listing, logs, memory,
+                      queued, relay, startup, step)
 
 ALL: dict[str, ModuleType] = {
     "delegate": delegate,
@@ -17,6 +17,7 @@ ALL: dict[str, ModuleType] = {
     "relay": relay,
     "logs": logs,
     "followers": followers,
+    "component": component,
     "queued": queued,
     "listing": listing,
     "memory": memory,

@@ -22,12 +22,12 @@ SCRIPT = f"i=0; while [ $i -lt {LINES} ]; do echo {LINE}; i=$((i+1)); done"
 
 
 class Follower:
-    def __init__(self, port: int, job_id: str):
+    def __init__(self, port: int, path: str):
         self.received = 0
         self.in_head = True
         self.head = b""
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.sendall(f"GET /api/jobs/{job_id}/logs?follow=true HTTP/1.1\r\n"
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\n"
                             "Host: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         self.socket.setblocking(False)
 
@@ -59,7 +59,8 @@ def one_round(hub: Hub, count: int) -> dict[str, float]:
     hub.wait_status(blocker, "running")
     job_id = hub.delegate([SCRIPT])
     before = memory_kb(hub.pid)["Pss"]
-    followers = [Follower(hub.port, job_id) for _ in range(count)]
+    followers = [Follower(hub.port, f"/api/jobs/{job_id}/logs?follow=true")
+                 for _ in range(count)]
     idle = memory_kb(hub.pid)["Pss"]
     cpu = cpu_seconds(hub.pid)
     hub.post(f"/api/jobs/{blocker}/cancel")  # the slot is free: now it runs

@@ -1,0 +1,290 @@
+"""Components: from a start to ready, from an address to a source, followers,
+stops, and the memory that an archive takes.
+
+Beside them stand the same steps by command line, in the same run: docker build
+and docker run until the page is there, curl into tar, docker stop and docker
+rm. The source of a GitHub component comes from the suite's fake of it, which
+runs in this process; curl fetches the same archive from the same server.
+"""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from datetime import datetime
+from typing import Any, Callable, Iterator
+
+from lib.context import IMAGE, ROOT, Context, Row, median  # the tests' path, first
+from lib.process import cpu_seconds, memory_kb, need
+from measures.followers import LINE, LINES, MIB, Follower, follow_all
+
+sys.path.append(os.path.join(ROOT, "tests", "fakes"))
+
+from component_lab import Catalog, Portal, remove_images  # noqa: E402
+from fake_github import TOKEN, FakeGithub  # noqa: E402
+from hub import Hub, free_port, wait_for  # noqa: E402
+
+TITLE = "components: start, source, followers, stop, memory"
+
+PAUSE = 0.5  # what the engine still does for the last one would slow the next
+CONFIG = b"runner: {type: docker, dockerfile: none, ports: ['0:8080']}\n"
+POLITE = """\
+FROM {image}
+ENTRYPOINT []
+CMD ["sh", "-c", "trap 'exit 0' TERM; busybox httpd -f -p 8080 & wait"]
+"""
+WRITER = f"""\
+FROM {{image}}
+ENTRYPOINT []
+CMD ["sh", "-c", "until [ -e /go ]; do sleep 0.05; done; i=0; while [ $i -lt {LINES} ]; do \
+echo {LINE}; i=$((i+1)); done"]
+"""
+
+
+@contextlib.contextmanager
+def portal_of(context: Context, catalog: Catalog, **env: str) -> Iterator[Portal]:
+    with context.hub(RUNNERHUB_CATALOG=catalog.dir, **env) as hub:
+        portal = Portal(hub.start())
+        yield portal
+        portal.stop_all()
+        remove_images(context.engine, hub)
+
+
+def timed(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    return (time.perf_counter() - begin) * 1000
+
+
+def quiet(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL).stdout.strip()
+
+
+# -- start and stop ------------------------------------------------------------------
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True  # a page or not: it speaks
+    except OSError:
+        return False
+
+
+def by_command_line(directory: str, runs: int) -> tuple[float, float]:
+    """Milliseconds until the page answers; of docker stop and rm."""
+    docker, tag, port = need("docker"), "runnerhub-bench-component:latest", free_port()
+    starts, stops = [], []
+
+    def start() -> None:
+        quiet(docker, "build", "-q", "-t", tag, directory)
+        made.append(quiet(docker, "run", "-d", "--memory", "2g", "--cpus", "2",
+                          "--security-opt", "no-new-privileges",
+                          "-p", f"0.0.0.0:{port}:8080", tag))
+        while not answers(port):
+            time.sleep(0.005)
+
+    def stop() -> None:
+        quiet(docker, "stop", made[-1])
+        quiet(docker, "rm", made[-1])
+
+    for _ in range(runs + 1):
+        made: list[str] = []
+        starts.append(timed(start))
+        stops.append(timed(stop))
+        time.sleep(PAUSE)
+    quiet(docker, "rmi", tag)
+    return median(starts[1:]), median(stops[1:])  # the first has built it
+
+
+def through_the_hub(portal: Portal, ref: str, runs: int) -> tuple[float, float]:
+    starts, stops = [], []
+    for _ in range(runs + 1):
+        begin = time.perf_counter()
+        reply = portal.start(ref, "?wait=true")
+        starts.append((time.perf_counter() - begin) * 1000)
+        if reply.status != 201 or reply.json["status"] != "running":
+            raise RuntimeError(f"it did not start: {reply.text}")
+        stops.append(timed(lambda: portal.stop(reply.json["id"])))
+        time.sleep(PAUSE)
+    return median(starts[1:]), median(stops[1:])
+
+
+def start_and_stop(context: Context, runs: int) -> list[Row]:
+    catalog = Catalog(IMAGE)
+    catalog.add("polite", dockerfile=POLITE, health="{kind: tcp}")
+    with portal_of(context, catalog) as portal:
+        ours = through_the_hub(portal, "component:polite", runs)
+    theirs = by_command_line(catalog.path("polite"), runs)
+    catalog.close()
+    return [Row("component", "start to ready, cached image", "ms", ours[0],
+                "docker build, docker run", theirs[0], "1.1x"),
+            Row("component", "stop, it ends at once", "ms", ours[1],
+                "docker stop, docker rm", theirs[1], "< 300 ms")]
+
+
+# -- the source ----------------------------------------------------------------------
+
+def repository(size: int, file_size: int, texts: bool) -> bytes:
+    """An archive as GitHub makes it, without a Dockerfile: the start of such a
+    component ends behind the download."""
+    out, made = io.BytesIO(), random.Random(1)
+    words = [made.randbytes(made.randrange(2, 12)).hex().encode() for _ in range(4000)]
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6 if texts else 1) as packed, \
+            tarfile.open(fileobj=packed, mode="w") as tar:
+        for number in range(max(size // file_size, 1)):
+            content = b" ".join(made.choices(words, k=file_size // 12))[:file_size] \
+                if texts else made.randbytes(file_size)
+            info = tarfile.TarInfo(f"acme-app-0123456/d{number // 100}/f{number}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+class Source:
+    """A hub with a component on the fake GitHub, whose archive can be set."""
+
+    def __init__(self, context: Context, stack: contextlib.ExitStack):
+        self.github = FakeGithub()
+        stack.callback(self.github.close)
+        self.catalog = Catalog(IMAGE)
+        stack.callback(self.catalog.close)
+        self.catalog.add("fetched", source=f"url:{self.github.url}/acme/app/")
+        settings = os.path.join(self.catalog.dir, "app-config.yaml")
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"integrations": {"github": [{
+                "host": self.github.url.removeprefix("http://"),
+                "apiBaseUrl": f"{self.github.url}/api/v3", "token": TOKEN}]}}, file)
+        self.portal = stack.enter_context(portal_of(
+            context, self.catalog, RUNNERHUB_APP_CONFIG=settings))
+        self.app = self.github.repositories.add("acme/app")
+
+    def give(self, archive: bytes) -> str:
+        """Its address, as the redirect of the API names it."""
+        commit = self.app.commit("main", {".runner/config.yml": CONFIG})
+        self.app.archive = archive
+        return f"{self.github.repositories.archive_host}/acme/app/legacy.tar.gz/{commit}"
+
+    def fetch(self) -> float:
+        """Milliseconds of the whole first step: resolve, fetch, unpack."""
+        instance = self.portal.settled(self.portal.started("component:fetched"), "error")
+        if instance["errorCode"] != "DOCKERFILE_NOT_FOUND":
+            raise RuntimeError(f"it failed otherwise: {instance['error']}")
+        step = instance["deploymentProgress"]["steps"][0]
+        took = moment(step["completedAt"]) - moment(step["startedAt"])
+        return took * 1000
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def curl_and_tar(address: str, into: str) -> float:
+    os.mkdir(into)
+    took = timed(lambda: subprocess.run(
+        ["sh", "-c", 'curl -sSf "$1" | tar xz -C "$2" --strip-components=1',
+         "sh", address, into], check=True))
+    shutil.rmtree(into)
+    return took
+
+
+def source(context: Context, runs: int) -> list[Row]:
+    need("curl")
+    size = (8 if context.quick else 100) * MIB
+    archive = repository(size, 25_000, True)
+    ours, theirs = [], []
+    with contextlib.ExitStack() as stack:
+        made = Source(context, stack)
+        for number in range(runs + 1):
+            address = made.give(archive)
+            ours.append(made.fetch())
+            theirs.append(curl_and_tar(address, os.path.join(context.dir, f"tar{number}")))
+    return [Row("component", f"fetch and unpack, {size // MIB} MiB of source", "ms",
+                median(ours[1:]), "curl into tar xz", median(theirs[1:]), "1x",
+                f"{len(archive) // MIB} MiB packed, {size // 25_000} files")]
+
+
+def peak_kb(hub: Hub, call: Callable[[], Any]) -> int:
+    with open(f"/proc/{hub.pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
+    call()
+    with open(f"/proc/{hub.pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def memory(context: Context) -> list[Row]:
+    sizes = (1 * MIB, (20 if context.quick else 500) * MIB)
+    peaks = []
+    with contextlib.ExitStack() as stack:
+        made = Source(context, stack)
+        made.give(repository(MIB, 100_000, False))
+        made.fetch()  # the libraries are there now
+        for size in sizes:
+            made.give(repository(size, 100_000, False))
+            peaks.append(peak_kb(made.portal.hub, made.fetch) / 1024)
+    return [Row("component", f"peak of the hub, {sizes[1] // MIB} MiB archive", "MB", peaks[1],
+                "1 MiB archive", peaks[0], "1x")]
+
+
+# -- followers -----------------------------------------------------------------------
+
+def one_round(portal: Portal, count: int) -> dict[str, float]:
+    hub = portal.hub
+    instance = portal.running("component:writer")
+    before = memory_kb(hub.pid)["Pss"]
+    followers = [Follower(hub.port, f"/api/runner/instances/{instance['id']}/logs?follow=true")
+                 for _ in range(count)]
+    idle = memory_kb(hub.pid)["Pss"]
+    cpu, begin = cpu_seconds(hub.pid), time.perf_counter()
+    made = hub.engine.call("POST", f"/containers/{instance['containerId']}/exec",
+                           {"Cmd": ["touch", "/go"]})
+    hub.engine.call("POST", f"/exec/{made['Id']}/start", {"Detach": True})
+    follow_all(followers, 300)
+    wait_for(lambda: portal.show(instance["id"])["status"] == "stopped", 120, "its end")
+    seconds, size = time.perf_counter() - begin, LINES * (len(LINE) + 1)
+    short = [f for f in followers if f.received < size]
+    if short:
+        raise RuntimeError(f"{len(short)} of {count} followers missed bytes")
+    return {"seconds": seconds, "cpu": cpu_seconds(hub.pid) - cpu,
+            "kb_each": (idle - before) / count if count else 0,
+            "delivered": count * size / MIB}
+
+
+def followers(context: Context) -> list[Row]:
+    count = 100 if context.quick else 1000
+    catalog = Catalog(IMAGE)
+    catalog.add("writer", dockerfile=WRITER, health="")
+    with portal_of(context, catalog) as portal:
+        alone = one_round(portal, 0)
+        crowd = one_round(portal, count)
+    catalog.close()
+    return [
+        Row("component", "its 1 MB, until all have it", "ms", crowd["seconds"] * 1000,
+            "nobody follows", alone["seconds"] * 1000, note=f"{count} followers"),
+        Row("component", "memory per waiting follower", "kB", crowd["kb_each"]),
+        Row("component", "CPU to deliver 1 MiB", "ms",
+            max(crowd["cpu"] - alone["cpu"], 0) * 1000 / crowd["delivered"]),
+    ]
+
+
+def run(context: Context) -> list[Row]:
+    runs = 3 if context.quick else 15
+    context.engine  # the image is made
+    rows: list[Row] = []
+    for name, part in (("start and stop", lambda: start_and_stop(context, runs)),
+                       ("source", lambda: source(context, min(runs, 5))),
+                       ("memory", lambda: memory(context)),
+                       ("followers", lambda: followers(context))):
+        context.say(name)
+        rows += part()
+    return rows
