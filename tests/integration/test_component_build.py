@@ -3,14 +3,19 @@ and nothing left of a build that came to nothing."""
 
 import json
 import os
+import sys
 import uuid
 from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, containers_of, image_tags, remove_images
-from engine_api import Engine, EngineError
-from hub import Hub, wait_for
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
+
+from component_lab import (Catalog, Portal, containers_of, image_tags,  # noqa: E402
+                           remove_images, workplaces)
+from engine_api import Engine, EngineError  # noqa: E402
+from fake_github import TOKEN, FakeGithub  # noqa: E402
+from hub import Hub, wait_for  # noqa: E402
 
 LASTING = """\
 ENTRYPOINT []
@@ -27,9 +32,22 @@ def catalog(image: str) -> Iterator[Catalog]:
 
 
 @pytest.fixture(scope="module")
-def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
+def github() -> Iterator[FakeGithub]:
+    fake = FakeGithub()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
+def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGithub,
          engine: Engine) -> Iterator[Hub]:
+    settings = os.path.join(catalog.dir, "app-config.yaml")
+    with open(settings, "w", encoding="utf-8") as out:
+        json.dump({"integrations": {"github": [{
+            "host": github.url.removeprefix("http://"),
+            "apiBaseUrl": f"{github.url}/api/v3", "token": TOKEN}]}}, out)
     hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
+                           "RUNNERHUB_APP_CONFIG": settings,
                            "RUNNERHUB_SHUTDOWN_MODE": "handover"}).start()
     yield hub
     Portal(hub).stop_all()
@@ -111,6 +129,31 @@ def test_an_unchanged_directory_is_not_built_again(portal: Portal, catalog: Cata
     catalog.write("same", "file", "one")
     back, first_image = run_once(portal, "component:same")
     assert first_image == image and NOT_AGAIN in build_log(portal, back)
+
+
+def test_a_commit_whose_image_is_there_is_not_fetched(portal: Portal, catalog: Catalog,
+                                                      github: FakeGithub) -> None:
+    port = catalog.add("committed", source=f"url:{github.url}/acme/committed")
+    files = {"Dockerfile": simple("COPY file /").replace("{image}", catalog.image).encode(),
+             ".runner/config.yml": config(port, "{}").encode(), "file": b"one"}
+    repository = github.repositories.add("acme/committed")
+    repository.commit("main", files)
+    first, image = run_once(portal, "component:committed")
+    assert "Step 1/" in build_log(portal, first)
+
+    repository.archive = b"whoever fetches it fails"
+    again, same_image = run_once(portal, "component:committed")
+    assert same_image == image and NOT_AGAIN in build_log(portal, again)
+    assert [s["status"] for s in again["deploymentProgress"]["steps"]] == ["completed"] * 5
+    # The descriptor is of the commit: one that does not parse is told as ever.
+    repository.commit("main", files | {".runner/config.yml": b"runner: {type: docker}\n"})
+    repository.archive = None
+    broken = portal.settled(portal.started("component:committed"), "error")
+    assert "runner.dockerfile" in broken["error"]
+
+    repository.commit("main", files | {"file": b"two"})
+    other, other_image = run_once(portal, "component:committed")
+    assert other_image != image and NOT_AGAIN not in build_log(portal, other)
 
 
 def config(port: int, build: str) -> str:
@@ -206,11 +249,6 @@ def nothing_is_left(engine: Engine, hub: Hub, marker: str) -> None:
     wait_for(lambda: not running_with(engine, marker), what="the build has ended")
     assert made_with(engine, marker) == []
     assert not [t for t in image_tags(engine, hub) if t.startswith("building-")]
-
-
-def workplaces(hub: Hub) -> list[str]:
-    place = os.path.join(hub.state_dir, "components")
-    return os.listdir(place) if os.path.isdir(place) else []
 
 
 def test_a_failed_build_leaves_nothing(portal: Portal, catalog: Catalog,
