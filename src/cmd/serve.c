@@ -18,10 +18,12 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "cmd/cmd.h"
 #include "components/app_config.h"
 #include "components/components.h"
 #include "jobs/hub.h"
+#include "portal/portal.h"
 #include "runners/runners.h"
 
 enum { STOP_API_MS = 2000 };
@@ -160,12 +162,31 @@ static int read_app_config(
 	return 0;
 }
 
+/* NULL: none is configured. */
+static int open_portal(struct portal **ret, const struct options *o,
+    const struct app_config *app, struct err *err)
+{
+	struct portal_config c = {.url = o->portal_url,
+	    .verify = strcmp(o->portal_verify, "ask") == 0
+			  ? PORTAL_VERIFY_ASK
+			  : PORTAL_VERIFY_KEYS};
+	size_t len;
+
+	if (o->portal_url == NULL)
+		return 0;
+	if (strcmp(o->portal_url, "app-config") == 0)
+		c.url = app->base_url;
+	if (o->portal_token != NULL)
+		c.token = secret_expose(o->portal_token, &len);
+	return portal_open(ret, &c, err);
+}
+
 /* Components: they go on with what runs by themselves. */
-static int open_components(
-    struct components **ret, struct hub *hub, struct api *api, struct err *err)
+static int open_components(struct components **ret, struct portal **ret_portal,
+    struct hub *hub, struct api *api, struct err *err)
 {
 	CLEANUP(app_config_fini) struct app_config app = {0};
-	const struct components_config c = {.options = hub_options(hub),
+	struct components_config c = {.options = hub_options(hub),
 	    .app_config = &app,
 	    .store = hub_store(hub),
 	    .spool = hub_spool(hub),
@@ -174,8 +195,11 @@ static int open_components(
 	    .hub_id = hub_id(hub)};
 
 	TRY(read_app_config(c.options, &app, err));
+	TRY(open_portal(ret_portal, c.options, &app, err));
+	c.portal = *ret_portal;
 	TRY(components_open(ret, &c, err));
 	api_set_components(api, *ret);
+	api_set_portal(api, *ret_portal);
 	return 0;
 }
 
@@ -186,6 +210,7 @@ static int serve(const struct options *o, sigset_t *signals,
 	struct api *api = NULL;
 	struct runners *runners = NULL;
 	struct components *components = NULL;
+	struct portal *portal = NULL;
 	struct bus_follower sessions;
 	char url[160];
 	int r;
@@ -197,7 +222,7 @@ static int serve(const struct options *o, sigset_t *signals,
 		r = open_runners(&runners, hub, api, &sessions, err);
 	}
 	if (r == 0)
-		r = open_components(&components, hub, api, err);
+		r = open_components(&components, &portal, hub, api, err);
 	if (r == 0)
 		r = api_start(api, err);
 	if (r == 0) {
@@ -223,6 +248,7 @@ static int serve(const struct options *o, sigset_t *signals,
 	components_close(components);
 	hub_close(hub);
 	api_close(api);
+	portal_close(portal);
 	return r;
 }
 
