@@ -207,11 +207,13 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 	    {"runnerhub.hub", f->owner->config.hub_id},
 	    {"runnerhub.component", f->component_ref}, {IMAGES_LABEL, f->key},
 	    {NULL, NULL}};
+	char network[RUN_NETWORK];
 	struct output output = {
 	    .f = f, .layers = {.f = f, .began = clock_wall_ns()}};
 	CLEANUP(mem_free) struct engine_pair *args = args_of(&f->d);
 	const struct engine_build wish = {.tag = f->image,
 	    .dockerfile = dockerfile,
+	    .network = network, /* from which the host cannot be reached */
 	    .labels = labels,
 	    .args = args,
 	    .target = f->d.target,
@@ -222,6 +224,7 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 	    .progress_arg = &output,
 	    .memory_bytes = o->memory_mb * 1024 * 1024};
 
+	TRY(run_make_network(f, network, err));
 	if (engine_image_build(f->owner->config.engine, ctx, &wish, err) == 0) {
 		layers_keep(&output.layers);
 		return 0;

@@ -231,6 +231,10 @@ int run_again(struct flow *f, struct err *err) MUST_CHECK;
 int run_look(struct flow *f, struct err *err) MUST_CHECK;
 /* By its name, whether known or not. */
 int run_remove(struct flow *f, const struct ctx *ctx, struct err *err);
+/* Of its own, for its build as for its life; there already is fine. */
+enum { RUN_NETWORK = 40 };
+int run_make_network(
+    struct flow *f, char name[RUN_NETWORK], struct err *err) MUST_CHECK;
 /* Once its container is gone. Gone itself is fine. */
 int run_remove_network(struct flow *f, const struct ctx *ctx, struct err *err);
 void run_name(const struct flow *f, char out[64]);

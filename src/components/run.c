@@ -231,6 +231,15 @@ int run_remove(struct flow *f, const struct ctx *ctx, struct err *err)
 	return engine_container_remove(f->owner->config.engine, ctx, name, err);
 }
 
+int run_make_network(struct flow *f, char name[RUN_NETWORK], struct err *err)
+{
+	if (instance_network_make(
+		f->owner->config.sandboxes, &f->life, f->id_text, err) < 0)
+		return fault_set(err, FAULT_ENGINE);
+	session_network_name(f->id_text, name);
+	return 0;
+}
+
 int run_remove_network(struct flow *f, const struct ctx *ctx, struct err *err)
 {
 	return session_network_remove(
@@ -329,13 +338,11 @@ static int create(struct flow *f, char id[ENGINE_ID_LEN], struct err *err)
 
 int run_container(struct flow *f, struct err *err)
 {
-	char id[ENGINE_ID_LEN];
+	char id[ENGINE_ID_LEN], network[RUN_NETWORK];
 
 	/* Not cancelled in the middle: it would be made all the same. */
 	TRY(ctx_check(&f->start, err));
-	if (instance_network_make(
-		f->owner->config.sandboxes, &f->life, f->id_text, err) < 0)
-		return fault_set(err, FAULT_ENGINE);
+	TRY(run_make_network(f, network, err));
 	TRY(create(f, id, err));
 	mtx_lock(&f->owner->mtx); /* whoever asks for its health reads them */
 	memcpy(f->container, id, sizeof(id));

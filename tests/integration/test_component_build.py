@@ -16,6 +16,7 @@ from component_lab import (Catalog, Portal, containers_of, image_tags,  # noqa: 
 from engine_api import Engine, EngineError  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, wait_for  # noqa: E402
+from test_isolation import Listener, dial_all, host_addresses  # noqa: E402
 
 LASTING = """\
 ENTRYPOINT []
@@ -240,6 +241,20 @@ def test_the_build_tells_how_far_it_is(portal: Portal, catalog: Catalog) -> None
 
     assert portal.until(instance, look, "it is started")["status"] == "running"
     assert seen == sorted(seen) and len(set(seen)) >= 2 and max(seen) < 100
+
+
+def test_a_build_does_not_reach_this_machine(portal: Portal, catalog: Catalog) -> None:
+    listener = Listener()
+    try:
+        catalog.add("curious", health="", dockerfile=simple(
+            f"COPY dial.sh /\nRUN echo {mark()} && sh /dial.sh && echo all were dialled"))
+        catalog.write("curious", "dial.sh", dial_all(host_addresses(), listener.port))
+        instance, _ = run_once(portal, "component:curious")
+    finally:
+        listener.server.close()
+    log = build_log(portal, instance)
+    assert "\nall were dialled\n" in log and "\nreached " not in log
+    assert listener.callers == []
 
 
 # -- what comes to nothing --------------------------------------------------------------
