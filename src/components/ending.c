@@ -14,6 +14,7 @@
 
 enum {
 	AGAIN_MS = 250,
+	PRUNE_AT_ONCE = 64,
 	ENDING_MS = 60000, /* of the engine's, to end and remove */
 };
 
@@ -211,6 +212,27 @@ static void end_by_wish(struct flow *f, struct ending *e)
 	if (f->container[0] != '\0')
 		IGNORE(read_exit(f, e, &gone)); /* then there is no code */
 	say_why(f);
+}
+
+void ending_prune(struct components *c)
+{
+	instance_id old[PRUNE_AT_ONCE];
+	struct err err = ERR_INIT;
+	char id[UUID_TEXT_LEN];
+	int n;
+
+	do {
+		n = store_instance_prune(c->config.store,
+		    c->config.options->instances_kept, old, PRUNE_AT_ONCE,
+		    &err);
+		for (int i = 0; i < n && err.kind == ERR_NONE; i++)
+			IGNORE(spool_remove(c->config.spool,
+			    uuid_text(old[i].u, id), &err)); /* told below */
+	} while (n == PRUNE_AT_ONCE && err.kind == ERR_NONE);
+	if (err.kind != ERR_NONE)
+		log_warn(&c->ctx,
+		    "cannot forget old instances, the next end tries again",
+		    LOG_ERR(&err));
 }
 
 bool ending_complete(struct flow *f, struct ending *e)

@@ -67,6 +67,44 @@ static int fetch(struct flow *f, struct err *err)
 	return ports_choose(f, err);
 }
 
+/* Is there a place for it, or is one that it replaces still ending? */
+static int has_place(struct flow *f, bool *ret, struct err *err)
+{
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	int64_t before = 0;
+	bool same = false;
+
+	TRY(store_instance_list(
+	    f->owner->config.store, true, INSTANCE_LIST_MAX, &l, err));
+	for (size_t i = 0; i < l.n && l.items[i].seq < f->seq; i++) {
+		before++;
+		same |= strcmp(l.items[i].component_ref, f->component_ref) == 0;
+	}
+	*ret = !same && before < f->owner->config.options->components_max;
+	return 0;
+}
+
+static int await_place(struct flow *f, struct err *err)
+{
+	struct components *c = f->owner;
+	uint64_t seen;
+	bool free;
+
+	for (;;) {
+		mtx_lock(&c->mtx);
+		seen = c->ends;
+		mtx_unlock(&c->mtx);
+		TRY(has_place(f, &free, err));
+		if (free)
+			return 0;
+		mtx_lock(&c->mtx);
+		while (c->ends == seen && !f->stop_wanted && !f->leaving)
+			cond_wait(&c->changed, &c->mtx);
+		mtx_unlock(&c->mtx);
+		TRY(ctx_check(&f->start, err));
+	}
+}
+
 /* That of a start which was cut short: it still has the ports. */
 static int clear_ground(struct flow *f, struct err *err)
 {
@@ -77,6 +115,7 @@ static int clear_ground(struct flow *f, struct err *err)
 
 static int start_container(struct flow *f, struct err *err)
 {
+	TRY(await_place(f, err));
 	TRY(clear_ground(f, err));
 	TRY(fetch(f, err));
 	TRY(enter(f, DEPLOY_BUILD, err));
@@ -183,8 +222,10 @@ void *flow_main(void *arg)
 		live(f, &e);
 	ended = ending_complete(f, &e);
 	flow_tell(f, true);
-	if (ended)
+	if (ended) { /* nobody waits for that */
 		ending_remove_network(f);
+		ending_prune(f->owner);
+	}
 	mtx_lock(&f->owner->mtx);
 	f->gone = true;
 	mtx_unlock(&f->owner->mtx);

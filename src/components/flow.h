@@ -65,6 +65,7 @@ struct flow {
 	struct components *owner;
 	struct flow *next; /* of owner->flows */
 	instance_id id;
+	int64_t seq; /* the order of admission */
 	char id_text[UUID_TEXT_LEN];
 	char *component_ref;
 	enum instance_status found; /* what recovery saw; STARTING for new */
@@ -138,6 +139,7 @@ struct components {
 	/* guarded by mtx */
 	struct flow *flows;
 	bool recovered, stopping;
+	uint64_t ends;             /* of instances, so far */
 	bool tidying;              /* images_tidy is at work */
 	char removing[IMAGES_TAG]; /* the image that it removes, "": none */
 };
@@ -202,6 +204,8 @@ void ending_wishes(struct flow *f, bool *ret_stop, bool *ret_leave);
  * False: it was left to the next hub. */
 bool ending_complete(struct flow *f, struct ending *e);
 void ending_remove_network(struct flow *f);
+/* Forgets the oldest that ended, with their logs. */
+void ending_prune(struct components *c);
 
 /* -- workplace.c ------------------------------------------------------- */
 int workplace_make(struct flow *f, struct err *err) MUST_CHECK;

@@ -38,6 +38,7 @@ static struct flow *flow_new(
 
 	f->owner = c;
 	f->id = i->id;
+	f->seq = i->seq;
 	uuid_text(i->id.u, f->id_text);
 	f->component_ref = mem_strdup(i->component_ref);
 	f->found = i->status;
@@ -132,6 +133,10 @@ void flow_tell(struct flow *f, bool over)
 		due = w;
 	}
 	f->over = over;
+	if (over) {
+		c->ends++;
+		cond_broadcast(&c->changed);
+	}
 	mtx_unlock(&c->mtx);
 	while ((w = due) != NULL) {
 		due = w->next;

@@ -115,5 +115,6 @@ void *recover_main(void *arg)
 	c->recovered = true;
 	cond_broadcast(&c->changed);
 	mtx_unlock(&c->mtx);
+	ending_prune(c);
 	return NULL;
 }

@@ -38,6 +38,7 @@ static int admit(struct components *c, const struct wanted *w,
 	struct instance_admission wanted = {.component_ref = w->component_ref,
 	    .owner = w->owner,
 	    .started_by = by->subject,
+	    .replace = strcmp(c->config.options->when_busy, "replace") == 0,
 	    .max = c->config.options->components_max};
 	struct deployment first;
 	struct json j;
@@ -53,6 +54,31 @@ static int admit(struct components *c, const struct wanted *w,
 		    w->component_ref);
 	wanted.plan = buf_str(&plan);
 	return store_instance_admit(c->config.store, &wanted, ret, err);
+}
+
+/* Those that the store has told to stop for a new one. */
+static void tell_replaced(struct components *c)
+{
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	struct err err = ERR_INIT;
+	struct flow *f;
+
+	if (store_instance_list(
+		c->config.store, true, INSTANCE_LIST_MAX, &l, &err) < 0) {
+		log_error(&c->ctx, "cannot tell instances that are replaced",
+		    LOG_ERR(&err));
+		return;
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		if (l.items[i].status != INSTANCE_STOPPING)
+			continue;
+		mtx_lock(&c->mtx);
+		f = flow_find_locked(c, l.items[i].id);
+		if (f != NULL)
+			flow_ask_locked(f, false);
+		mtx_unlock(&c->mtx);
+		feed_changed(&c->feed, l.items[i].id);
+	}
 }
 
 /* Nobody carries it: it must not hold the place. */
@@ -78,6 +104,7 @@ int components_start(struct components *c, const char *entity_ref,
 	TRY(lookup_entity(c, by, entity_ref, &wanted, err));
 	TRY(check_engine(c, err));
 	TRY(admit(c, &wanted, by, &id, err));
+	tell_replaced(c);
 	TRY(store_instance_get(c->config.store, id, &made, err));
 	if (flow_launch(c, &made, err) < 0) {
 		give_up(c, id, err);

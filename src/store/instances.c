@@ -124,6 +124,69 @@ static int refuse_full(
 	    (long long)n, first);
 }
 
+/* -- the replacing one ------------------------------------------------- */
+
+struct rival {
+	char id[UUID_TEXT_LEN];
+	bool same; /* another of its component */
+};
+
+/* Those that hold a place and are not on their way out, the oldest first. */
+static int list_rivals(struct db *db, const struct admission *a,
+    struct rival **ret, size_t *ret_n, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT id, component_ref FROM instances WHERE"
+	    " status IN ('starting', 'running')"
+	    " ORDER BY seq";
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int rc;
+
+	TRY(db_use(db, sql, &st, err));
+	while ((rc = db_step(st, err)) == 1) {
+		struct rival *r;
+
+		*ret = mem_realloc(*ret, (*ret_n + 1) * sizeof(**ret));
+		r = &(*ret)[(*ret_n)++];
+		snprintf(r->id, sizeof(r->id), "%s", db_col_text(st));
+		r->same =
+		    strcmp(db_col_text(st), a->wanted->component_ref) == 0;
+	}
+	return rc;
+}
+
+static int send_away(
+    struct db *db, const struct admission *a, const char *id, struct err *err)
+{
+	static const char sql[] = "UPDATE instances SET status = 'stopping',"
+				  " stop_requested = 1, updated_at = ?"
+				  " WHERE id = ?";
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	TRY(db_use(db, sql, &st, err));
+	db_bind_text(st, a->now);
+	db_bind_text(st, id);
+	return db_run(st, err);
+}
+
+static int make_room(struct db *db, const struct admission *a, struct err *err)
+{
+	struct rival *rivals = NULL;
+	size_t n = 0, stay = 0;
+	int r = list_rivals(db, a, &rivals, &n, err);
+
+	for (size_t i = 0; i < n; i++)
+		stay += !rivals[i].same;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (!rivals[i].same && (int64_t)stay < a->wanted->max)
+			continue;
+		stay -= !rivals[i].same;
+		r = send_away(db, a, rivals[i].id, err);
+	}
+	mem_free(rivals);
+	return r;
+}
+
 static int run_admission(struct tx *tx, struct write *w, struct err *err)
 {
 	static const char sql[] =
@@ -133,8 +196,12 @@ static int run_admission(struct tx *tx, struct write *w, struct err *err)
 	struct admission *a = (struct admission *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 
-	TRY(refuse_same(tx->db, a, err));
-	TRY(refuse_full(tx->db, a, err));
+	if (a->wanted->replace) {
+		TRY(make_room(tx->db, a, err));
+	} else {
+		TRY(refuse_same(tx->db, a, err));
+		TRY(refuse_full(tx->db, a, err));
+	}
 	TRY(db_use(tx->db, sql, &st, err));
 	db_bind_text(st, a->id);
 	db_bind_text(st, a->wanted->component_ref);
@@ -264,6 +331,67 @@ int store_instance_change(struct store *s, instance_id id,
 	uuid_text(id.u, c.id);
 	clock_iso(clock_wall_ns(), c.now);
 	return writer_run(s, &c.write, err);
+}
+
+/* -- history ----------------------------------------------------------- */
+
+struct prune {
+	struct write write; /* first */
+	int64_t keep;
+	instance_id *ids;
+	size_t max, n;
+};
+
+static int list_old(struct db *db, struct prune *p, struct err *err)
+{
+	static const char sql[] =
+	    "SELECT id FROM instances i WHERE status IN ('stopped', 'error')"
+	    " AND seq <= (SELECT seq FROM instances WHERE"
+	    "  status IN ('stopped', 'error') ORDER BY seq DESC"
+	    "  LIMIT 1 OFFSET ?)"
+	    " AND EXISTS (SELECT 1 FROM instances n WHERE n.seq > i.seq"
+	    "  AND n.component_ref = i.component_ref"
+	    "  AND n.status IN ('stopped', 'error'))"
+	    " ORDER BY seq LIMIT ?";
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int rc;
+
+	TRY(db_use(db, sql, &st, err));
+	db_bind_int(st, p->keep);
+	db_bind_int(st, (int64_t)p->max);
+	while ((rc = db_step(st, err)) == 1)
+		if (uuid_parse(db_col_text(st), &p->ids[p->n].u) == 0)
+			p->n++;
+	return rc;
+}
+
+static int run_prune(struct tx *tx, struct write *w, struct err *err)
+{
+	static const char sql[] = "DELETE FROM instances WHERE id = ?";
+	struct prune *p = (struct prune *)w;
+	char id[UUID_TEXT_LEN];
+
+	p->n = 0;
+	TRY(list_old(tx->db, p, err));
+	for (size_t i = 0; i < p->n; i++) {
+		CLEANUP(db_done) struct db_stmt *st = NULL;
+
+		TRY(db_use(tx->db, sql, &st, err));
+		db_bind_text(st, uuid_text(p->ids[i].u, id));
+		TRY(db_run(st, err));
+	}
+	return 0;
+}
+
+int store_instance_prune(struct store *s, int64_t keep, instance_id *ret,
+    size_t max, struct err *err)
+{
+	struct prune p = {
+	    .write = {.run = run_prune}, .keep = keep, .ids = ret, .max = max};
+
+	MAGIC_CHECK(s, STORE_MAGIC);
+	TRY(writer_run(s, &p.write, err));
+	return (int)p.n;
 }
 
 /* -- reads ------------------------------------------------------------- */

@@ -63,11 +63,16 @@ struct instance_admission {
 	const char *owner, *started_by; /* or NULL */
 	const char *progress, *plan;    /* JSON, or NULL */
 	int64_t max;
+	bool replace; /* those that are in the way are to stop */
 };
 /*
  * Makes an instance in INSTANCE_STARTING, unless `max` are active:
  * ERR_CONFLICT "component_running" then names the oldest of those. A second
  * instance of an active component is refused whatever max is.
+ *
+ * replace: instead of that the oldest ones become INSTANCE_STOPPING, as many
+ * as there are too many, and another one of the same component; those that
+ * are stopping already do not count. Whoever carries them has to be told.
  */
 int store_instance_admit(struct store *s, const struct instance_admission *a,
     instance_id *ret, struct err *err) MUST_CHECK;
@@ -90,6 +95,14 @@ struct instance_change {
  * none of `from`. To STOPPED or ERROR sets stopped_at, once. */
 int store_instance_change(struct store *s, instance_id id,
     const struct instance_change *change, struct err *err) MUST_CHECK;
+
+/*
+ * Forgets ended instances but for the newest `keep`, and for the newest of
+ * each component; the oldest first, at most `max` at once. Their ids are in
+ * ret. How many, -1 error.
+ */
+int store_instance_prune(struct store *s, int64_t keep, instance_id *ret,
+    size_t max, struct err *err) MUST_CHECK;
 
 /* 1 found, 0 none, -1 error. */
 int store_instance_get(struct store *s, instance_id id, struct instance *ret,

@@ -175,6 +175,87 @@ static void the_list_is_the_order_of_creation(void **state)
 	assert_string_equal(l.items[0].component_ref, "Component:default/3");
 }
 
+/* -- replacing --------------------------------------------------------- */
+
+static instance_id replace(struct fixture *f, const char *ref, int64_t max)
+{
+	const struct instance_admission a = {
+	    .component_ref = ref, .max = max, .replace = true};
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	if (store_instance_admit(f->s, &a, &id, &err) < 0)
+		fail_msg("%s", err.msg);
+	return id;
+}
+
+static enum instance_status status_now(struct fixture *f, instance_id id)
+{
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+
+	assert_int_equal(store_instance_get(f->s, id, &i, &err), 1);
+	return i.status;
+}
+
+static void the_oldest_makes_room(void **state)
+{
+	struct fixture *f = *state;
+	instance_id a = admit(f, "Component:default/a", 2);
+	instance_id b = admit(f, "Component:default/b", 2);
+	instance_id c;
+
+	change(f, a, INSTANCE_RUNNING);
+	c = replace(f, "Component:default/c", 2);
+	assert_int_equal(status_now(f, a), INSTANCE_STOPPING);
+	assert_int_equal(status_now(f, b), INSTANCE_STARTING);
+	assert_int_equal(status_now(f, c), INSTANCE_STARTING);
+	/* The one that is on its way out holds no place. */
+	replace(f, "Component:default/d", 3);
+	assert_int_equal(status_now(f, b), INSTANCE_STARTING);
+}
+
+static void another_of_its_component_makes_room(void **state)
+{
+	struct fixture *f = *state;
+	instance_id a = admit(f, "Component:default/a", 3);
+	instance_id b = admit(f, "Component:default/b", 3);
+
+	replace(f, "Component:default/b", 3);
+	assert_int_equal(status_now(f, a), INSTANCE_STARTING);
+	assert_int_equal(status_now(f, b), INSTANCE_STOPPING);
+}
+
+/* -- history ----------------------------------------------------------- */
+
+static void the_oldest_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	instance_id gone[8], id[6];
+	struct err err = ERR_INIT;
+
+	/* The only one of its component, three of another, one that runs. */
+	id[0] = admit(f, "Component:default/rare", 9);
+	change(f, id[0], INSTANCE_ERROR);
+	for (int i = 1; i < 4; i++) {
+		id[i] = admit(f, "Component:default/often", 9);
+		change(f, id[i], INSTANCE_STOPPED);
+	}
+	id[4] = admit(f, "Component:default/often", 9);
+	assert_int_equal(store_instance_prune(f->s, 4, gone, 8, &err), 0);
+	assert_int_equal(store_instance_prune(f->s, 1, gone, 1, &err), 1);
+	assert_true(uuid_equal(gone[0].u, id[1].u));
+	assert_int_equal(store_instance_prune(f->s, 1, gone, 8, &err), 1);
+	assert_true(uuid_equal(gone[0].u, id[2].u));
+	assert_int_equal(store_instance_prune(f->s, 1, gone, 8, &err), 0);
+	assert_int_equal(store_instance_list(f->s, false, 9, &l, &err), 0);
+	assert_int_equal(l.n, 3);
+	assert_true(uuid_equal(l.items[0].id.u, id[0].u));
+	assert_true(uuid_equal(l.items[1].id.u, id[3].u));
+	assert_true(uuid_equal(l.items[2].id.u, id[4].u));
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -188,6 +269,9 @@ int main(void)
 	    TEST(a_change_from_another_state_is_refused),
 	    TEST(a_change_reads_back_and_survives),
 	    TEST(the_list_is_the_order_of_creation),
+	    TEST(the_oldest_makes_room),
+	    TEST(another_of_its_component_makes_room),
+	    TEST(the_oldest_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
