@@ -25,6 +25,15 @@ RUN mkdir -p /www && echo held > /www/index.html
 CMD ["sh", "-c", "echo waiting; nc -l -p 9000; echo let go; exec busybox httpd -f -p 8080 -h /www"]
 """
 
+# Serves how long its secret is, and babbles it.
+KEEPER = """\
+FROM {image}
+ENTRYPOINT []
+USER root
+RUN mkdir /www
+CMD ["sh", "-c", "echo $TOKEN; echo ${#TOKEN} >/www/index.html; busybox httpd -f -p 8080 -h /www"]
+"""
+
 
 @pytest.fixture(scope="module")
 def catalog(image: str) -> Iterator[Catalog]:
@@ -109,6 +118,21 @@ def test_a_failed_build_tells_why_and_its_last_lines(run: Run, catalog: Catalog)
     assert instance["status"] == "error"
     assert json.loads(run("errors", "--json", instance["id"]).stdout)[0]["severity"]
     assert "Building Docker Image (failed)" in run("status", "broken").stdout
+
+
+def test_a_secret_reaches_the_component_and_no_log(run: Run, hub: Hub, catalog: Catalog,
+                                                   runnerhub: str) -> None:
+    port = catalog.add("Keeper", extra="  secrets: [TOKEN]\n  stopGracePeriod: 1s\n",
+                       dockerfile=KEEPER)
+    refused = run("start", "keeper")
+    assert refused.returncode == 1 and "TOKEN" in refused.stderr
+    value = "keepers-token-0123456789"
+    subprocess.run([runnerhub, "secret", "set", "TOKEN"], input=value, text=True,
+                   env=environment(hub), check=True, timeout=120)
+    assert run("start", "keeper").returncode == 0
+    assert page(port) == f"{len(value)}\n"
+    instance = run("status", "keeper", "--json").stdout
+    assert value not in instance + run("logs", "--build", "keeper").stdout + hub.log()
 
 
 def test_what_cannot_start_is_said_in_one_line(run: Run, catalog: Catalog) -> None:

@@ -121,7 +121,8 @@ def test_other_events_do_not_matter(run: Run, script: ScriptedHub) -> None:
 def test_a_failure_tells_why_and_the_last_lines(run: Run, script: ScriptedHub) -> None:
     starts(script, [instance(2), instance(2, "error", failed=True,
                                           error="The build failed. Look \x1b]0;x\x07here.")])
-    script.on("GET", f"{BASE}/instances/{ID}/logs", (200, {"logs": "one\n\x1b[91mtwo\x1b[0m\x1b[2J\x1b\n"}))
+    script.on("GET", f"{BASE}/instances/{ID}/logs",
+              (200, {"logs": "one\n\x1b[91mtwo\x1b[0m\x1b[2J\x1b\n"}))
     done = run("start", "hello")
     assert (done.returncode, done.stdout) == (1, "")
     assert "[3/5] Building Docker Image: failed after 1.50 s\n" in done.stderr

@@ -11,6 +11,7 @@ from typing import Callable
 import pytest
 
 from hub import Hub
+from scripted_hub import ScriptedHub
 
 VALUE = "correct-horse-battery-staple"
 Run = Callable[..., subprocess.CompletedProcess]
@@ -114,11 +115,15 @@ def test_what_is_no_text_is_refused(run: Run, tmp_path) -> None:
     assert done.returncode == 1 and "no UTF-8 text" in done.stderr
 
 
-def test_more_than_a_page_is_listed(run: Run, hub: Hub) -> None:
-    wanted = [f"n{i:04}" for i in range(1003)]
-    for name in wanted:
-        assert hub.request("PUT", f"/api/secrets/{name}", {"value": "v"}).status == 200
-    assert names(run) == wanted
-    for name in wanted:
-        assert hub.delete(f"/api/secrets/{name}").status == 200
-    assert names(run) == []
+def test_more_than_a_page_is_listed(runnerhub: str) -> None:
+    def page(first: int, last: int) -> tuple[int, object]:
+        return 200, {"success": True, "data": [{"name": f"n{i:04}"} for i in range(first, last)]}
+
+    script = ScriptedHub()
+    script.on("GET", "/api/secrets", page(0, 1000), page(1000, 1003))
+    done = subprocess.run([runnerhub, "secret", "list", "--json", "--url", script.url],
+                          capture_output=True, text=True, timeout=120, check=True)
+    script.close()
+    assert [one["name"] for one in json.loads(done.stdout)] == [f"n{i:04}" for i in range(1003)]
+    assert [asked["query"] for asked in script.seen] == [
+        {"limit": "1000"}, {"limit": "1000", "after": "n0999"}]
