@@ -87,14 +87,14 @@ struct answer component_errors_all(struct call *c)
 struct answer component_catalog(struct call *c)
 {
 	struct component_caller by = component_caller_of(c);
-	struct err err = ERR_INIT;
+	const struct component_page page = {
+	    .cursor = http_query(c->x, "cursor"),
+	    .limit = component_number(c, "limit")};
 	struct buf body;
 	struct json j;
 
-	open_key(&j, &body, "items");
-	if (components_catalog(c->api->components, &by, &j, &err) < 0) {
-		buf_fini(&body);
-		return component_error(c, &err);
-	}
-	return close_key(c, &j, &body);
+	buf_init(&body, BODY_MAX);
+	json_init(&j, &body);
+	components_catalog(c->api->components, &by, &page, &j);
+	return reply_json(c, 200, &body);
 }

@@ -3,6 +3,7 @@
 
 #include "api/api_internal.h"
 #include "base/clock.h"
+#include "components/components.h"
 
 /* -- health ------------------------------------------------------------ */
 
@@ -177,6 +178,35 @@ static void write_storage(struct hub *h, struct json *j)
 	json_end(j);
 }
 
+static void write_budget(void *arg, const struct component_budget *b)
+{
+	struct json *j = arg;
+
+	json_obj(j);
+	json_kstr(j, "host", b->host);
+	if (b->limit >= 0)
+		json_kint(j, "limit", b->limit);
+	if (b->remaining >= 0)
+		json_kint(j, "remaining", b->remaining);
+	if (b->reset_at >= 0)
+		json_ktime(j, "resetAt", b->reset_at * CLOCK_NS_PER_S);
+	if (b->blocked_until > 0)
+		json_ktime(
+		    j, "blockedUntil", b->blocked_until * CLOCK_NS_PER_S);
+	json_kint(j, "requests", b->asked);
+	json_kint(j, "unchanged", b->unchanged);
+	json_end(j);
+}
+
+/* What each GitHub lets the hub ask: sources and catalogs. */
+static void write_github(const struct api *a, struct json *j)
+{
+	json_karr(j, "github");
+	if (a->components != NULL)
+		components_budgets(a->components, write_budget, j);
+	json_end(j);
+}
+
 struct answer system_show(struct call *c)
 {
 	struct buf body;
@@ -194,6 +224,7 @@ struct answer system_show(struct call *c)
 	write_isolation(c->hub, &j);
 	write_pool(c->hub, &j);
 	write_storage(c->hub, &j);
+	write_github(c->api, &j);
 	json_end(&j);
 	envelope_end(&j);
 	return reply_json(c, 200, &body);

@@ -173,12 +173,77 @@ static void write_followers(const struct api *a, struct buf *b)
 		    kinds[k], followers_count(a->followers, k)));
 }
 
+/* What GitHub lets the hub ask, a metric after the other. */
+struct budget_metric {
+	const char *name;
+	struct buf *out;
+	int64_t (*of)(const struct component_budget *b);
+};
+
+static int64_t remaining_of(const struct component_budget *b)
+{
+	return b->remaining;
+}
+
+static int64_t limit_of(const struct component_budget *b)
+{
+	return b->limit;
+}
+
+static int64_t asked_of(const struct component_budget *b)
+{
+	return b->asked;
+}
+
+static int64_t unchanged_of(const struct component_budget *b)
+{
+	return b->unchanged;
+}
+
+static void write_budget(void *arg, const struct component_budget *b)
+{
+	const struct budget_metric *m = arg;
+
+	if (m->of(b) >= 0) /* else GitHub has not said it yet */
+		IGNORE(buf_printf(m->out, P "%s{host=\"%s\"} %" PRId64 "\n",
+		    m->name, b->host, m->of(b)));
+}
+
+static void write_budgets(const struct api *a, struct buf *b)
+{
+	static const struct {
+		const char *name, *type, *help;
+		int64_t (*of)(const struct component_budget *b);
+	} rows[] = {
+	    {"github_requests_remaining", "gauge",
+		"Requests that GitHub answers until its limit is set back.",
+		remaining_of},
+	    {"github_requests_limit", "gauge",
+		"Requests that GitHub answers in a window.", limit_of},
+	    {"github_requests_total", "counter",
+		"Requests about sources and catalogs.", asked_of},
+	    {"github_requests_unchanged_total", "counter",
+		"Those that were answered \"not modified\", which is free.",
+		unchanged_of},
+	};
+
+	if (a->components == NULL)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct budget_metric m = {rows[i].name, b, rows[i].of};
+
+		head(b, rows[i].name, rows[i].type, rows[i].help);
+		components_budgets(a->components, write_budget, &m);
+	}
+}
+
 static void write_components(const struct api *a, struct buf *b)
 {
 	CLEANUP(instance_list_free) struct instance_list l = {0};
 	struct err err = ERR_INIT;
 
 	write_followers(a, b);
+	write_budgets(a, b);
 	if (store_instance_list(
 		hub_store(a->hub), false, INSTANCE_LIST_MAX, &l, &err) < 0)
 		return; /* as above */

@@ -16,7 +16,6 @@
 
 struct components;
 struct app_config;
-struct github_budget;
 struct portal;
 struct components_config { /* borrowed until components_close */
 	const struct options *options;
@@ -97,15 +96,17 @@ struct component_page {
 	const char *cursor; /* NULL: from the first */
 };
 #define COMPONENTS_PAGE_MAX 1000
-void components_catalog_page(struct components *c,
-    const struct component_caller *by, const struct component_page *page,
-    struct json *j);
-int components_catalog(struct components *c, const struct component_caller *by,
-    struct json *j, struct err *err) MUST_CHECK;
-/* What each GitHub lets the hub ask. */
+void components_catalog(struct components *c, const struct component_caller *by,
+    const struct component_page *page, struct json *j);
+/* What each GitHub lets the hub ask. Times are wall seconds. */
+struct component_budget {
+	const char *host;
+	int64_t limit, remaining, reset_at; /* -1: not said yet */
+	int64_t blocked_until;              /* not asked before; 0: it may be */
+	int64_t asked, unchanged; /* requests; those answered 304 (free) */
+};
 void components_budgets(struct components *c,
-    void (*each)(void *arg, const char *host, const struct github_budget *b),
-    void *arg);
+    void (*each)(void *arg, const struct component_budget *b), void *arg);
 /* Tells of every instance that changes. */
 struct feed *components_feed(struct components *c);
 

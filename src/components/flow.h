@@ -138,6 +138,7 @@ struct components {
 	bool recovery_runs;
 	/* guarded by mtx */
 	struct flow *flows;
+	int64_t asking_portal; /* calls that wait for it */
 	bool recovered, stopping;
 	uint64_t ends;             /* of instances, so far */
 	bool tidying;              /* images_tidy is at work */

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "components/lookup.h"
+#include "components/portal_catalog.h"
 
 /* -- an entity --------------------------------------------------------- */
 
@@ -89,11 +90,17 @@ static int by_key(const void *a, const void *b)
 	    ((const struct row *)a)->key, ((const struct row *)b)->key);
 }
 
-static void collect(const struct catalog_view *view, struct rows *r)
+/* Of two of one name it is the hub's own that is run. */
+static void collect(const struct catalog_view *view,
+    const struct entity_list *portal, struct rows *r)
 {
 	for (size_t i = 0; i < view->n; i++)
 		if (view->v[i]->entity.enabled)
 			add(r, &view->v[i]->entity, "embedded");
+	for (size_t i = 0; i < portal->n; i++)
+		if (portal->v[i].enabled &&
+		    catalog_find(view, &portal->v[i].ref) == NULL)
+			add(r, &portal->v[i], "portal");
 	if (r->n > 1)
 		qsort(r->v, r->n, sizeof(*r->v), by_key);
 }
@@ -144,16 +151,35 @@ static void write_problems(const struct catalog_view *view, struct json *j)
 	json_end(j);
 }
 
-void components_catalog_page(struct components *c,
-    const struct component_caller *by, const struct component_page *page,
-    struct json *j)
+/* Without the portal the rest is of use. */
+static void ask_portal(struct components *c, const struct component_caller *by,
+    struct entity_list *ret, struct catalog_view *view)
+{
+	const char *why = portal_catalog_why_not(c, by);
+	struct err err = ERR_INIT;
+	struct problem p = {.warning = true};
+	char text[sizeof(err.msg)];
+
+	if (c->config.portal == NULL)
+		return;
+	if (why == NULL && portal_catalog_list(c, by, ret, &err) == 0)
+		return;
+	snprintf(text, sizeof(text), "%s", why != NULL ? why : err.msg);
+	p.text = text;
+	p.warning = why != NULL;
+	catalog_view_problem(view, "portal", &p);
+}
+
+void components_catalog(struct components *c, const struct component_caller *by,
+    const struct component_page *page, struct json *j)
 {
 	CLEANUP(catalog_view_fini) struct catalog_view view = {0};
+	CLEANUP(entity_list_fini) struct entity_list portal = {0};
 	CLEANUP(rows_fini) struct rows rows = {0};
 
 	catalog_look(c->catalog, &view);
-	(void)by;
-	collect(&view, &rows);
+	ask_portal(c, by, &portal, &view);
+	collect(&view, &portal, &rows);
 	json_obj(j);
 	write_rows(&rows, page, j);
 	write_problems(&view, j);
@@ -161,30 +187,20 @@ void components_catalog_page(struct components *c,
 }
 
 void components_budgets(struct components *c,
-    void (*each)(void *arg, const char *host, const struct github_budget *b),
-    void *arg)
+    void (*each)(void *arg, const struct component_budget *b), void *arg)
 {
 	const char *const *host = sources_hosts(c->sources);
 	struct github_budget b;
 
-	for (; *host != NULL; host++)
-		if (sources_budget(c->sources, *host, &b) > 0)
-			each(arg, *host, &b);
-}
-
-int components_catalog(struct components *c, const struct component_caller *by,
-    struct json *j, struct err *err)
-{
-	CLEANUP(catalog_view_fini) struct catalog_view view = {0};
-	CLEANUP(rows_fini) struct rows rows = {0};
-
-	(void)by;
-	(void)err;
-	catalog_look(c->catalog, &view);
-	collect(&view, &rows);
-	json_arr(j);
-	for (size_t i = 0; i < rows.n; i++)
-		write_component(rows.v[i].entity, rows.v[i].catalog, j);
-	json_end(j);
-	return 0;
+	for (; *host != NULL; host++) {
+		if (sources_budget(c->sources, *host, &b) == 0)
+			continue;
+		each(arg, &(struct component_budget){.host = *host,
+			      .limit = b.limit,
+			      .remaining = b.remaining,
+			      .reset_at = b.reset_at,
+			      .blocked_until = b.blocked_until,
+			      .asked = b.asked,
+			      .unchanged = b.unchanged});
+	}
 }

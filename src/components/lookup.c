@@ -2,6 +2,7 @@
 #include "components/lookup.h"
 
 #include "base/mem.h"
+#include "components/portal_catalog.h"
 
 void wanted_fini(struct wanted *w)
 {
@@ -40,14 +41,25 @@ static int find(struct components *c, const struct component_caller *by,
     struct err *err)
 {
 	CLEANUP(catalog_view_fini) struct catalog_view view = {0};
+	CLEANUP(entity_fini) struct entity e = {0};
 	const struct catalog_item *item;
+	const char *why;
+	int found;
 
 	catalog_look(c->catalog, &view);
 	item = catalog_find(&view, ref);
 	if (item != NULL)
 		return take(&item->entity, item->local, ret, err);
-	(void)by;
-	return not_found(&view, text, err);
+	if (c->config.portal == NULL)
+		return not_found(&view, text, err);
+	why = portal_catalog_why_not(c, by);
+	if (why != NULL)
+		return err_set(err, ERR_NOT_FOUND, "entity_not_found",
+		    "Entity not found: %.200s; %s", text, why);
+	found = portal_catalog_get(c, by, ref, &e, err);
+	TRY(found);
+	return found > 0 ? take(&e, false, ret, err)
+			 : not_found(&view, text, err);
 }
 
 int lookup_entity(struct components *c, const struct component_caller *by,

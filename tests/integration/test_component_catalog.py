@@ -1,0 +1,305 @@
+"""Catalogs: the hub's own with files at GitHub, a portal's, and app-config.yaml."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
+
+from component_lab import WEB, Portal, page, remove_images  # noqa: E402
+from engine_api import Engine  # noqa: E402
+from fake_github import TOKEN, FakeGithub  # noqa: E402
+from fake_portal import HUB_TOKEN, FakePortal, entity  # noqa: E402
+from hub import Hub, free_port, wait_for  # noqa: E402
+from prometheus import parse  # noqa: E402
+
+BASE = "/api/runner"
+
+
+def component(name: str, annotations: str = "", more: str = "") -> str:
+    return f"""\
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: {name}
+  description: about {name}
+  tags: [one, two]
+  links: [{{url: "https://example.org/{name}", title: Page}}]
+  annotations:
+    runner.backstage.io/enabled: "true"
+{annotations}spec: {{type: service, lifecycle: experimental, owner: group:default/testers}}
+{more}"""
+
+
+def location(*targets: str, kind: str = "") -> str:
+    return ("apiVersion: backstage.io/v1alpha1\nkind: Location\n"
+            f"metadata: {{name: more-{abs(hash(targets))}}}\nspec:\n"
+            + (f"  type: {kind}\n" if kind else "")
+            + f"  targets: [{', '.join(repr(t) for t in targets)}]\n")
+
+
+def files(port: int, image: str, **more: str) -> dict[str, bytes]:
+    """A component's repository."""
+    made = {".runner/config.yml": "runner:\n  type: docker\n  dockerfile: Dockerfile\n"
+                                  f"  ports: ['{port}:8080']\n  stopGracePeriod: 1s\n"
+                                  "  healthCheck: {path: /, interval: 1s}\n",
+            "Dockerfile": WEB.replace("{image}", image)}
+    return {name: text.encode() for name, text in (made | more).items()}
+
+
+class Catalogs:
+    """A hub whose catalogs stand in a directory, at a GitHub and in a portal."""
+
+    def __init__(self, root: Path, image: str):
+        self.root = root
+        self.image = image
+        self.github = FakeGithub()
+        self.portal = FakePortal()
+        self.at = self.github.url
+        self.hub: Any = None
+
+    def close(self) -> None:
+        self.github.close()
+        self.portal.close()
+
+    def write(self, name: str, text: str) -> str:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    def app_config(self, locations: str) -> str:
+        return self.write("app-config.yaml", f"""\
+app: {{title: "${{NOBODY_SET_THIS}}"}}
+backend: {{baseUrl: "{self.portal.url}"}}
+integrations:
+  github:
+    - host: {self.at.removeprefix("http://")}
+      apiBaseUrl: {self.at}/api/v3
+      token: ${{ACME_TOKEN}}
+catalog:
+  rules: [{{allow: [Component]}}]
+  locations:
+{locations}""")
+
+    def env(self, **more: str) -> dict[str, str]:
+        return {"RUNNERHUB_APP_CONFIG": str(self.root / "app-config.yaml"),
+                "ACME_TOKEN": TOKEN, "RUNNERHUB_CATALOG_REFRESH": "1s"} | more
+
+    # -- what the hub says --------------------------------------------------
+    def listing(self, query: str = "", headers: dict[str, str] | None = None) -> dict:
+        reply = self.hub.get(f"{BASE}/components{query}", headers=headers)
+        assert reply.status == 200, reply.text
+        return reply.json
+
+    def names(self) -> list[str]:
+        return [item["name"] for item in self.listing()["items"]]
+
+    def item(self, name: str) -> dict:
+        return next(item for item in self.listing()["items"] if item["name"] == name)
+
+    def problems(self, file: str = "") -> list[dict]:
+        return [p for p in self.listing().get("problems", []) if file in p["file"]]
+
+    def until(self, what: Callable[[], Any], name: str) -> Any:
+        try:
+            return wait_for(what, 60, name)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.listing()}\n{self.hub.log_tail()}") from None
+
+
+@pytest.fixture(scope="module")
+def world(make_module_hub: Callable[..., Hub], image: str, engine: Engine,
+          tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogs]:
+    made = Catalogs(tmp_path_factory.mktemp("catalogs"), image)
+    github = made.github.repositories
+    made.port = free_port()  # type: ignore[attr-defined]
+    # Two ways to name each other: a circle.
+    github.add("acme/all", private=True).commit("release/1", {
+        "catalog-info.yaml": (component("at-root") + "---\n" + location(
+            "./teams/a.yaml", f"{made.at}/acme/shop", "teams/gone.yaml",
+            "../../../out.yaml", "file:/etc/passwd", "/etc/passwd")).encode(),
+        "teams/a.yaml": (component("of-team") + "---\n" + location(
+            "../catalog-info.yaml", "x.yaml", kind="url")).encode(),
+        "teams/x.yaml": b"kind: Component\nmetadata: {name: -broken}\napiVersion: v1\n"})
+    github.add("acme/shop").commit("main", files(
+        made.port, image, **{"catalog-info.yaml": component("shop")}))
+    made.write("direct/catalog-info.yaml", component("direct") + "---\n"
+               + location("../globbed/*/c.yaml", "nowhere.yaml", kind="file"))
+    made.write("globbed/a/c.yaml", component("glob-a"))
+    made.write("globbed/b/c.yaml", component("glob-b") + "---\n" + component("direct"))
+    made.write("packages/backend/there.yaml", component("there"))
+    made.app_config(f"""\
+    - type: file
+      target: there.yaml
+    - type: url
+      target: {made.at}/acme/all/tree/release/1
+    - type: url
+      target: {made.at}/acme/gone/blob/main/catalog-info.yaml
+    - type: github-discovery
+      target: x
+""")
+    made.hub = make_module_hub(made.env(
+        RUNNERHUB_CATALOG=f"{made.root}/direct, {made.root}/missing")).start()
+    made.until(lambda: made.problems("acme/gone") and len(made.names()) == 7,
+               "all files were read")
+    yield made
+    Portal(made.hub).stop_all()
+    remove_images(engine, made.hub)
+    made.close()
+
+
+# -- the hub's own catalog -----------------------------------------------------------
+
+def test_what_all_places_hold(world: Catalogs) -> None:
+    assert world.names() == ["at-root", "direct", "glob-a", "glob-b", "of-team", "shop",
+                             "there"]
+    item = world.item("of-team")
+    host = world.at.removeprefix("http://")
+    assert item == {
+        "componentRef": "Component:default/of-team", "kind": "Component",
+        "namespace": "default", "name": "of-team", "description": "about of-team",
+        "owner": "group:default/testers", "lifecycle": "experimental", "type": "service",
+        "tags": ["one", "two"], "links": [{"url": "https://example.org/of-team",
+                                           "title": "Page"}],
+        "source": f"url:https://{host}/acme/all/tree/release%2F1/teams",
+        "catalog": "embedded"}
+    assert world.item("direct")["source"] == f"file:{world.root}/direct/catalog-info.yaml"
+
+
+def test_what_is_wrong_is_told_with_its_place(world: Catalogs) -> None:
+    all_yaml = f"https://{world.at.removeprefix('http://')}/acme/all/blob/release%2F1"
+    broken = world.problems(f"{all_yaml}/teams/x.yaml")
+    assert [(p["line"], p["severity"]) for p in broken if "metadata.name" in p["text"]] == [
+        (2, "error")]
+    told = " ".join(p["text"] for p in world.problems(f"{all_yaml}/catalog-info.yaml"))
+    assert "../../../out.yaml: that leads out of the repository" in told
+    assert "file:/etc/passwd" in told and "names /etc/passwd" in told
+    assert "no file teams/gone.yaml" in world.problems("/teams/gone.yaml")[0]["text"]
+    assert "no repository acme/gone" in world.problems("acme/gone")[0]["text"]
+    assert [p["text"] for p in world.problems("components.catalog")] == [
+        f"{world.root}/missing is not there, or not for the hub"]
+    assert "nowhere.yaml is not there" in world.problems("/direct/")[0]["text"]
+    assert "Component:default/direct stands in the catalog already" in world.problems(
+        "globbed/b/c.yaml")[0]["text"]
+
+
+def test_a_file_that_was_changed_is_seen_at_once(world: Catalogs) -> None:
+    world.write("direct/catalog-info.yaml", component("direct").replace("about", "now about"))
+    assert world.item("direct")["description"] == "now about direct"
+    assert "glob-a" not in world.names()
+    world.write("direct/catalog-info.yaml", component("direct") + "---\n"
+                + location("../globbed/*/c.yaml"))
+    assert "glob-a" in world.names()
+
+
+def test_a_push_is_seen_by_itself(world: Catalogs) -> None:
+    shop = world.github.repositories.all["acme/shop"]
+    world.github.repositories.all["acme/shop"].commit("main", shop.commits[shop.heads["main"]] | {
+        "catalog-info.yaml": (component("shop") + "---\n" + component("second")).encode()})
+    world.until(lambda: "second" in world.names(), "the pushed entity is there")
+
+
+def test_looking_again_costs_nothing(world: Catalogs) -> None:
+    def budget() -> dict:
+        system = world.hub.get("/api/system").data
+        return next(b for b in system["github"] if b["host"] == world.at.removeprefix("http://"))
+    before = budget()
+    # A repository that is not there is asked for in full each time.
+    after = world.until(lambda: (b := budget())["unchanged"] >= before["unchanged"] + 6 and b,
+                        "it looked again")
+    asked, free = (after[k] - before[k] for k in ("requests", "unchanged"))
+    assert after["limit"] == 5000 and after["remaining"] <= 5000
+    assert before["remaining"] - after["remaining"] == asked - free
+    assert free > asked / 2
+    samples = parse(world.hub.get("/metrics").text)
+    assert samples["github_runnerhub_github_requests_limit"].value(
+        host=world.at.removeprefix("http://")) == 5000
+
+
+def test_without_github_the_last_copy_stays(world: Catalogs) -> None:
+    world.github.fail(status=502, body=b"", times=100000)
+    told = world.until(lambda: (p := world.problems("acme/all")) and "is used" in p[0]["text"] and p,
+                       "it is told")
+    assert told[0]["severity"] == "warning" and "502" in told[0]["text"]
+    assert "of-team" in world.names() and "shop" in world.names()
+    world.github.faults.clear()
+    world.until(lambda: not any("is used" in p["text"] for p in world.problems()),
+                "GitHub is back")
+
+
+def test_what_is_not_known_yet_is_not_denied(world: Catalogs) -> None:
+    """A file that GitHub does not give: the rest answers at once."""
+    world.github.fail(status=502, body=b"", times=100000, path="acme/late")
+    world.write("globbed/a/c.yaml", component("glob-a") + "---\n"
+                + location(f"{world.at}/acme/late"))
+    reply = Portal(world.hub).start("component:default/late")
+    assert reply.status == 503 and reply.json["error"]["code"] == "catalog_incomplete"
+    assert "glob-a" in world.names() and world.problems("acme/late")
+    world.github.repositories.add("acme/late").commit("main", {
+        "catalog-info.yaml": component("late").encode()})
+    world.github.faults.clear()
+    world.until(lambda: "late" in world.names(), "it is known now")
+    world.write("globbed/a/c.yaml", component("glob-a"))
+    world.until(lambda: "late" not in world.names(), "and not any more")
+    assert Portal(world.hub).start("component:default/late").status in (404, 503)
+
+
+def test_pages(world: Catalogs) -> None:
+    whole = world.listing()
+    found = world.listing("?limit=3")
+    seen = found["items"]
+    while "nextCursor" in found:
+        assert found["total"] == whole["total"] and len(found["items"]) == 3
+        found = world.listing(f"?limit=3&cursor={found['nextCursor']}")
+        seen += found["items"]
+    assert seen == whole["items"] and len(seen) > 6
+
+
+def test_from_a_catalog_at_github_to_a_page(world: Catalogs) -> None:
+    portal = Portal(world.hub)
+    instance = portal.running("component:shop")
+    assert page(world.port) == "page\n"  # type: ignore[attr-defined]
+    assert portal.stop(instance["id"]).status == 200
+
+
+@pytest.mark.parametrize("source", ["file:/etc", "dir:/etc"])
+def test_a_file_at_github_names_no_directory_of_the_hub(world: Catalogs, source: str) -> None:
+    world.github.repositories.all["acme/all"].commit("release/1", {"catalog-info.yaml": component(
+        "thief", f"    backstage.io/source-location: '{source}'\n").encode()})
+    world.until(lambda: world.item("thief")["source"] == source if "thief" in world.names()
+                else None, "it is there")
+    portal = Portal(world.hub)
+    instance = portal.settled(portal.started("component:thief"), "error")
+    assert instance["errorCode"] == "INVALID_SOURCE_LOCATION"
+    assert "this machine" in instance["error"]
+
+
+def test_the_token_is_told_to_nobody(world: Catalogs, runnerhub: str) -> None:
+    shown = subprocess.run([runnerhub, "config"], env=world.hub.env, capture_output=True, text=True)
+    assert str(world.root / "app-config.yaml") in shown.stdout
+    assert TOKEN not in shown.stdout + Path(world.hub.log_path).read_text()
+    assert "catalog.rules" in Path(world.hub.log_path).read_text()
+
+
+# -- app-config.yaml ------------------------------------------------------------------
+
+@pytest.mark.parametrize("text, words", [
+    ("integrations:\n  github:\n    - host: x\n      token: ${NOT_SET_1}\n",
+     "app-config.yaml:4: integrations.github[0].token: the environment variable NOT_SET_1"),
+    ("integrations: [\n", "app-config.yaml:2"),
+    ("integrations:\n  github: [{host: a}, {host: A}]\n", "A stands there twice"),
+    ("integrations:\n  github: [{apps: [{appId: 1, privateKey: x}]}]\n", "github.com"),
+])
+def test_a_hub_with_a_wrong_app_config(make_hub: Callable[..., Hub], tmp_path: Path, text: str,
+                                       words: str) -> None:
+    (tmp_path / "app-config.yaml").write_text(text)
+    hub = make_hub({"RUNNERHUB_APP_CONFIG": str(tmp_path / "app-config.yaml")})
+    ended = subprocess.run([hub.binary, "serve"], env=hub.env, cwd=hub.dir,
+                           capture_output=True, text=True)
+    assert ended.returncode != 0 and words in ended.stderr
