@@ -10,7 +10,6 @@ runs in this process; curl fetches the same archive from the same server.
 import contextlib
 import gzip
 import io
-import json
 import os
 import random
 import shutil
@@ -28,7 +27,7 @@ from measures.followers import LINE, LINES, MIB, Follower, follow_all
 
 sys.path.append(os.path.join(ROOT, "tests", "fakes"))
 
-from component_lab import Catalog, Portal, remove_images  # noqa: E402
+from component_lab import Catalog, Portal, app_config, remove_images  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, free_port, wait_for  # noqa: E402
 
@@ -160,13 +159,9 @@ class Source:
         self.catalog = Catalog(IMAGE)
         stack.callback(self.catalog.close)
         self.catalog.add("fetched", source=f"url:{self.github.url}/acme/app/")
-        settings = os.path.join(self.catalog.dir, "app-config.yaml")
-        with open(settings, "w", encoding="utf-8") as file:
-            json.dump({"integrations": {"github": [{
-                "host": self.github.url.removeprefix("http://"),
-                "apiBaseUrl": f"{self.github.url}/api/v3", "token": TOKEN}]}}, file)
         self.portal = stack.enter_context(portal_of(
-            context, self.catalog, RUNNERHUB_APP_CONFIG=settings))
+            context, self.catalog,
+            RUNNERHUB_APP_CONFIG=app_config(self.catalog, self.github.url, TOKEN)))
         self.app = self.github.repositories.add("acme/app")
 
     def give(self, archive: bytes) -> str:

@@ -73,6 +73,16 @@ runner:
         return port
 
 
+def app_config(catalog: Catalog, url: str, token: str) -> str:
+    """A file with the integration of a GitHub of tests."""
+    path = os.path.join(catalog.dir, "app-config.yaml")
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump({"integrations": {"github": [{
+            "host": url.removeprefix("http://"), "apiBaseUrl": f"{url}/api/v3",
+            "token": token}]}}, out)
+    return path
+
+
 class Portal:
     """The frontend's client: its five requests, as it words them."""
 

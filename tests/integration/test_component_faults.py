@@ -152,7 +152,8 @@ def test_a_port_that_another_process_has(portal: Portal, catalog: Catalog) -> No
         port = other.getsockname()[1]
         catalog.add("squatted", ports=[f"{port}:8080"])
         instance = failed(portal, "component:squatted", "PORT_ALREADY_IN_USE", EXTRACT)
-    assert str(port) in instance["error"] and "another process" in instance["error"]
+    assert str(port) in instance["error"]
+    assert f"python3 (process {os.getpid()})" in instance["error"]
 
 
 def test_a_port_that_another_component_has(portal: Portal, catalog: Catalog) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 
-from component_lab import (STEPS, Catalog, Follower, Portal, containers_of,  # noqa: E402
-                           failed, page, remove_images, workplaces)
+from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402
+                           containers_of, failed, page, remove_images, workplaces)
 from engine_api import Engine  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, wait_for  # noqa: E402
@@ -50,13 +50,9 @@ def catalog(image: str) -> Iterator[Catalog]:
 @pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGithub,
          engine: Engine) -> Iterator[Hub]:
-    settings = os.path.join(catalog.dir, "app-config.yaml")
-    with open(settings, "w", encoding="utf-8") as out:
-        json.dump({"integrations": {"github": [{
-            "host": github.url.removeprefix("http://"),
-            "apiBaseUrl": f"{github.url}/api/v3", "token": TOKEN}]}}, out)
     hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_APP_CONFIG": settings}).start()
+                           "RUNNERHUB_APP_CONFIG": app_config(catalog, github.url, TOKEN)
+                           }).start()
     yield hub
     Portal(hub).stop_all()
     remove_images(engine, hub)

@@ -1,7 +1,9 @@
 """Components when two things happen at once: a stop in the middle of a start,
 starts side by side, a start during a stop, a hub that dies."""
 
+import os
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import (STEPS, Catalog, Follower, Portal, containers_of, page,
-                           remove_images, workplaces)
-from engine_api import Engine
-from hub import Hub, Reply, wait_for
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
+
+from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402
+                           containers_of, page, remove_images, workplaces)
+from engine_api import Engine  # noqa: E402
+from fake_github import TOKEN, FakeGithub  # noqa: E402
+from hub import Hub, Reply, wait_for  # noqa: E402
 
 NEVER_READY = "{path: /missing, interval: 1s, timeout: 1s, startPeriod: 1h}"
 
@@ -25,9 +30,18 @@ def catalog(image: str) -> Iterator[Catalog]:
 
 
 @pytest.fixture(scope="module")
-def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
+def github() -> Iterator[FakeGithub]:
+    fake = FakeGithub()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
+def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGithub,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir}).start()
+    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
+                           "RUNNERHUB_APP_CONFIG": app_config(catalog, github.url, TOKEN)
+                           }).start()
     yield hub
     Portal(hub).stop_all()
     remove_images(engine, hub)
@@ -114,6 +128,30 @@ def test_a_stop_at_the_begin_of_a_step(make_hub: Callable[..., Hub], catalog: Ca
     portal.running("component:other")
     portal.stop_all()
     remove_images(engine, hub)
+
+
+def stuck_in_a_download(portal: Portal, catalog: Catalog, github: FakeGithub,
+                        name: str) -> tuple[str, int]:
+    """Half of its archive has come; with the next request all of it does."""
+    port = catalog.add(name, source=f"url:{github.url}/acme/{name}/")
+    files = {file: open(catalog.path(name, file), "rb").read()
+             for file in (".runner/config.yml", "Dockerfile")}
+    github.repositories.add(f"acme/{name}").commit("main", files | {"x": os.urandom(1 << 20)})
+    github.repositories.archives_seen.clear()
+    github.fail(path="archive:", status=200, seconds=600)
+    instance = portal.started(f"component:{name}")
+    wait_for(lambda: github.repositories.archives_seen, what="the archive is asked for")
+    return instance, port
+
+
+def test_a_stop_in_the_middle_of_a_download(portal: Portal, catalog: Catalog,
+                                            github: FakeGithub, engine: Engine) -> None:
+    instance, port = stuck_in_a_download(portal, catalog, github, "fetched")
+    assert workplaces(portal.hub) == [instance]
+    assert portal.show(instance)["deploymentProgress"]["currentStep"] == STEPS[0]
+    assert portal.stop(instance).status == 200
+    nothing_left(engine, portal, instance, port)
+    portal.running("component:fetched")
 
 
 def test_a_stop_in_the_middle_of_a_build(portal: Portal, catalog: Catalog,
@@ -269,6 +307,20 @@ def test_a_kill_from_outside_is_told_at_once(portal: Portal, catalog: Catalog,
 
 
 # -- a hub that dies ---------------------------------------------------------------
+
+def test_a_hub_that_dies_in_a_download(make_hub: Callable[..., Hub], catalog: Catalog,
+                                       github: FakeGithub, engine: Engine) -> None:
+    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir,
+                    "RUNNERHUB_APP_CONFIG": app_config(catalog, github.url, TOKEN)}).start()
+    portal = Portal(hub)
+    instance, port = stuck_in_a_download(portal, catalog, github, "refetched")
+    hub.kill9()
+    hub.start()
+    assert portal.settled(instance, "running")["ports"] == [port]
+    assert page(port) == "page\n" and workplaces(hub) == []
+    portal.stop_all()
+    remove_images(engine, hub)
+
 
 def test_a_hub_that_dies_in_a_build(make_hub: Callable[..., Hub], catalog: Catalog,
                                     engine: Engine, tmp_path: Path) -> None:
