@@ -106,6 +106,7 @@ struct api {
 	struct components *components;
 	struct portal *portal;                 /* NULL: none */
 	struct service_tokens *service_tokens; /* NULL: none */
+	atomic_uint asking; /* handlers that ask the portal who it is */
 	struct followers *followers;
 	struct component_waits *waits;
 	struct http_server *server;

@@ -68,7 +68,7 @@ static json_t *read_body(struct call *c, struct answer *ret_answer)
 	size_t len;
 
 	http_body(c->x, &len);
-	if (len > REQUEST_MAX) {
+	if (len > REQUEST_MAX && is_json(c)) {
 		IGNORE(err_set(&err, ERR_LIMIT, "entity.too.large",
 		    "request entity too large"));
 		*ret_answer =

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "config/service_tokens.h"
 
-enum { ASK_MS = 10000 };
+enum { ASK_MS = 10000, ASK_BRIEFLY_MS = 500 };
 
 void component_identity_fini(struct component_identity *i)
 {
@@ -73,13 +73,26 @@ static bool by_service_token(
 	return true;
 }
 
+/* A portal that does not answer holds at most half of the handlers; the others
+ * have time for what needs no question only. */
+static int ask_portal(struct call *c, const char *given,
+    struct component_identity *ret, struct err *err)
+{
+	unsigned patient = (unsigned)hub_options(c->hub)->workers / 2;
+	bool briefly = atomic_fetch_add(&c->api->asking, 1) >= patient;
+	struct ctx limited =
+	    ctx_with_timeout(&c->ctx, briefly ? ASK_BRIEFLY_MS : ASK_MS);
+	int r = portal_subject_of(
+	    c->api->portal, &limited, given, &ret->portal, err);
+
+	atomic_fetch_sub(&c->api->asking, 1);
+	return r;
+}
+
 static int by_portal(struct call *c, const char *given,
     struct component_identity *ret, struct err *err)
 {
-	struct ctx limited = ctx_with_timeout(&c->ctx, ASK_MS);
-
-	TRY(portal_subject_of(
-	    c->api->portal, &limited, given, &ret->portal, err));
+	TRY(ask_portal(c, given, ret, err));
 	if (ret->portal.kind == PORTAL_PLUGIN) {
 		ret->kind = IDENTITY_SERVICE;
 		ret->subject = mem_printf("plugin:%s", ret->portal.ref);

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import sys
+import threading
 import time
 from typing import Callable, Iterator
 
@@ -180,6 +181,39 @@ def test_a_portal_that_is_away(live: Hub, portal: FakePortal) -> None:
         answer.error(503, "ServiceUnavailableError")
     finally:
         portal.up()
+
+
+def test_a_portal_that_hangs_does_not_hold_the_hub(live: Hub, portal: FakePortal) -> None:
+    """Twelve with keys that must be asked for, of eight handlers."""
+    statuses: list[int] = []
+    threads: list[threading.Thread] = []
+
+    def ask_aside() -> None:
+        token = portal.user_token(tokens_key=SigningKey())
+        threads.append(threading.Thread(
+            target=lambda: statuses.append(bearing(live, token).list().status)))
+        threads[-1].start()
+
+    def hangs() -> bool:  # keys are asked for now and then only
+        ask_aside()
+        return len(portal.asked("jwks.json")) > before
+
+    before = len(portal.asked("jwks.json"))
+    portal.fail(path="jwks.json", seconds=600, times=100)
+    try:
+        wait_for(hangs, what="the portal is asked for keys")
+        for _ in range(12):
+            ask_aside()
+        wait_for(lambda: statuses.count(503) >= 8, what="most were told to come again")
+        assert live.get("/health").status == 200
+        assert bearing(live, KEY).list().status == 200
+    finally:
+        portal.released.set()
+        for thread in threads:
+            thread.join()
+        portal.faults.clear()
+        portal.released.clear()
+    assert set(statuses) <= {401, 503}
 
 
 def test_the_unix_socket_needs_credentials(live: Hub) -> None:
