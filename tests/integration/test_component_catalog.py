@@ -303,3 +303,101 @@ def test_a_hub_with_a_wrong_app_config(make_hub: Callable[..., Hub], tmp_path: P
     ended = subprocess.run([hub.binary, "serve"], env=hub.env, cwd=hub.dir,
                            capture_output=True, text=True)
     assert ended.returncode != 0 and words in ended.stderr
+
+
+# -- a portal's catalog ---------------------------------------------------------------
+
+class PortalHub:
+    """A hub beside a portal, whose users' tokens it takes."""
+
+    def __init__(self, world: Catalogs, hub: Hub):
+        self.portal, self.hub = world.portal, hub
+
+    def bearer(self, user: str | None = "user:default/jane") -> dict[str, str]:
+        token = HUB_TOKEN if user is None else self.portal.user_token(user)
+        return {"Authorization": f"Bearer {token}"}
+
+    def start(self, name: str, query: str = "", **user: str) -> Any:
+        return self.hub.post(f"{BASE}/start{query}", {"entityRef": f"component:{name}"},
+                             headers=self.bearer(**user))
+
+    def listing(self, **user: str) -> dict:
+        reply = self.hub.get(f"{BASE}/components", headers=self.bearer(**user))
+        assert reply.status == 200, reply.text
+        return reply.json
+
+    def catalogs(self, **user: str) -> dict[str, str]:
+        return {i["name"]: i["catalog"] for i in self.listing(**user)["items"]}
+
+    def failed(self, name: str) -> dict:
+        reply = self.start(name, "?wait=true")
+        assert reply.status == 201 and reply.json["status"] == "error", reply.text
+        return reply.json
+
+
+@pytest.fixture(scope="module")
+def beside(world: Catalogs, make_module_hub: Callable[..., Hub],
+           engine: Engine) -> Iterator[PortalHub]:
+    world.portal.add(entity("of-portal", description="asked for", owner="group:default/web",
+                            source=f"url:{world.at}/acme/shop/tree/main/"))
+    world.portal.add(entity("Seldom", namespace="team-a", source="file:/etc"))
+    world.portal.add(entity("direct", source="url:https://github.com/o/r/"))
+    world.portal.add(entity("no-source", annotations={}))
+    world.portal.add(entity("off", enabled=False))
+    world.portal.add(entity("for-joe", source=f"url:{world.at}/acme/shop/"),
+                     visible_to={"user:default/joe"})
+    world.github.repositories.all["acme/shop"].commit("main", files(world.port, world.image))
+    hub = make_module_hub(world.env(RUNNERHUB_PORTAL_URL="app-config",
+                                    RUNNERHUB_CATALOG=f"{world.root}/direct")).start()
+    made = PortalHub(world, hub)
+    yield made
+    world.portal.faults.clear()
+    for instance in hub.get(f"{BASE}/instances", headers=made.bearer()).json["items"]:
+        hub.post(f"{BASE}/stop", {"instanceId": instance["id"]}, headers=made.bearer())
+    remove_images(engine, hub)
+
+
+def test_both_catalogs_are_listed(beside: PortalHub) -> None:
+    found = beside.catalogs()
+    assert {n: c for n, c in found.items() if c == "portal"} == {
+        "of-portal": "portal", "Seldom": "portal", "no-source": "portal"}
+    assert found["direct"] == "embedded" and "off" not in found
+    assert "for-joe" in beside.catalogs(user="user:default/joe")
+    item = next(i for i in beside.listing()["items"] if i["name"] == "of-portal")
+    assert item["owner"] == "group:default/web" and item["description"] == "asked for"
+
+
+def test_an_entity_of_the_portal_is_run(beside: PortalHub, world: Catalogs) -> None:
+    reply = beside.start("of-portal", "?wait=true")
+    assert reply.status == 201 and reply.json["status"] == "running", reply.text
+    assert reply.json["componentRef"] == "Component:default/of-portal"
+    assert page(world.port) == "page\n"  # type: ignore[attr-defined]
+    seen = world.portal.asked("/entities/by-name/component/default/of-portal")
+    assert len(seen) == 1  # the flow does not ask again
+    assert seen[0].headers["Authorization"] != f"Bearer {HUB_TOKEN}"
+    stopped = beside.hub.post(f"{BASE}/stop", {"instanceId": reply.json["id"]},
+                              headers=beside.bearer())
+    assert stopped.status == 200
+
+
+def test_what_of_the_portal_is_refused(beside: PortalHub) -> None:
+    assert beside.start("nobody").status == 404
+    assert beside.start("for-joe").status == 404
+    refused = beside.start("off")
+    assert refused.status == 400 and "not enabled" in refused.json["error"]["message"]
+    assert beside.failed("team-a/seldom")["errorCode"] == "INVALID_SOURCE_LOCATION"
+    assert beside.failed("no-source")["errorCode"] == "MISSING_RUNNER_ANNOTATION"
+
+
+def test_a_portal_that_is_away(beside: PortalHub, world: Catalogs) -> None:
+    world.portal.fail(path="/api/catalog/", status=503, times=100000)
+    listing = beside.listing()
+    assert "direct" in [i["name"] for i in listing["items"]]
+    told = [p for p in listing["problems"] if p["file"] == "portal"]
+    assert told and told[0]["severity"] == "error"
+    away = beside.start("of-portal")
+    assert away.status == 503 and away.json["error"]["name"] == "ServiceUnavailableError"
+    # What the hub knows itself it can start.
+    assert beside.failed("direct")["errorCode"] == "CONFIG_NOT_FOUND"
+    world.portal.faults.clear()
+    assert beside.catalogs()["of-portal"] == "portal"
