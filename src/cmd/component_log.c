@@ -1,6 +1,6 @@
 /*
- * `component logs`: what an instance says, whole or as it comes; and
- * `component errors`: what went wrong lately. Main thread.
+ * `component logs`: what an instance says, whole or as it comes. A stream that
+ * breaks is taken up again at the byte where it broke. Main thread.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +10,12 @@
 #include "base/parse.h"
 #include "cmd/component.h"
 
-/* -- logs -------------------------------------------------------------- */
+#define RETRY_MS        200
+#define HUB_AWAY_MAX_MS 60000
 
 struct sink {
+	int64_t skip;  /* seen before: of a stream that begins anew */
+	int64_t bytes; /* shown */
 	bool terminal;
 	struct ui_filter filter;
 };
@@ -20,8 +23,14 @@ struct sink {
 static int take(void *arg, const char *data, size_t len, struct err *err)
 {
 	struct sink *s = arg;
+	size_t seen = (int64_t)len < s->skip ? len : (size_t)s->skip;
 
 	(void)err;
+	s->skip -= (int64_t)seen;
+	data += seen;
+	len -= seen;
+	s->bytes += (int64_t)len;
+	ui_live_clear();
 	if (s->terminal) {
 		CLEANUP(buf_fini) struct buf safe = {.max = len * 2 + 64};
 
@@ -33,22 +42,22 @@ static int take(void *arg, const char *data, size_t len, struct err *err)
 	return 0;
 }
 
-/* One that has ended is streamed as well: a log may be larger than one answer
- * should be. */
-static char *log_target(
-    const struct invocation *v, const json_t *instance, bool stream)
+/* -- what is there ----------------------------------------------------- */
+
+static char *log_target(const struct invocation *v, const char *id,
+    const char *follow, int64_t since)
 {
 	CLEANUP(buf_fini) struct buf suffix = {.max = 1024};
 	const char *tail = args_get(&v->args, "tail");
 
-	IGNORE(
-	    buf_printf(&suffix, "/logs?follow=%s", stream ? "true" : "false"));
-	if (tail != NULL)
+	IGNORE(buf_printf(&suffix, "/logs?follow=%s", follow));
+	if (since >= 0)
+		IGNORE(buf_printf(&suffix, "&since=%lld", (long long)since));
+	else if (tail != NULL)
 		IGNORE(buf_printf(&suffix, "&tail=%s", tail));
 	if (args_has(&v->args, "build"))
 		IGNORE(buf_append_str(&suffix, "&build=true"));
-	return component_instance_target(
-	    v->o, reply_str(instance, "id", ""), buf_str(&suffix));
+	return component_instance_target(v->o, id, buf_str(&suffix));
 }
 
 static bool has_ended(const json_t *instance)
@@ -58,31 +67,140 @@ static bool has_ended(const json_t *instance)
 	return strcmp(status, "stopped") == 0 || strcmp(status, "error") == 0;
 }
 
+/* One JSON answer, which has a limit. *ret_next: where it ends. */
+static int print_answer(struct client *c, const struct invocation *v,
+    const char *id, struct sink *sink, int64_t *ret_next, struct err *err)
+{
+	CLEANUP(mem_free) char *target = log_target(v, id, "false", -1);
+	CLEANUP(json_decref) json_t *reply = NULL;
+	const json_t *text;
+
+	TRY(client_call(c, &v->ctx, "GET", target, NULL, &reply, err));
+	*ret_next = reply_int(reply, "next", -1);
+	text = json_object_get(reply, "logs");
+	if (v->json)
+		reply_print(reply, false);
+	else if (json_is_string(text))
+		TRY(take(sink, json_string_value(text),
+		    json_string_length(text), err));
+	return 0;
+}
+
+/* One that has ended is streamed: a log may be larger than one answer. */
+static int print_log(struct client *c, const struct invocation *v,
+    const json_t *instance, struct sink *sink, struct err *err)
+{
+	const char *id = reply_str(instance, "id", "");
+	CLEANUP(mem_free) char *target = NULL;
+	int64_t next;
+
+	if (v->json || !has_ended(instance))
+		return print_answer(c, v, id, sink, &next, err);
+	target = log_target(v, id, "true", -1);
+	return client_stream(c, &v->ctx, target, NULL, take, sink, err);
+}
+
+/* -- as it comes ------------------------------------------------------- */
+
+/* 1 it has ended, 0 it goes on, -1. */
+static int ask_ended(struct client *c, const struct invocation *v,
+    const char *id, struct err *err)
+{
+	CLEANUP(mem_free) char *target =
+	    component_instance_target(v->o, id, "");
+	CLEANUP(json_decref) json_t *instance = NULL;
+
+	TRY(client_call(c, &v->ctx, "GET", target, NULL, &instance, err));
+	return has_ended(instance);
+}
+
+/* Then its own output has a beginning. */
+static bool has_run(const json_t *instance)
+{
+	return reply_str(instance, "containerId", NULL) != NULL ||
+	       strcmp(reply_str(instance, "status", ""), "starting") != 0;
+}
+
+/*
+ * The offset in its whole log that we begin at; -1 where only the hub knows
+ * (the component's own beginning): then a stream that is made anew begins
+ * there as well, and what was seen is passed over.
+ */
+static int find_base(struct client *c, const struct invocation *v,
+    const json_t *instance, struct sink *sink, int64_t *ret, struct err *err)
+{
+	*ret = -1;
+	if (args_has(&v->args, "tail")) {
+		TRY(print_answer(
+		    c, v, reply_str(instance, "id", ""), sink, ret, err));
+		sink->bytes = 0;
+	} else if (args_has(&v->args, "build") || !has_run(instance)) {
+		*ret = 0;
+	}
+	return 0;
+}
+
+/* One stream to its end, and whether that was the end of all: 1, 0 or -1. */
+static int follow_once(struct client *c, const struct invocation *v,
+    const char *id, int64_t base, struct sink *sink, struct err *err)
+{
+	CLEANUP(mem_free)
+	char *target =
+	    log_target(v, id, "true", base >= 0 ? base + sink->bytes : -1);
+
+	sink->skip = base >= 0 ? 0 : sink->bytes;
+	TRY(client_stream(c, &v->ctx, target, NULL, take, sink, err));
+	return ask_ended(c, v, id, err);
+}
+
+static bool is_passing(const struct err *err)
+{
+	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_UNCERTAIN ||
+	       err->kind == ERR_TIMEOUT;
+}
+
+static int follow(struct client *c, const struct invocation *v,
+    const json_t *instance, struct sink *sink, struct err *err)
+{
+	const char *id = reply_str(instance, "id", "");
+	int64_t base, before, away_since = 0;
+	int rc;
+
+	TRY(find_base(c, v, instance, sink, &base, err));
+	for (;;) {
+		before = sink->bytes;
+		rc = follow_once(c, v, id, base, sink, err);
+		if (rc > 0)
+			return 0;
+		if (rc < 0 && !is_passing(err))
+			return -1;
+		if (rc == 0 || sink->bytes > before)
+			away_since = 0;
+		else if (away_since == 0)
+			away_since = clock_mono_ns();
+		else if (clock_mono_ns() - away_since >
+			 HUB_AWAY_MAX_MS * CLOCK_NS_PER_MS)
+			return -1;
+		if (rc < 0)
+			ui_live("the hub is away, trying again");
+		err_clear(err);
+		TRY(ctx_sleep(&v->ctx, RETRY_MS, err));
+	}
+}
+
+/* -- the command ------------------------------------------------------- */
+
 static int print_logs(
     struct client *c, const struct invocation *v, struct err *err)
 {
 	struct sink sink = {.terminal = ui_stdout_is_terminal() && !v->json};
 	CLEANUP(json_decref) json_t *instance = NULL;
-	CLEANUP(json_decref) json_t *reply = NULL;
-	CLEANUP(mem_free) char *target = NULL;
-	bool stream = args_has(&v->args, "follow");
-	const json_t *text;
 
 	TRY(component_find(
 	    c, &v->ctx, v->o, args_operand(&v->args, 0), &instance, err));
-	stream |= !v->json && has_ended(instance);
-	target = log_target(v, instance, stream);
-	if (stream)
-		return client_stream(
-		    c, &v->ctx, target, NULL, take, &sink, err);
-	TRY(client_call(c, &v->ctx, "GET", target, NULL, &reply, err));
-	text = json_object_get(reply, "logs");
-	if (v->json)
-		reply_print(reply, false);
-	else if (json_is_string(text))
-		TRY(take(&sink, json_string_value(text),
-		    json_string_length(text), err));
-	return 0;
+	return args_has(&v->args, "follow")
+		   ? follow(c, v, instance, &sink, err)
+		   : print_log(c, v, instance, &sink, err);
 }
 
 static int check_options(const struct invocation *v, struct err *err)
@@ -138,97 +256,4 @@ const struct command command_component_logs = {
 	"bytes. REF means its newest instance.",
     .options = logs_options,
     .run = logs_run,
-};
-
-/* -- errors ------------------------------------------------------------ */
-
-static void print_error(struct buf *out, const json_t *error)
-{
-	const json_t *context = json_object_get(error, "context");
-	char code[64], ref[300], words[800], ago[32];
-
-	IGNORE(buf_printf(out, "%s%s%s  %s  %s\n  %s\n", ui_on(UI_RED),
-	    ui_clean(reply_str(error, "code", "?"), code, sizeof(code)),
-	    ui_off(),
-	    ui_clean(
-		reply_str(context, "componentRef", NULL), ref, sizeof(ref)),
-	    ui_ago(reply_str(context, "timestamp", NULL), ago),
-	    ui_clean(reply_str(error, "userMessage",
-			 reply_str(error, "message", NULL)),
-		words, sizeof(words))));
-	if (reply_str(context, "instanceId", NULL) != NULL)
-		IGNORE(buf_printf(out, "  instance %s\n",
-		    ui_clean(reply_str(context, "instanceId", NULL), ref,
-			sizeof(ref))));
-}
-
-static char *errors_target(const struct invocation *v)
-{
-	const char *id = args_operand(&v->args, 0);
-	const char *limit = args_get(&v->args, "limit");
-	CLEANUP(mem_free)
-	char *suffix = mem_printf("/errors%s%s", limit != NULL ? "?limit=" : "",
-	    limit != NULL ? limit : "");
-
-	return id != NULL ? component_instance_target(v->o, id, suffix)
-			  : component_target(v->o, suffix);
-}
-
-static int print_errors(
-    struct client *c, const struct invocation *v, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf out = {.max = 16 << 20};
-	CLEANUP(mem_free) char *target = errors_target(v);
-	CLEANUP(json_decref) json_t *reply = NULL;
-	const json_t *errors, *one;
-	size_t i;
-
-	TRY(client_call(c, &v->ctx, "GET", target, NULL, &reply, err));
-	errors = json_object_get(reply, "errors");
-	if (v->json) {
-		reply_print(errors, false);
-		return 0;
-	}
-	json_array_foreach(errors, i, one) print_error(&out, one);
-	ui_print(&out);
-	return 0;
-}
-
-static int errors_run(int argc, char **argv)
-{
-	CLEANUP(invocation_fini) struct invocation v;
-	CLEANUP(client_close) struct client *c = NULL;
-	struct err err = ERR_INIT;
-	const char *limit;
-	int64_t n;
-	int rc;
-
-	if (!invocation_begin(&v, &command_component_errors, argc, argv, &rc))
-		return rc;
-	limit = args_get(&v.args, "limit");
-	if (limit != NULL && parse_int(limit, 1, 1000, &n) < 0) {
-		IGNORE(err_set(&err, ERR_INVALID, "usage",
-		    "--limit: expected a number from 1 to 1000"));
-		return command_usage_error(&command_component_errors, &err);
-	}
-	if (command_client(&c, v.o, &err) < 0 || print_errors(c, &v, &err) < 0)
-		return command_fail(&err);
-	return EXIT_OK;
-}
-
-static const struct command_option errors_options[] = {
-    {"limit", 'n', "N", "only the last N", NULL},
-    {0},
-};
-
-const struct command command_component_errors = {
-    .name = "component errors",
-    .operands = "[ID]",
-    .operands_max = 1,
-    .flags = COMMAND_CLIENT,
-    .summary = "what went wrong lately, and what to do",
-    .details = "Oldest first, of all components or of one instance; since the "
-	       "hub was started.",
-    .options = errors_options,
-    .run = errors_run,
 };

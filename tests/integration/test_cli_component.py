@@ -25,6 +25,12 @@ RUN mkdir -p /www && echo held > /www/index.html
 CMD ["sh", "-c", "echo waiting; nc -l -p 9000; echo let go; exec busybox httpd -f -p 8080 -h /www"]
 """
 
+COUNTER = """\
+FROM {image}
+ENTRYPOINT []
+CMD ["sh", "-c", "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.05; done"]
+"""
+
 # Serves how long its secret is, and babbles it.
 KEEPER = """\
 FROM {image}
@@ -104,6 +110,23 @@ def test_following_ends_with_the_component(run: Run, hub: Hub, catalog: Catalog,
         assert run("stop", instance).returncode == 0
         follower.stdout.read()
         assert follower.wait(120) == 0
+
+
+def test_following_outlives_a_hub_and_shows_each_line_once(
+        run: Run, hub: Hub, catalog: Catalog, runnerhub: str) -> None:
+    catalog.add("Counter", health="", dockerfile=COUNTER)
+    assert run("start", "counter").returncode == 0
+    with subprocess.Popen([runnerhub, "component", "logs", "-f", "counter"],
+                          env=environment(hub), stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        seen = [follower.stdout.readline() for _ in range(5)]
+        hub.kill9()
+        hub.start()
+        seen += [follower.stdout.readline() for _ in range(60)]
+        assert run("stop", "counter").returncode == 0
+        seen += follower.stdout.read().splitlines(keepends=True)
+        assert follower.wait(120) == 0
+    assert seen == [f"line {n}\n" for n in range(len(seen))]
 
 
 def test_a_failed_build_tells_why_and_its_last_lines(run: Run, catalog: Catalog) -> None:

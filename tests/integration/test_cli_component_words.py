@@ -282,6 +282,42 @@ def test_logs_options_reach_the_hub(run: Run, script: ScriptedHub) -> None:
     assert run("logs", "--json", "-f", ID).returncode == 2
 
 
+LOGS = f"{BASE}/instances/{ID}/logs"
+
+
+def follows(script: ScriptedHub, *states: dict) -> None:
+    """As the instance is found at first, and behind each stream that ends well."""
+    script.on("GET", f"{BASE}/instances/{ID}", *[(200, state) for state in states])
+
+
+def test_a_broken_log_of_a_running_one_is_passed_over_to_where_it_broke(
+        run: Run, script: ScriptedHub) -> None:
+    follows(script, RUNNING, instance(5, "stopped"))
+    script.on("GET", LOGS, (200, [b"0123"]), (200, [b"01", b"2345"]), (200, b"0123456789"))
+    assert run("logs", "-f", ID).stdout == "0123456789"
+    assert [asked["query"] for asked in script.asked(LOGS)] == [{"follow": "true"}] * 3
+
+
+@pytest.mark.parametrize("args, state", [
+    (["--build"], RUNNING), ([], instance(1))])
+def test_a_broken_log_from_the_build_on_goes_on_where_it_broke(
+        run: Run, script: ScriptedHub, args: list[str], state: dict) -> None:
+    follows(script, state, instance(5, "error"))
+    script.on("GET", LOGS, (200, [b"0123"]), (200, [b"4", b"5"]), (200, b"6789"))
+    assert run("logs", "-f", *args, ID).stdout == "0123456789"
+    assert [asked["query"]["since"] for asked in script.asked(LOGS)] == ["0", "4", "6"]
+
+
+def test_a_tail_is_followed_from_where_it_ends(run: Run, script: ScriptedHub) -> None:
+    follows(script, RUNNING, RUNNING, instance(5, "stopped"))
+    script.on("GET", LOGS, (200, {"logs": "last\n", "next": 1000}),
+              (200, [b"abc"]), (200, b"de"), (200, b"f"))
+    assert run("logs", "-f", "-n", "1", ID).stdout == "last\nabcdef"
+    assert [asked["query"] for asked in script.asked(LOGS)] == [
+        {"follow": "false", "tail": "1"}, {"follow": "true", "since": "1000"},
+        {"follow": "true", "since": "1003"}, {"follow": "true", "since": "1005"}]
+
+
 def test_errors_tell_what_to_do(run: Run, script: ScriptedHub) -> None:
     errors = [{"code": "PORT_IN_USE", "message": "raw", "userMessage": "Busy. Do this.",
                "context": {"componentRef": "Component:default/Hello", "instanceId": ID,
