@@ -2,8 +2,8 @@
  * The keys that issuers publish (JWKS), by the path where they do. Kept for
  * ten minutes, fetched anew for a name that is unknown: at most once in five
  * seconds for each issuer, by one thread, while others who want the same wait
- * for it. Where the portal is away, keys of the last hour still serve. Any
- * thread.
+ * for it. Where the portal is away, keys of the last hour still serve. A caller
+ * who had little time leaves no trace: the next one asks again. Any thread.
  */
 #include <string.h>
 
@@ -20,7 +20,8 @@ enum {
 	AGAIN_FAILED_S = 2, /* after one that failed */
 	STRANGERS_MAX = 10, /* issuers that nobody has verified a token of */
 	STRANGERS_S = 10,   /* asked for in so long */
-	LOOK_MS = 200,      /* while another thread fetches */
+	PATIENCE_S = 5, /* of a caller, for the failure to be the portal's */
+	LOOK_MS = 200,  /* while another thread fetches */
 };
 
 struct key_set {
@@ -172,31 +173,46 @@ static int fetch(struct portal *p, const struct ctx *ctx, const char *path,
 	return 0;
 }
 
-/* Unlocks while it asks; what came is in the set. */
-static void renew_locked(
-    struct portal *p, const struct ctx *ctx, struct key_set *s, bool stranger)
+/* Did it fail for want of the caller's time or patience? That says nothing
+ * about the portal. */
+static bool gave_up(const struct ctx *ctx, int64_t begun_ns)
+{
+	struct err err = ERR_INIT;
+
+	return ctx_check(ctx, &err) < 0 &&
+	       (err.kind == ERR_CANCELED || within(begun_ns, PATIENCE_S));
+}
+
+/* Unlocks while it asks; what came is in the set. -1: the caller gave up. */
+static int renew_locked(struct portal *p, const struct ctx *ctx,
+    struct key_set *s, bool stranger, struct err *err)
 {
 	struct keys *k = p->keys;
-	struct err err = ERR_INIT;
+	struct err failed = ERR_INIT;
+	int64_t begun_ns = clock_mono_ns();
 	struct jwk *v = NULL;
 	size_t n = 0;
 	int done;
 
 	s->fetching = true;
 	mtx_unlock(&k->mtx);
-	done = fetch(p, ctx, s->path, stranger, &v, &n, &err);
+	done = fetch(p, ctx, s->path, stranger, &v, &n, &failed);
 	mtx_lock(&k->mtx);
 	s->fetching = false;
-	s->last = err;
-	/* A caller who gives up says nothing about the portal. */
-	s->tried_ns = err.kind == ERR_CANCELED ? -1 : clock_mono_ns();
+	cond_broadcast(&k->changed);
+	if (done < 0 && gave_up(ctx, begun_ns)) {
+		*err = failed;
+		return -1;
+	}
+	s->last = failed;
+	s->tried_ns = clock_mono_ns();
 	if (done == 0) {
 		mem_free(s->v);
 		s->v = v;
 		s->n = n;
 		s->fetched_ns = s->tried_ns;
 	}
-	cond_broadcast(&k->changed);
+	return 0;
 }
 
 /* -- finding -----------------------------------------------------------------
@@ -235,27 +251,41 @@ static int settle_locked(const struct key_set *s, const struct jwk *found,
 	return -1;
 }
 
+/* While another thread fetches. */
+static int wait_locked(
+    const struct portal *p, const struct ctx *ctx, struct err *err)
+{
+	struct keys *k = p->keys;
+
+	if (ctx_check(ctx, err) < 0)
+		return err->kind == ERR_TIMEOUT
+			   ? err_set(err, ERR_UNAVAILABLE, "portal_down",
+				 "%s did not answer in time", p->url)
+			   : -1;
+	IGNORE(
+	    cond_wait_until(&k->changed, &k->mtx, clock_deadline_ms(LOOK_MS)));
+	return 0;
+}
+
 static int find_in_locked(struct portal *p, const struct ctx *ctx,
     struct key_set *s, bool stranger, const char *kid, struct jwk *ret,
     struct err *err)
 {
-	struct keys *k = p->keys;
-
 	for (;;) {
-		const struct jwk *found = find_locked(k, s, kid);
+		const struct jwk *found = find_locked(p->keys, s, kid);
+		/* Whoever can do without the new ones does not wait. */
+		int64_t good_s = s->fetching ? STALE_S : FRESH_S;
 
-		if (found != NULL && within(s->fetched_ns, FRESH_S)) {
+		if (found != NULL && within(s->fetched_ns, good_s)) {
 			*ret = *found;
 			return 1;
 		}
-		if (!s->fetching && !may_fetch_locked(k, s, stranger))
-			return settle_locked(s, found, ret, err);
-		TRY(ctx_check(ctx, err));
 		if (s->fetching)
-			IGNORE(cond_wait_until(
-			    &k->changed, &k->mtx, clock_deadline_ms(LOOK_MS)));
+			TRY(wait_locked(p, ctx, err));
+		else if (may_fetch_locked(p->keys, s, stranger))
+			TRY(renew_locked(p, ctx, s, stranger, err));
 		else
-			renew_locked(p, ctx, s, stranger);
+			return settle_locked(s, found, ret, err);
 	}
 }
 

@@ -505,6 +505,13 @@ def test_a_portal_that_never_answers(opened, portal) -> None:
     portal.released.set()
 
 
+def test_a_hasty_caller_spoils_nothing_for_others(probe, portal) -> None:
+    portal.fail(seconds=300)
+    assert probe.fails("hasty", portal.user_token()).code == "portal_down"
+    assert probe("subject", portal.user_token())["kind"] == "user"
+    portal.released.set()
+
+
 # -- where tokens may go -----------------------------------------------------
 
 @pytest.mark.parametrize("url", ["http://portal.example", "ftp://127.0.0.1", "", "https://",
