@@ -27,27 +27,37 @@ static void print_error(struct buf *out, const json_t *error)
 			sizeof(ref))));
 }
 
-static char *errors_target(const struct invocation *v)
+/* Of all, of an id, or of the newest instance of a component. */
+static int find_target(
+    struct client *c, const struct invocation *v, char **ret, struct err *err)
 {
-	const char *id = args_operand(&v->args, 0);
+	const char *which = args_operand(&v->args, 0);
 	const char *limit = args_get(&v->args, "limit");
 	CLEANUP(mem_free)
 	char *suffix = mem_printf("/errors%s%s", limit != NULL ? "?limit=" : "",
 	    limit != NULL ? limit : "");
+	CLEANUP(json_decref) json_t *instance = NULL;
 
-	return id != NULL ? component_instance_target(v->o, id, suffix)
-			  : component_target(v->o, suffix);
+	if (which == NULL) {
+		*ret = component_target(v->o, suffix);
+		return 0;
+	}
+	TRY(component_find(c, &v->ctx, v->o, which, &instance, err));
+	*ret = component_instance_target(
+	    v->o, reply_str(instance, "id", which), suffix);
+	return 0;
 }
 
 static int print_errors(
     struct client *c, const struct invocation *v, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf out = {.max = 16 << 20};
-	CLEANUP(mem_free) char *target = errors_target(v);
+	CLEANUP(mem_free) char *target = NULL;
 	CLEANUP(json_decref) json_t *reply = NULL;
 	const json_t *errors, *one;
 	size_t i;
 
+	TRY(find_target(c, v, &target, err));
 	TRY(client_call(c, &v->ctx, "GET", target, NULL, &reply, err));
 	errors = json_object_get(reply, "errors");
 	if (v->json) {
@@ -88,7 +98,7 @@ static const struct command_option errors_options[] = {
 
 const struct command command_component_errors = {
     .name = "component errors",
-    .operands = "[ID]",
+    .operands = "[ID|REF]",
     .operands_max = 1,
     .flags = COMMAND_CLIENT,
     .summary = "what went wrong lately, and what to do",

@@ -91,13 +91,14 @@ static void draw_step(
 	IGNORE(buf_append_char(out, '\n'));
 }
 
-/* Over what was drawn before. REQUIRES(p->mtx). */
-static void draw(struct progress *p)
+/* Over what was drawn before. */
+static void draw_locked(struct progress *p)
 {
 	CLEANUP(buf_fini) struct buf out = {.max = 64 * 1024};
 	const json_t *step;
 	size_t i;
 
+	mtx_assert_held(&p->mtx);
 	if (p->lines > 0)
 		IGNORE(buf_printf(&out, "\033[%zuA", p->lines));
 	p->lines = json_array_size(steps_of(p->instance));
@@ -116,7 +117,7 @@ static void *tick(void *arg)
 		IGNORE(cond_wait_until(
 		    &p->changed, &p->mtx, clock_deadline_ms(REDRAW_MS)));
 		p->turn++;
-		draw(p);
+		draw_locked(p);
 	}
 	mtx_unlock(&p->mtx);
 	return NULL;
@@ -140,11 +141,12 @@ static void say_step(const json_t *step, size_t number, size_t of)
 		    took(step, time));
 }
 
-static void say(struct progress *p)
+static void say_locked(struct progress *p)
 {
 	const json_t *steps = steps_of(p->instance), *step;
 	size_t i;
 
+	mtx_assert_held(&p->mtx);
 	json_array_foreach(steps, i, step)
 	{
 		const char *status = reply_str(step, "status", "");
@@ -181,9 +183,9 @@ void progress_show(struct progress *p, const json_t *instance)
 	json_decref(p->instance);
 	p->instance = json_incref((json_t *)instance);
 	if (p->terminal)
-		draw(p);
+		draw_locked(p);
 	else
-		say(p);
+		say_locked(p);
 	mtx_unlock(&p->mtx);
 }
 

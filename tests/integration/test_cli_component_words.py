@@ -328,5 +328,8 @@ def test_errors_tell_what_to_do(run: Run, script: ScriptedHub) -> None:
     assert shown.startswith("PORT_IN_USE  Component:default/Hello") and "Busy. Do this." in shown
     assert script.asked(f"{BASE}/errors")[0]["query"] == {"limit": "5"}
     assert json.loads(run("errors", "--json").stdout) == errors
-    assert run("errors", ID).stdout == ""
+    script.on("GET", f"{BASE}/instances/{ID}", (200, RUNNING))
+    script.on("GET", f"{BASE}/instances", (200, {"items": [RUNNING]}))
+    assert run("errors", ID).stdout == run("errors", "hello").stdout == ""
+    assert len(script.asked(f"{BASE}/instances/{ID}/errors")) == 2
     assert run("errors", "-n", "x").returncode == 2
