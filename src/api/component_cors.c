@@ -80,6 +80,10 @@ bool component_preflight(struct call *c, struct answer *ret)
 	http_reply_header(c->x, "Access-Control-Allow-Methods", METHODS);
 	http_reply_header(c->x, "Access-Control-Allow-Headers", HEADERS);
 	http_reply_header(c->x, "Access-Control-Max-Age", "600");
+	/* A page of the internet, and a hub within: browsers ask. */
+	if (http_header(c->x, "Access-Control-Request-Private-Network") != NULL)
+		http_reply_header(
+		    c->x, "Access-Control-Allow-Private-Network", "true");
 	http_reply(c->x, 204, NULL, NULL);
 	*ret = (struct answer){204};
 	return true;

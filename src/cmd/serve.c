@@ -203,6 +203,22 @@ static int open_components(struct components **ret, struct portal **ret_portal,
 	return 0;
 }
 
+static void tell_listening(
+    const struct ctx *ctx, struct hub *hub, const struct api *api)
+{
+	const struct options *o = hub_options(hub);
+	char url[160];
+
+	snprintf(url, sizeof(url), "http://%s:%d", o->listen, api_port(api));
+	log_info(ctx, "listening", LOG_STR("url", url),
+	    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
+	    LOG_STR("version", RUNNERHUB_VERSION));
+	if (api_components_port(api) != 0)
+		log_info(ctx, "components have an address of their own",
+		    LOG_STR("listen", o->components_listen),
+		    LOG_INT("port", api_components_port(api)));
+}
+
 static int serve(const struct options *o, sigset_t *signals,
     const struct ctx *ctx, struct err *err)
 {
@@ -212,7 +228,6 @@ static int serve(const struct options *o, sigset_t *signals,
 	struct components *components = NULL;
 	struct portal *portal = NULL;
 	struct bus_follower sessions;
-	char url[160];
 	int r;
 
 	TRY(hub_open(&hub, o, err));
@@ -226,11 +241,7 @@ static int serve(const struct options *o, sigset_t *signals,
 	if (r == 0)
 		r = api_start(api, err);
 	if (r == 0) {
-		snprintf(
-		    url, sizeof(url), "http://%s:%d", o->listen, api_port(api));
-		log_info(ctx, "listening", LOG_STR("url", url),
-		    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
-		    LOG_STR("version", RUNNERHUB_VERSION));
+		tell_listening(ctx, hub, api);
 		notify_systemd("READY=1\nSTATUS=serving");
 		wait_for_signal(signals, ctx);
 		notify_systemd("STOPPING=1");

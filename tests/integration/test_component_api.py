@@ -224,7 +224,8 @@ def preflight(port: int, origin: str, path: str = "/api/runner/start",
               host: str | None = None) -> Answer:
     return ask(port, "OPTIONS", path, headers={
         "Origin": origin, "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type"}, host=host)
+        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Private-Network": "true"}, host=host)
 
 
 def check_cors(answer: Answer, origin: str = PORTAL) -> None:
@@ -241,6 +242,7 @@ def test_r12_pages_of_configured_origins(client: Client, live: Hub, talker: dict
         assert {"GET", "POST"} <= set(str(answer.header("Access-Control-Allow-Methods")).split(", "))
         allowed = str(answer.header("Access-Control-Allow-Headers")).split(", ")
         assert {"authorization", "content-type"} <= set(allowed)
+        assert answer.header("Access-Control-Allow-Private-Network") == "true"
     with_origin = {"Origin": PORTAL}
     check_cors(client.get("/instances", with_origin))
     check_cors(client.get(f"/instances/{NOBODY}", with_origin))
