@@ -11,12 +11,17 @@
 
 #include "api/api_internal.h"
 #include "api/audit.h"
+#include "api/auth.h"
 #include "api/components.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/secret.h"
 #include "config/checks.h"
 #include "config/service_tokens.h"
+
+/* What JWT_SECRET is made of when there is none. */
+#define JWT_PURPOSE "runnerhub access tokens, key 1"
 
 enum { STATUS_CLASSES = 5, STEP_MAX = UINT16_MAX - 1 };
 
@@ -224,13 +229,29 @@ static int read_tokens(struct api *a, struct err *err)
 	return 0;
 }
 
+/* May everybody on this machine do everything? Only if nobody was named. */
+static int read_open(struct api *a, struct err *err)
+{
+	const struct options *o = hub_options(a->hub);
+	int64_t users = store_user_count(hub_store(a->hub), err);
+
+	if (users < 0)
+		return -1;
+	atomic_store(&a->open, o->api_key == NULL && users == 0);
+	return 0;
+}
+
 int api_open(struct api **ret, struct hub *hub, struct err *err)
 {
 	struct api *a = mem_zalloc(sizeof(*a));
 
 	a->hub = hub;
 	a->ctx = ctx_root();
-	a->open = hub_options(hub)->api_key == NULL;
+	atomic_init(&a->open, false);
+	a->jwt_key = hub_options(hub)->jwt_secret != NULL
+			 ? secret_copy(hub_options(hub)->jwt_secret)
+			 : store_secret_for(hub_store(hub), JWT_PURPOSE);
+	a->logins = login_throttle_new();
 	a->socket = socket_path(hub_options(hub));
 	a->latency = mem_calloc(nroutes * STATUS_CLASSES, sizeof(*a->latency));
 	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
@@ -238,7 +259,7 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	audit_throttle_init(&a->refusals);
 	a->followers = followers_open(hub_options(hub)->followers_max);
 	a->waits = component_waits_open();
-	if (read_tokens(a, err) < 0) {
+	if (read_tokens(a, err) < 0 || read_open(a, err) < 0) {
 		api_close(a);
 		return -1;
 	}
@@ -329,6 +350,8 @@ void api_close(struct api *a)
 		return;
 	ASSERT(a->server == NULL);
 	audit_throttle_fini(&a->refusals);
+	login_throttle_free(a->logins);
+	secret_free(a->jwt_key);
 	component_waits_close(a->waits);
 	followers_close(a->followers);
 	service_tokens_free(a->service_tokens);

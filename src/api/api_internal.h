@@ -2,11 +2,14 @@
 #ifndef API_API_INTERNAL_H
 #define API_API_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "api/api.h"
 #include "base/ctx.h"
 #include "base/json_out.h"
 #include "base/thread.h"
 #include "jobs/meter.h"
+#include "store/users.h"
 
 /* What a route needs; the gate (gate.c) grants it or refuses. Admins (open
  * mode, the API key) have all of them. */
@@ -20,6 +23,8 @@ enum scope {
 	SCOPE_SESSION_LOOK, /* those, and the session ":id" itself */
 	SCOPE_RUNNER_SELF,  /* the runner ":id", which may say "self" */
 	SCOPE_ENROL,        /* the enrolment key */
+	SCOPE_SELF,         /* who is logged in, for what is theirs */
+	SCOPE_ADMIN,        /* users, secrets, the audit log */
 };
 
 /* Who asks (principal.c). */
@@ -30,15 +35,24 @@ enum principal_kind {
 	PRINCIPAL_RUNNER,
 	PRINCIPAL_SESSION, /* what runs inside a nested session */
 	PRINCIPAL_ENROLMENT,
+	PRINCIPAL_USER,    /* somebody who is logged in */
+	PRINCIPAL_PROGRAM, /* an API token */
 };
 struct principal {
 	enum principal_kind kind;
-	struct uuid id; /* of the runner; of the session's job */
+	struct uuid id; /* of the runner; of the session's job; of the user; of
+			   the API token */
 	char id_text[UUID_TEXT_LEN];
+	char name[USER_NAME_MAX + 1]; /* of the user */
+	enum role role;               /* of people and their programs, and of
+					 who may everything; else 0 */
+	struct uuid login;            /* of the user */
 };
-static inline bool principal_is_admin(const struct principal *p)
+/* Somebody with a role: sees everybody's jobs. */
+static inline bool principal_has_role(
+    const struct principal *p, enum role least)
 {
-	return p->kind == PRINCIPAL_LOCAL || p->kind == PRINCIPAL_KEY;
+	return p->role >= least;
 }
 
 /* A call in progress. Lives on the handler's stack. */
@@ -113,9 +127,17 @@ struct api {
 	struct ctx ctx;
 	struct audit_throttle refusals;
 	struct meter *latency; /* per route and class of status */
-	bool open;             /* open mode: loopback, no key, no user */
-	char *socket;          /* path of the unix socket, NULL: none */
+	atomic_bool open;      /* open mode: loopback, no key, no user */
+	struct secret *jwt_key;
+	struct login_throttle *logins;
+	char *socket; /* path of the unix socket, NULL: none */
 };
+
+/* From the first user on there is no open mode. */
+static inline bool api_is_open(const struct api *a)
+{
+	return atomic_load(&a->open);
+}
 
 /* -- answers (reply.c) ------------------------------------------------- */
 #define BODY_MAX (32 * 1024 * 1024)
@@ -127,6 +149,9 @@ struct answer reply_text(
 struct answer reply_message(struct call *c, int status, const char *message);
 /* {"success":false,"error":...,"code":...} with the status of the kind. */
 struct answer reply_error(struct call *c, const struct err *err);
+/* With the seconds after which to come again, if it is 429 or 503. */
+struct answer reply_error_after(
+    struct call *c, const struct err *err, int wait_s);
 /* The handler has handed the exchange on: it is answered later. */
 struct answer reply_later(void);
 void error_body(
@@ -204,6 +229,18 @@ struct answer ready_show(struct call *c);
 struct answer system_show(struct call *c);
 struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
+struct answer auth_login(struct call *c);
+struct answer auth_refresh(struct call *c);
+struct answer auth_logout(struct call *c);
+struct answer auth_me(struct call *c);
+struct answer auth_password(struct call *c);
+struct answer user_list_show(struct call *c);
+struct answer user_create(struct call *c);
+struct answer user_update(struct call *c);
+struct answer user_remove(struct call *c);
+struct answer token_list_show(struct call *c);
+struct answer token_create(struct call *c);
+struct answer token_remove(struct call *c);
 struct answer audit_list_show(struct call *c);
 struct answer audit_verify_show(struct call *c);
 struct answer audit_export(struct call *c);

@@ -32,10 +32,13 @@ static void name_actor(const struct principal *p, char *out, size_t size)
 	    [PRINCIPAL_RUNNER] = "runner",
 	    [PRINCIPAL_SESSION] = "session",
 	    [PRINCIPAL_ENROLMENT] = "enrolment",
+	    [PRINCIPAL_USER] = "user",
+	    [PRINCIPAL_PROGRAM] = "token",
 	};
+	const char *which = p->name[0] != '\0' ? p->name : p->id_text;
 
-	snprintf(out, size, "%s%s%s", names[p->kind],
-	    p->id_text[0] != '\0' ? ":" : "", p->id_text);
+	snprintf(out, size, "%s%s%s", names[p->kind], *which != '\0' ? ":" : "",
+	    which);
 }
 
 static struct audit_note *note_of(struct call *c)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/auth.h"
 #include "api/components.h"
 #include "base/mem.h"
 #include "config/service_tokens.h"
@@ -24,7 +25,8 @@ void component_identity_fini(struct component_identity *i)
 
 bool component_is_guarded(const struct api *a)
 {
-	return !a->open || a->portal != NULL || a->service_tokens != NULL;
+	return !api_is_open(a) || a->portal != NULL ||
+	       a->service_tokens != NULL;
 }
 
 /* -- credentials ------------------------------------------------------- */
@@ -89,6 +91,30 @@ static int ask_portal(struct call *c, const char *given,
 	return r;
 }
 
+/* Of the hub itself: somebody who is logged in, or an API token. 1, 0: it is
+ * neither, -1. */
+static int by_login(struct call *c, const char *given,
+    struct component_identity *ret, struct err *err)
+{
+	struct uuid login;
+
+	if (strncmp(given, "rha_", 4) != 0 &&
+	    access_token_read(c->api, given, &login) < 0)
+		return 0;
+	if (principal_read(c, err) < 0)
+		return err->kind == ERR_AUTH
+			   ? refuse(err, "Failed user token verification")
+			   : -1;
+	ret->kind =
+	    c->who.kind == PRINCIPAL_USER ? IDENTITY_USER : IDENTITY_SERVICE;
+	ret->subject = c->who.kind == PRINCIPAL_USER
+			   ? mem_printf("user:runnerhub/%s", c->who.name)
+			   : mem_printf("external:token-%.8s", c->who.id_text);
+	ret->may_only_look = !principal_has_role(&c->who, ROLE_OPERATOR);
+	ret->may_start = ret->may_stop_all = !ret->may_only_look;
+	return 1;
+}
+
 static int by_portal(struct call *c, const char *given,
     struct component_identity *ret, struct err *err)
 {
@@ -125,6 +151,7 @@ int component_identify(
     struct call *c, struct component_identity *ret, struct err *err)
 {
 	const char *given = bearer(c), *aside;
+	int known;
 
 	if (given == NULL)
 		given = http_header(c->x, "X-API-Key");
@@ -139,6 +166,9 @@ int component_identify(
 	}
 	if (by_api_key(c, given, ret) || by_service_token(c, given, ret))
 		return 0;
+	known = by_login(c, given, ret, err);
+	if (known != 0)
+		return known < 0 ? -1 : 0;
 	if (c->api->portal == NULL)
 		return refuse(err, "Illegal token");
 	return by_portal(c, given, ret, err);
@@ -152,10 +182,18 @@ struct component_caller component_caller_of(const struct call *c)
 	    .subject = c->caller->subject, .portal_token = c->caller->token};
 }
 
+static int only_look(struct err *err)
+{
+	return err_set(err, ERR_FORBIDDEN, "not_permitted",
+	    "That needs the role operator, yours is viewer");
+}
+
 int component_may_start(const struct call *c, struct err *err)
 {
 	if (c->caller->may_start)
 		return 0;
+	if (c->caller->may_only_look)
+		return only_look(err);
 	return err_set(err, ERR_FORBIDDEN, "user_only",
 	    "This endpoint does not allow 'service' credentials");
 }
@@ -168,6 +206,8 @@ int component_may_stop(
 	const struct component_identity *who = c->caller;
 	char *const *group = who->portal.groups;
 
+	if (who->may_only_look)
+		return only_look(err);
 	if (who->may_stop_all || i->owner == NULL ||
 	    strcmp(hub_options(c->hub)->portal_owners, "stop") != 0)
 		return 0;

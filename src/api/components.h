@@ -51,7 +51,7 @@ enum identity_kind {
 };
 struct component_identity {
 	enum identity_kind kind;
-	bool may_start, may_stop_all;
+	bool may_start, may_stop_all, may_only_look;
 	char *subject;     /* "user:default/jane"; NULL: this machine */
 	const char *token; /* a user's own; of the request */
 	struct portal_subject portal; /* a user's groups */

@@ -3,6 +3,8 @@
  * needs, and the job that it names:
  *
  *   this machine (open mode), the API key   everything
+ *   a user, an API token   what their role may: viewers read, operators
+ *                          delegate and operate, admins all
  *   a runner's token       its own sessions, itself
  *   a session's token      the sessions inside it; of itself it may read
  *   the enrolment key      to become a runner
@@ -68,7 +70,31 @@ int gate_check_open(struct call *c, bool origin_is_welcome, struct err *err)
 
 /* -- what the route needs ---------------------------------------------- */
 
-/* Of those who are not admins. */
+/* What somebody with a role needs for it; 0: it is not for people. */
+static enum role role_for(const struct route *r)
+{
+	switch (r->scope) {
+	case SCOPE_PUBLIC:
+	case SCOPE_READ:
+	case SCOPE_OWN:
+	case SCOPE_SESSION_LOOK:
+	case SCOPE_SELF:
+		return ROLE_VIEWER;
+	case SCOPE_DELEGATE:
+	case SCOPE_SESSION:
+	case SCOPE_OPERATE:
+		return ROLE_OPERATOR;
+	case SCOPE_RUNNER_SELF:
+		return strcmp(r->method, "GET") == 0 ? ROLE_VIEWER
+						     : ROLE_OPERATOR;
+	case SCOPE_ENROL:
+	case SCOPE_ADMIN:
+		break;
+	}
+	return ROLE_ADMIN;
+}
+
+/* Of those who have none. */
 static bool is_for(enum scope scope, enum principal_kind kind)
 {
 	switch (scope) {
@@ -76,6 +102,8 @@ static bool is_for(enum scope scope, enum principal_kind kind)
 		return true;
 	case SCOPE_READ:
 	case SCOPE_OPERATE:
+	case SCOPE_SELF:
+	case SCOPE_ADMIN:
 		return false;
 	case SCOPE_DELEGATE:
 	case SCOPE_OWN:
@@ -101,9 +129,14 @@ static int check_scope(struct call *c, const struct route *r, struct err *err)
 	    [PRINCIPAL_ENROLMENT] = "The enrolment key may be exchanged for a "
 				    "runner's token, nothing else",
 	};
+	enum role least = role_for(r);
 
-	if (principal_is_admin(&c->who) || is_for(r->scope, c->who.kind))
+	if (principal_has_role(&c->who, least) || is_for(r->scope, c->who.kind))
 		return 0;
+	if (c->who.role != 0)
+		return err_set(err, ERR_FORBIDDEN, "not_permitted",
+		    "That needs the role %s, yours is %s", role_name(least),
+		    role_name(c->who.role));
 	return err_set(
 	    err, ERR_FORBIDDEN, "not_permitted", "%s", may[c->who.kind]);
 }
@@ -113,7 +146,7 @@ int gate_check(struct call *c, const struct route *r, struct err *err)
 	/* Health and description are nobody's secret, but containers of jobs
 	 * need not know how the hub does. */
 	if (r->scope == SCOPE_PUBLIC && !http_is_unix(c->x))
-		return c->api->open ? gate_check_open(c, false, err) : 0;
+		return api_is_open(c->api) ? gate_check_open(c, false, err) : 0;
 	TRY(principal_read(c, err));
 	if (c->who.kind == PRINCIPAL_LOCAL)
 		TRY(gate_check_open(c, false, err));
@@ -142,7 +175,7 @@ int gate_check_job(struct call *c, const struct route *r, struct err *err)
 {
 	CLEANUP(job_fini) struct job job = {0};
 
-	if (r->scope == SCOPE_PUBLIC || principal_is_admin(&c->who))
+	if (r->scope == SCOPE_PUBLIC || c->who.role != 0)
 		return 0;
 	TRY(call_job(c, &job, err));
 	return is_own_job(&c->who, r->scope, &job) ? 0 : no_such_job(err);

@@ -218,7 +218,7 @@ struct answer system_show(struct call *c)
 	json_kstr(&j, "version", RUNNERHUB_VERSION);
 	json_kstr(&j, "hubId", hub_id(c->hub));
 	json_ktime(&j, "startedAt", hub_started_at(c->hub));
-	json_kbool(&j, "openMode", c->api->open);
+	json_kbool(&j, "openMode", api_is_open(c->api));
 	write_capacity(c->hub, &j);
 	write_engine(c->hub, &j);
 	write_isolation(c->hub, &j);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/api_internal.h"
+#include "api/auth.h"
 #include "base/secret.h"
 #include "store/runners.h"
 
@@ -78,6 +79,40 @@ static int by_session_token(struct call *c, const char *token, struct err *err)
 	return 0;
 }
 
+static int by_api_token(struct call *c, const char *token, struct err *err)
+{
+	CLEANUP(api_token_fini) struct api_token t = {0};
+	int found = store_api_token_check(hub_store(c->hub), token, &t, err);
+
+	if (found == 0)
+		return not_valid(err);
+	TRY(found);
+	name_principal(&c->who, PRINCIPAL_PROGRAM, t.id);
+	c->who.role = t.role;
+	return 0;
+}
+
+/* Good while its login is; the role is that of now. */
+static int by_access_token(struct call *c, const char *token, struct err *err)
+{
+	CLEANUP(user_fini) struct user u = {0};
+	struct uuid login;
+	int found;
+
+	if (access_token_read(c->api, token, &login) < 0)
+		return not_valid(err);
+	found = store_login_check(hub_store(c->hub), login, &u, err);
+	if (found == 0)
+		return err_set(err, ERR_AUTH, "login_over",
+		    "This login is over: log in again");
+	TRY(found);
+	name_principal(&c->who, PRINCIPAL_USER, u.id.u);
+	snprintf(c->who.name, sizeof(c->who.name), "%s", u.name);
+	c->who.role = u.role;
+	c->who.login = login;
+	return 0;
+}
+
 /* -- all --------------------------------------------------------------- */
 
 static int by_credential(struct call *c, const char *given, struct err *err)
@@ -86,6 +121,7 @@ static int by_credential(struct call *c, const char *given, struct err *err)
 
 	if (o->api_key != NULL && principal_same_secret(given, o->api_key)) {
 		c->who.kind = PRINCIPAL_KEY;
+		c->who.role = ROLE_ADMIN;
 		return 0;
 	}
 	if (o->enrolment_key != NULL &&
@@ -97,6 +133,10 @@ static int by_credential(struct call *c, const char *given, struct err *err)
 		return by_runner_token(c, given, err);
 	if (strncmp(given, "rhs_", 4) == 0)
 		return by_session_token(c, given, err);
+	if (strncmp(given, "rha_", 4) == 0)
+		return by_api_token(c, given, err);
+	if (access_token_is_like(given))
+		return by_access_token(c, given, err);
 	return not_valid(err);
 }
 
@@ -108,11 +148,12 @@ int principal_read(struct call *c, struct err *err)
 	if (given != NULL)
 		return by_credential(c, given, err);
 	/* The unix socket is within reach of what runs in containers. */
-	if (c->api->open && !http_is_unix(c->x)) {
+	if (api_is_open(c->api) && !http_is_unix(c->x)) {
 		c->who.kind = PRINCIPAL_LOCAL;
+		c->who.role = ROLE_ADMIN;
 		return 0;
 	}
 	return err_set(err, ERR_AUTH, "missing_credentials",
-	    "Missing credentials: send \"Authorization: Bearer "
-	    "<RUNNERHUB_API_KEY>\" or a runner's token");
+	    "Missing credentials: send \"Authorization: Bearer \" and the "
+	    "RUNNERHUB_API_KEY, a token, or what a login gave");
 }

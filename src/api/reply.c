@@ -78,11 +78,20 @@ static int status_of(const struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(in_a_moment); i++)
 		if (strcmp(err->code, in_a_moment[i]) == 0)
 			return 503;
+	if (strcmp(err->code, "too_many_logins") == 0)
+		return 429;
 	return err_http_status(err->kind);
 }
 
 struct answer reply_error(struct call *c, const struct err *err)
 {
+	return reply_error_after(c, err, 5);
+}
+
+struct answer reply_error_after(
+    struct call *c, const struct err *err, int wait_s)
+{
+	char after[16];
 	int status = status_of(err);
 	struct buf body;
 
@@ -92,8 +101,10 @@ struct answer reply_error(struct call *c, const struct err *err)
 	else
 		log_debug(&c->ctx, "request refused",
 		    LOG_STR("code", err->code), LOG_ERR(err));
-	if (status == 503 || status == 429)
-		http_reply_header(c->x, "Retry-After", "5");
+	if (status == 503 || status == 429) {
+		snprintf(after, sizeof(after), "%d", wait_s);
+		http_reply_header(c->x, "Retry-After", after);
+	}
 	if (status == 401)
 		http_reply_header(
 		    c->x, "WWW-Authenticate", "Bearer realm=\"runnerhub\"");

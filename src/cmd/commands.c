@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/component.h"
 #include "cmd/secret.h"
+#include "cmd/user.h"
 
 const struct command command_serve = {
     .name = "serve",
@@ -49,6 +50,17 @@ const struct command *const commands[] = {
     &command_secret_set,
     &command_secret_list,
     &command_secret_delete,
+    &command_user_bootstrap,
+    &command_user_add,
+    &command_user_list,
+    &command_user_passwd,
+    &command_user_role,
+    &command_user_disable,
+    &command_user_enable,
+    &command_user_delete,
+    &command_token_create,
+    &command_token_list,
+    &command_token_delete,
     &command_audit_list,
     &command_audit_verify,
     &command_audit_export,

@@ -5,22 +5,17 @@
  */
 #include "cmd/secret.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "cmd/client.h"
+#include "cmd/hidden.h"
 #include "cmd/ui.h"
 #include "net/http_client.h"
 
-enum { VALUE_MAX = 32 * 1024, PAGE = 1000 };
+enum { PAGE = 1000 };
 
 static char *secret_path(const char *name)
 {
@@ -31,106 +26,10 @@ static char *secret_path(const char *name)
 	return buf_steal(&out, NULL);
 }
 
-/* -- a value ----------------------------------------------------------- */
-
-/* All that fit and one more, so that too much is seen. Never grows: no copy
- * is left behind. */
-struct value {
-	char bytes[VALUE_MAX + 2];
-	size_t len;
-};
-
-static void value_wipe(struct value *v)
-{
-	secret_wipe(v, sizeof(*v));
-}
-
-static inline void value_wipe_guard(struct value *v)
-{
-	value_wipe(v);
-}
-
-/* To its end, or to the end of a line. */
-static int read_value(int fd, bool line, struct value *v, struct err *err)
-{
-	ssize_t n;
-
-	while (v->len < sizeof(v->bytes)) {
-		n = read(fd, v->bytes + v->len, sizeof(v->bytes) - v->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "read the secret's value");
-		v->len += (size_t)n;
-		if (n == 0 || (line && v->bytes[v->len - 1] == '\n'))
-			break;
-	}
-	if (v->len > 0 && v->bytes[v->len - 1] == '\n')
-		v->len--;
-	if (v->len > VALUE_MAX)
-		return err_set(err, ERR_LIMIT, NULL,
-		    "the secret's value has more than %d bytes", VALUE_MAX);
-	if (v->len == 0)
-		return err_set(
-		    err, ERR_INVALID, NULL, "the secret's value is empty");
-	if (memchr(v->bytes, '\0', v->len) != NULL)
-		return err_set(err, ERR_INVALID, NULL,
-		    "the secret's value holds a NUL byte: encode it, as with "
-		    "base64");
-	return 0;
-}
-
-/* The terminal as it was, for who presses Ctrl-C. */
-static struct termios terminal;
-
-static void on_interrupt(int signo)
-{
-	(void)signo;
-	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
-	_exit(EXIT_CANCELLED);
-}
-
-static int ask(const char *name, struct value *v, struct err *err)
-{
-	struct sigaction action = {.sa_handler = on_interrupt};
-	struct termios quiet;
-	char clean[160];
-	int rc;
-
-	if (tcgetattr(STDIN_FILENO, &terminal) < 0)
-		return err_sys(err, errno, "ask for the secret's value");
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	quiet = terminal;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	fprintf(stderr,
-	    "Value of %s (not shown): ", ui_clean(name, clean, sizeof(clean)));
-	rc = read_value(STDIN_FILENO, true, v, err);
-	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
-	fputc('\n', stderr);
-	return rc;
-}
-
-static int take_value(
-    const char *name, const char *file, struct value *v, struct err *err)
-{
-	CLEANUP(fd_close) int fd = -1;
-
-	if (file == NULL && isatty(STDIN_FILENO))
-		return ask(name, v, err);
-	if (file == NULL || strcmp(file, "-") == 0)
-		return read_value(STDIN_FILENO, false, v, err);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, errno, "open %s", file);
-	return read_value(fd, false, v, err);
-}
-
 /* -- set --------------------------------------------------------------- */
 
 static int put(struct client *c, const struct ctx *ctx, const char *name,
-    const struct value *v, json_t **ret, struct err *err)
+    const struct hidden *v, json_t **ret, struct err *err)
 {
 	CLEANUP(json_decref) json_t *body = json_object();
 	CLEANUP(mem_free) char *path = secret_path(name);
@@ -152,7 +51,8 @@ static int set_run(int argc, char **argv)
 	CLEANUP(invocation_fini) struct invocation v;
 	CLEANUP(client_close) struct client *c = NULL;
 	CLEANUP(json_decref) json_t *reply = NULL;
-	CLEANUP(value_wipe) struct value value = {.len = 0};
+	CLEANUP(hidden_wipe) struct hidden value = {.len = 0};
+	CLEANUP(mem_free) char *prompt = NULL;
 	struct err err = ERR_INIT;
 	const char *name;
 	int rc;
@@ -160,8 +60,10 @@ static int set_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_secret_set, argc, argv, &rc))
 		return rc;
 	name = args_operand(&v.args, 0);
+	prompt = mem_printf("Value of %.128s", name);
 	if (command_client(&c, v.o, &err) < 0 ||
-	    take_value(name, args_get(&v.args, "file"), &value, &err) < 0 ||
+	    hidden_take("the secret's value", prompt, args_get(&v.args, "file"),
+		&value, &err) < 0 ||
 	    put(c, &v.ctx, name, &value, &reply, &err) < 0)
 		return command_fail(&err);
 	if (v.json)

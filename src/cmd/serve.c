@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "cmd/cmd.h"
 #include "components/app_config.h"
@@ -25,6 +26,7 @@
 #include "jobs/hub.h"
 #include "portal/portal.h"
 #include "runners/runners.h"
+#include "store/users.h"
 
 enum { STOP_API_MS = 2000 };
 
@@ -265,7 +267,12 @@ static int serve(const struct options *o, sigset_t *signals,
 
 int serve_check(const struct options *o, struct err *err)
 {
+	CLEANUP(mem_free) char *path = NULL;
+
 	TRY(config_check_serve(o, err));
+	path = mem_printf("%s/runnerhub.db", o->state_dir);
+	if (o->api_key == NULL && !store_has_users(path))
+		TRY(config_check_open(o, err));
 	return hub_check_options(o, err);
 }
 

@@ -85,15 +85,20 @@ static int check_components(const struct options *o, struct err *err)
 	    o->components_listen);
 }
 
-int config_check_serve(const struct options *o, struct err *err)
+int config_check_open(const struct options *o, struct err *err)
 {
-	TRY(check_components(o, err));
-	if (o->api_key == NULL && !check_is_loopback(o->listen))
+	if (!check_is_loopback(o->listen))
 		return err_set(err, ERR_INVALID, "open_listen",
-		    "listening on %s without an API key would let every host "
-		    "run jobs here: set RUNNERHUB_API_KEY, or "
+		    "listening on %s without an API key or a user would let "
+		    "every host run jobs here: set RUNNERHUB_API_KEY, make a "
+		    "user with `runnerhub user bootstrap`, or set "
 		    "RUNNERHUB_LISTEN=127.0.0.1",
 		    o->listen);
+	return check_components(o, err);
+}
+
+int config_check_serve(const struct options *o, struct err *err)
+{
 	if (strcmp(o->env, "production") != 0)
 		return 0;
 	TRY(check_key(o->api_key, "RUNNERHUB_API_KEY", err));

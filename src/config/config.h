@@ -53,7 +53,8 @@ struct options {
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */
 	/* secrets */
 	struct secret *encryption_key; /* ENCRYPTION_KEY */
-	struct secret *jwt_secret;     /* JWT_SECRET: only checked so far */
+	struct secret *jwt_secret;     /* JWT_SECRET, NULL: the store's */
+	int64_t login_age_ms;          /* auth.loginAge 30 d */
 	/* engine */
 	char *engine_host; /* DOCKER_HOST, DOCKER_SOCKET_PROXY wins; default
 			      unix:///var/run/docker.sock */
@@ -165,9 +166,12 @@ void config_unused(const struct config *c,
  * file that others may read): one line each. */
 void config_warnings(
     const struct config *c, void (*cb)(void *arg, const char *line), void *arg);
-/* May a hub start with these? Refuses an address other than loopback
- * without an API key, and in production keys that are short or guessable. */
+/* May a hub start with these? Refuses in production keys that are short or
+ * guessable. */
 int config_check_serve(const struct options *o, struct err *err) MUST_CHECK;
+/* And one that nobody has a key or a user of? Not on addresses that others
+ * reach. */
+int config_check_open(const struct options *o, struct err *err) MUST_CHECK;
 
 /* The flags, for completion, the man page and "did you mean". Strings are
  * valid within the callback only. */

@@ -104,8 +104,14 @@ const struct option option_table[] = {
 	.doc = "seals job secrets at rest; with another one the tokens of "
 	       "runners are void"},
     {"auth.jwtSecret", {"JWT_SECRET"}, "jwt-secret", SECTION_ACCESS,
-	SECRET(jwt_secret), .unused = true, .min = 1,
-	.doc = "signs the tokens of signed-in users"},
+	SECRET(jwt_secret), .min = 16,
+	.def_note = "one that follows from the encryption key",
+	.doc = "signs the access tokens of users who are logged in"},
+    {"auth.loginAge", {"RUNNERHUB_LOGIN_AGE"}, "login-age", SECTION_ACCESS,
+	DURATION(login_age_ms), .def = "30d", .unit_ms = DAY, .min = MINUTE,
+	.max = 365 * DAY,
+	.doc = "how long a login can be renewed before the password is asked "
+	       "for again"},
     {"http.corsOrigin", {"CORS_ORIGIN"}, "cors-origin", SECTION_ACCESS,
 	STRING(cors_origin), .check = check_origins,
 	.accepts = "origins such as https://portal.example.com, separated by "

@@ -150,3 +150,14 @@ int unseal(const struct sealer *s, struct uuid owner, const void *sealed,
 		    "another ENCRYPTION_KEY (or key file)");
 	return 0;
 }
+
+struct secret *seal_secret_for(const struct sealer *s, const char *purpose)
+{
+	uint8_t bytes[SEAL_KEY_BYTES];
+	struct secret *made;
+
+	hash(bytes, purpose, s->key, sizeof(s->key));
+	made = secret_new((const char *)bytes, sizeof(bytes));
+	secret_wipe(bytes, sizeof(bytes));
+	return made;
+}

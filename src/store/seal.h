@@ -32,6 +32,8 @@ struct sealer {
 int sealer_init(struct sealer *s, const char *encryption_key,
     const char *key_path, struct err *err) MUST_CHECK;
 void sealer_fini(struct sealer *s); /* wipes the keys */
+/* As many bytes as a key, for this purpose (at most 64 bytes of text). */
+struct secret *seal_secret_for(const struct sealer *s, const char *purpose);
 
 /* out: len + SEAL_OVERHEAD_BYTES bytes. */
 void seal(const struct sealer *s, struct uuid owner, const void *plain,

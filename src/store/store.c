@@ -216,6 +216,12 @@ void reader_return(struct reader *borrowed)
 	borrowed->db = NULL;
 }
 
+struct secret *store_secret_for(struct store *s, const char *purpose)
+{
+	MAGIC_CHECK(s, STORE_MAGIC);
+	return seal_secret_for(&s->sealer, purpose);
+}
+
 /* -- check and statistics ---------------------------------------------- */
 
 static int run_check(struct tx *tx, struct write *w, struct err *err)

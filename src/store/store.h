@@ -33,6 +33,10 @@ void store_close(struct store *s);
 /* Can it still commit? Runs an empty durable write. */
 int store_check(struct store *s, struct err *err) MUST_CHECK;
 
+/* 32 bytes that follow from the store's key and the purpose; the caller's. */
+struct secret;
+struct secret *store_secret_for(struct store *s, const char *purpose);
+
 struct store_stats {
 	uint64_t commits, writes, failures;
 	uint64_t queue; /* waiting for the writer now */

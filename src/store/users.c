@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -239,6 +240,25 @@ int64_t store_user_count(struct store *s, struct err *err)
 	MAGIC_CHECK(s, STORE_MAGIC);
 	TRY(reader_take(s, &r, err));
 	return count(r.db, err);
+}
+
+static bool has_table(struct db *db, struct err *err)
+{
+	static const char sql[] = "SELECT 1 FROM sqlite_master"
+				  " WHERE type = 'table' AND name = 'users'";
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+
+	return db_use(db, sql, &st, err) == 0 && db_step(st, err) == 1;
+}
+
+bool store_has_users(const char *path)
+{
+	CLEANUP(db_close) struct db *db = NULL;
+	struct err ignored = ERR_INIT;
+
+	return access(path, R_OK) == 0 &&
+	       db_open(&db, path, DB_READER, &ignored) == 0 &&
+	       has_table(db, &ignored) && count(db, &ignored) > 0;
 }
 
 /* -- one more ---------------------------------------------------------- */

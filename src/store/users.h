@@ -87,6 +87,9 @@ int store_user_list(struct store *s, const char *after, int64_t limit,
     struct user_list *ret, struct err *err) MUST_CHECK;
 /* How many there are; -1. */
 int64_t store_user_count(struct store *s, struct err *err);
+/* Has the store at path any user? Looks only, also beside a hub that has it
+ * open; false when there is none, or it cannot be read. */
+bool store_has_users(const char *path);
 
 /* -- logins ------------------------------------------------------------ */
 /*

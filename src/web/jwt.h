@@ -1,7 +1,8 @@
 /*
  * JSON Web Tokens, as far as a hub meets them: those of a portal are verified
  * (ES256, by a key of its JWKS), those for GitHub are signed (RS256, by a PEM
- * key). The signatures are OpenSSL's work, loaded with the first. Sources:
+ * key), the hub's own are both (HS256). The signatures are OpenSSL's work,
+ * loaded with the first, those of HS256 libsodium's. Sources:
  * RFC 7515 (JWS), 7517 (JWK), 7518 (algorithms), 7519 (JWT).
  *
  * The algorithm is the caller's choice, by the function that is called; what a
@@ -58,6 +59,9 @@ int jwk_read(const json_t *key, struct jwk *ret);
 int jwt_verify_es256(
     const struct jwt *t, const struct jwk *key, struct err *err) MUST_CHECK;
 
+/* Is it signed with this secret, and says so? */
+bool jwt_verify_hs256(const struct jwt *t, const struct secret *key);
+
 /* A claim that is a text; NULL: none. */
 const char *jwt_text(const struct jwt *t, const char *claim);
 /* Is `aud` this one, or has it among others? */
@@ -78,5 +82,8 @@ DEFINE_CLEANUP(struct jwt_key *, jwt_key_free);
 /* A token of these claims (an object of at most 2 KiB). */
 int jwt_sign_rs256(const struct jwt_key *key, const json_t *claims,
     struct buf *out, struct err *err) MUST_CHECK;
+/* typ: what kind of token ("at+jwt"). Claims of at most 1.5 KB. */
+int jwt_sign_hs256(const struct secret *key, const char *typ,
+    const json_t *claims, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

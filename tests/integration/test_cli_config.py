@@ -57,7 +57,7 @@ def test_config_names_the_source_of_each_value(run: Run, tmp_path) -> None:
 
 def test_config_never_shows_a_secret(run: Run, tmp_path) -> None:
     (tmp_path / "key").write_text("hunter2-from-a-file\n")
-    env = {"ENCRYPTION_KEY": "hunter2-hunter2-hunter2", "JWT_SECRET": "hunter2",
+    env = {"ENCRYPTION_KEY": "hunter2-hunter2-hunter2", "JWT_SECRET": "hunter2-hunter2-hunter2",
            "GITHUB_TOKEN": "hunter2", "VAULT_TOKEN": "hunter2",
            "DATABASE_URL": "postgres://me:hunter2@db/hub",
            "RUNNERHUB_API_KEY_FILE": "key"}
@@ -105,7 +105,7 @@ def test_config_check_says_whether_serve_would_start(run: Run) -> None:
     assert shown.returncode == 1
     assert "set RUNNERHUB_API_KEY" in shown.stderr
     shown = run("config", "--check", RUNNERHUB_ENV="production",
-                JWT_SECRET="changeme")
+                JWT_SECRET="changeme-changeme-changeme")
     assert shown.returncode == 1
     assert "JWT_SECRET" in shown.stderr and "changeme" not in shown.stderr
     for command in (("config", "--check"), ("serve",)):

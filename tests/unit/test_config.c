@@ -631,7 +631,9 @@ static const char *serve_error(void)
 	CLEANUP(config_free) struct config *c = load();
 
 	err = (struct err)ERR_INIT;
-	if (config_check_serve(config_options(c), &err) == 0)
+	if (config_check_serve(config_options(c), &err) == 0 &&
+	    (config_options(c)->api_key != NULL ||
+		config_check_open(config_options(c), &err) == 0))
 		return "";
 	return err.msg;
 }
