@@ -185,6 +185,8 @@ static bool wants_to_wait(struct call *c, int64_t *ret_ms)
 	char applied[32];
 
 	*ret_ms = 0;
+	if (wait != NULL && strcmp(wait, "false") == 0)
+		return false;
 	if (component_is_strict(c) ||
 	    (wait != NULL && strcmp(wait, "true") == 0))
 		return true;

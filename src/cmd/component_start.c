@@ -146,7 +146,7 @@ static int start(struct client *c, const struct invocation *v, int *ret_exit,
 {
 	CLEANUP(mem_free)
 	char *ref = component_whole_ref(args_operand(&v->args, 0));
-	CLEANUP(mem_free) char *target = component_target(v->o, "/start");
+	CLEANUP(mem_free) char *target = component_target(v->o, "/start?wait=false");
 	CLEANUP(json_decref) json_t *body = json_object();
 	CLEANUP(json_decref) json_t *instance = NULL;
 	CLEANUP(json_decref) json_t *last = NULL;

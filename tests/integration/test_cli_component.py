@@ -238,6 +238,16 @@ def test_a_start_is_followed_through_a_restart_of_the_hub(
     assert page(held.port) == "held\n"
 
 
+def test_a_strict_hub_does_not_make_it_wait_blindly(
+        run: Run, hub: Hub, catalog: Catalog) -> None:
+    port = catalog.add("Strict")
+    hub.restart({"RUNNERHUB_COMPONENTS_STRICT": "true"})
+    started = run("start", "strict")
+    hub.restart({"RUNNERHUB_COMPONENTS_STRICT": "false"})
+    assert started.returncode == 0 and started.stdout == f"http://localhost:{port}\n"
+    assert "[3/5] Building Docker Image ...\n" in started.stderr
+
+
 def test_no_hub_is_told(runnerhub: str) -> None:
     for args in (["list"], ["start", "x"], ["status"], ["logs", "x"], ["errors"]):
         done = subprocess.run([runnerhub, "component", *args, "--url", "http://127.0.0.1:1"],
