@@ -18,6 +18,11 @@ for (const name of Object.getOwnPropertyNames(dom.window)) {
     });
   }
 }
+for (const name of ['addEventListener', 'removeEventListener'] as const) {
+  Object.defineProperty(globalThis, name, {
+    value: dom.window[name].bind(dom.window),
+  });
+}
 Object.defineProperty(globalThis, 'window', { value: dom.window });
 Object.defineProperty(globalThis, 'navigator', {
   value: dom.window.navigator,

@@ -1,28 +1,39 @@
-/** A portal around the plugin: its APIs, its discovery, its tokens. */
-import { ConfigReader } from '@backstage/config';
+/** A portal around the plugin: an app with its discovery and its sign-in. */
 import {
-  ApiFactoryRegistry,
-  ApiProvider,
-  ApiResolver,
+  AppRouter,
   FetchMiddlewares,
   FrontendHostDiscovery,
   createFetchApi,
+  createSpecializedApp,
 } from '@backstage/core-app-api';
 import {
+  type AppComponents,
   type IdentityApi,
+  type SignInPageProps,
+  configApiRef,
   createApiFactory,
   discoveryApiRef,
   fetchApiRef,
+  identityApiRef,
 } from '@backstage/core-plugin-api';
-import { cleanup, render, waitFor } from '@testing-library/react';
-import type { ReactNode } from 'react';
+import { ThemeProvider, createTheme } from '@material-ui/core/styles';
 import { runnerPlugin } from '@runnerhub/backstage-plugin-runner';
+import { cleanup, configure, render, waitFor } from '@testing-library/react';
+import { type ReactNode, useEffect } from 'react';
+import { Route, BrowserRouter, Routes } from 'react-router-dom';
+
+// A check that fails is made again in 20 ms, so it must be cheap: no picture of
+// the whole page in each error, no style of each parent of each element.
+configure({
+  defaultHidden: true,
+  getElementError: message => new Error(message ?? 'not found'),
+});
 
 /** One of the things that the caller of these tests has set up. */
 export function given(name: string): string {
   const value = process.env[name];
   if (!value) {
-    throw new Error(`${name} is not set: run tests/integration/test_portal_plugin.py`);
+    throw new Error(`${name} is not set; see test_portal_plugin.py`);
   }
   return value;
 }
@@ -48,36 +59,89 @@ function identityOf(token: string | undefined): IdentityApi {
   };
 }
 
-/** As an app puts them together, from its app-config and its plugins. */
-export function portalApis(options: PortalOptions): ApiResolver {
-  const target = options.target ?? `${given('HUB_URL')}/api/runner`;
-  const config = new ConfigReader({
-    backend: { baseUrl: 'http://portal.test:7007' },
-    discovery: { endpoints: [{ target, plugins: ['runner'] }] },
-  });
-  const discoveryApi = FrontendHostDiscovery.fromConfig(config);
-  const fetchApi = createFetchApi({
-    middleware: [
-      FetchMiddlewares.resolvePluginProtocol({ discoveryApi }),
-      FetchMiddlewares.injectIdentityAuth({
-        identityApi: identityOf(options.token),
-        config,
+/** The two APIs that each app puts together from its configuration. */
+const defaultApis = [
+  createApiFactory({
+    api: discoveryApiRef,
+    deps: { configApi: configApiRef },
+    factory: ({ configApi }) => FrontendHostDiscovery.fromConfig(configApi),
+  }),
+  createApiFactory({
+    api: fetchApiRef,
+    deps: {
+      config: configApiRef,
+      identityApi: identityApiRef,
+      discoveryApi: discoveryApiRef,
+    },
+    factory: ({ config, identityApi, discoveryApi }) =>
+      createFetchApi({
+        middleware: [
+          FetchMiddlewares.resolvePluginProtocol({ discoveryApi }),
+          FetchMiddlewares.injectIdentityAuth({ identityApi, config }),
+        ],
       }),
-    ],
-  });
-  const registry = new ApiFactoryRegistry();
-  registry.register('default', createApiFactory(discoveryApiRef, discoveryApi));
-  registry.register('default', createApiFactory(fetchApiRef, fetchApi));
-  for (const factory of runnerPlugin.getApis()) {
-    registry.register('default', factory);
-  }
-  return new ApiResolver(registry);
+  }),
+];
+
+function Nothing() {
+  return null;
 }
 
+function appComponents(token: string | undefined): AppComponents {
+  const SignInPage = ({ onSignInSuccess }: SignInPageProps) => {
+    useEffect(() => onSignInSuccess(identityOf(token)), [onSignInSuccess]);
+    return null;
+  };
+  return {
+    NotFoundErrorPage: Nothing,
+    BootErrorPage: ({ error }) => <p role="alert">{error.message}</p>,
+    Progress: Nothing,
+    Router: BrowserRouter,
+    ErrorBoundaryFallback: ({ error }) => <p role="alert">{error?.message}</p>,
+    SignInPage,
+  };
+}
+
+const theme = createTheme();
+
+function portal(options: PortalOptions) {
+  const target = options.target ?? `${given('HUB_URL')}/api/runner`;
+  const data = {
+    app: { baseUrl: 'http://portal.test:3000' },
+    backend: { baseUrl: 'http://portal.test:7007' },
+    discovery: { endpoints: [{ target, plugins: ['runner'] }] },
+  };
+  return createSpecializedApp({
+    apis: [],
+    defaultApis,
+    plugins: [runnerPlugin],
+    // The plugin asks for none.
+    icons: {} as never,
+    components: appComponents(options.token),
+    themes: [
+      {
+        id: 'light',
+        title: 'Light',
+        variant: 'light',
+        Provider: ({ children }) => (
+          <ThemeProvider theme={theme}>{children}</ThemeProvider>
+        ),
+      },
+    ],
+    configLoader: async () => [{ context: 'app-config.yaml', data }],
+  });
+}
+
+/** The element as the page at /runner of a portal. */
 export function show(element: ReactNode, options: PortalOptions = {}) {
-  return render(
-    <ApiProvider apis={portalApis(options)}>{element}</ApiProvider>,
+  const Root = portal(options).createRoot(
+    <AppRouter>
+      <Routes>
+        <Route path="/runner" element={element} />
+      </Routes>
+    </AppRouter>,
   );
+  return render(<Root />);
 }
 
 export { cleanup };

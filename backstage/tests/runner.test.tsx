@@ -3,7 +3,7 @@ import { PAGE_HOST, closeBrowser } from './browser.js';
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { fireEvent, screen, within } from '@testing-library/react';
-import { RunnerComponents } from '@runnerhub/backstage-plugin-runner';
+import { RunnerPage } from '@runnerhub/backstage-plugin-runner';
 import { button, press, row, start, statusOf, stop } from './page.js';
 import { cleanup, eventually, given, show } from './portal.js';
 
@@ -28,20 +28,20 @@ function watchSteps(name: string): Set<string> {
 }
 
 test('the list names what can be run, and nothing else', async () => {
-  show(<RunnerComponents />);
-  await eventually(() => row('Chatty'));
-  assert.ok(within(row('Chatty')).getByText('about Chatty'));
-  assert.ok(within(row('Chatty')).getByText('group:default/testers'));
-  assert.ok(within(row('Chatty')).getByText('Not started'));
-  assert.equal(screen.queryByText('disabled'), null);
+  show(<RunnerPage />);
+  await eventually(() => row('Fresh'));
+  assert.ok(within(row('Fresh')).getByText('about Fresh'));
+  assert.ok(within(row('Fresh')).getByText('group:default/testers'));
+  assert.ok(within(row('quiet')).getByText('Not started'));
+  assert.ok(screen.queryByText('disabled') === null);
 });
 
 test('a component from start to stop', async () => {
-  show(<RunnerComponents />);
-  await eventually(() => row('Chatty'));
-  const steps = watchSteps('Chatty');
-  await start('Chatty');
-  await statusOf('Chatty', 'Running');
+  show(<RunnerPage />);
+  await eventually(() => row('Fresh'));
+  const steps = watchSteps('Fresh');
+  await start('Fresh');
+  await statusOf('Fresh', 'Running');
 
   // Each of the five was seen, and the build while it was on.
   for (const title of [
@@ -59,14 +59,14 @@ test('a component from start to stop', async () => {
   );
 
   // The link: the host of this page, and the port that answers.
-  const port = given('CHATTY_PORT');
-  const link = within(row('Chatty')).getByRole('link', { name: `:${port}` });
+  const port = given('FRESH_PORT');
+  const link = within(row('Fresh')).getByRole('link', { name: `:${port}` });
   assert.equal(link.getAttribute('href'), `http://${PAGE_HOST}:${port}`);
   const page = await fetch(`http://127.0.0.1:${port}/`);
   assert.equal(await page.text(), 'page\n');
 
   // The log of both streams, as it is written.
-  press('Log of Component:default/Chatty');
+  press('Log of Component:default/Fresh');
   const log = await eventually(() => screen.getByRole('log'));
   await eventually(() => within(log).getByText('to stdout'));
   await eventually(() => within(log).getByText('to stderr'));
@@ -88,7 +88,7 @@ test('a component from start to stop', async () => {
   fireEvent.change(search, { target: { value: '' } });
 
   const saved = await download();
-  assert.match(saved.name, /^Component-default-Chatty\.log$/);
+  assert.match(saved.name, /^Component-default-Fresh\.log$/);
   assert.match(saved.text, /to stdout\n/);
   assert.match(saved.text, /to stderr\n/);
 
@@ -96,38 +96,30 @@ test('a component from start to stop', async () => {
   await eventually(() => within(log).getByText(/^Step 1\//));
 
   // Its end: the last words are in the log, which is complete.
-  await stop('Chatty');
-  await statusOf('Chatty', 'Stopped');
+  await stop('Fresh');
+  await statusOf('Fresh', 'Stopped');
   await eventually(() => within(controls).getByText('The log is complete'));
   assert.ok(within(log).getByText('bye'));
-  assert.equal(button('Start Component:default/Chatty').disabled, false);
+  assert.equal(button('Start Component:default/Fresh').disabled, false);
 });
 
 /** What the button hands to the browser. */
 async function download(): Promise<{ name: string; text: string }> {
-  const blobs: Blob[] = [];
-  const names: string[] = [];
-  URL.createObjectURL = blob => {
-    blobs.push(blob as Blob);
+  const saved: { name: string; blob: Blob }[] = [];
+  let blob = new Blob();
+  URL.createObjectURL = object => {
+    blob = object as Blob;
     return 'blob:log';
   };
   URL.revokeObjectURL = () => undefined;
-  document.body.addEventListener(
-    'click',
-    event => {
-      if (event.target instanceof window.HTMLAnchorElement) {
-        names.push(event.target.download);
-        event.preventDefault();
-      }
-    },
-    { once: true, capture: false },
-  );
-  await Promise.resolve();
+  window.HTMLAnchorElement.prototype.click = function click() {
+    saved.push({ name: this.download, blob });
+  };
   press('Download');
-  const blob = await eventually(() => {
-    assert.equal(blobs.length, 1);
-    return blobs[0];
+  const file = await eventually(() => {
+    const [first] = saved;
+    assert.ok(first);
+    return first;
   });
-  const reader = await new Response(blob).text();
-  return { name: names.at(-1) ?? '', text: reader };
+  return { name: file.name, text: await new Response(file.blob).text() };
 }
