@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 
+from component_api_lab import NOBODY, TICKER  # noqa: E402
 from component_lab import Catalog, remove_images  # noqa: E402
 from engine_api import Engine  # noqa: E402
 from fake_portal import FakePortal, LIMITED_TYPE, SigningKey, base64url  # noqa: E402
@@ -24,12 +25,6 @@ from raw_portal import Answer, Client, ask  # noqa: E402
 
 KEY, STARTS, LOOKS = "a-key-for-tests-1", "token-that-starts-1", "token-that-looks-2"
 TEAM = "group:default/testers"  # owns what the lab's catalog has
-NOBODY = "11111111-2222-4333-8444-555555555555"
-TALKER = """\
-FROM {image}
-ENTRYPOINT []
-CMD ["sh", "-c", "trap 'exit 0' TERM; while :; do echo tick; sleep 0.1; done"]
-"""
 ROUTES = ["/instances", f"/instances/{NOBODY}", f"/instances/{NOBODY}/logs?follow=true",
           f"/instances/{NOBODY}/stats", "/errors", "/components", "/events", "/nothing", "/"]
 
@@ -44,8 +39,8 @@ def portal() -> Iterator[FakePortal]:
 @pytest.fixture(scope="module")
 def catalog(image: str) -> Iterator[Catalog]:
     catalog = Catalog(image)
-    catalog.add("Ticker", health="", dockerfile=TALKER)
-    catalog.add("second", health="", dockerfile=TALKER)
+    catalog.add("Ticker", health="", dockerfile=TICKER)
+    catalog.add("second", health="", dockerfile=TICKER)
     catalog.write("Tokens", "tokens.txt", f"""\
 - {{token: {STARTS}, subject: previews, allowStart: true}}
 - {{token: {LOOKS}, subject: dashboard, allowStart: false}}

@@ -5,15 +5,16 @@ from typing import Callable, Iterator
 
 import pytest
 
-import prometheus
-from component_lab import Catalog, Portal, remove_images
+import component_api_lab
+from component_api_lab import TICKER
+from component_lab import Catalog, remove_images
 from engine_api import Engine
 from hub import Hub, wait_for
 from mount_lab import Proxy
 from raw_portal import Client, ask
 
 ORIGIN = "https://portal.example"
-STARTS, LOOKS = "token-that-starts-1", "token-that-looks-2"
+KEY, STARTS, LOOKS = "a-key-for-tests-1", "token-that-starts-1", "token-that-looks-2"
 TOKENS = f"""\
 - token: {STARTS}
   subject: previews
@@ -21,22 +22,17 @@ TOKENS = f"""\
 - token: {LOOKS}
   subject: dashboard
 """
-TALKER = """\
-FROM {image}
-ENTRYPOINT []
-CMD ["sh", "-c", "trap 'exit 0' TERM; while :; do echo tick; sleep 0.1; done"]
-"""
 
 
 @pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], image: str, engine: Engine) -> Iterator[Hub]:
     catalog = Catalog(image)
-    catalog.add("Ticker", health="", dockerfile=TALKER)
+    catalog.add("Ticker", health="", dockerfile=TICKER)
     catalog.write("Tokens", "tokens.txt", TOKENS)
     hub = make_module_hub({
         "RUNNERHUB_CATALOG": catalog.path("ticker"),
         "RUNNERHUB_PORTAL_TOKENS": catalog.path("tokens", "tokens.txt"),
-        "RUNNERHUB_API_KEY": "a-key-for-tests-1",
+        "RUNNERHUB_API_KEY": KEY,
         "RUNNERHUB_COMPONENTS_FOLLOWERS": "2",
         "CORS_ORIGIN": ORIGIN,
     }).start()
@@ -57,9 +53,7 @@ def ticker(live: Hub) -> str:
 
 
 def followers(hub: Hub) -> float:
-    families = prometheus.parse(hub.get(
-        "/metrics", headers={"Authorization": "Bearer a-key-for-tests-1"}).text)
-    return families["github_runnerhub_component_followers"].value(kind="logs")
+    return component_api_lab.followers(hub, KEY)
 
 
 def frontend(port: int, base: str = "/api/runner", token: str | None = LOOKS) -> Client:
@@ -123,7 +117,7 @@ def test_b_behind_the_proxy_of_a_portal(live: Hub, ticker: str) -> None:
 
 
 def test_b_with_a_header_in_place_of_the_users_token(live: Hub, ticker: str) -> None:
-    for given, status in ((LOOKS, 200), ("wrong-token", 401), ("a-key-for-tests-1", 401)):
+    for given, status in ((LOOKS, 200), ("wrong-token", 401), (KEY, 401)):
         with Proxy(f"{live.url}/api/runner", prefix="/api/proxy/runner", kept=False,
                    forwards=False, adds={"X-Runner-Token": given}) as proxy:
             client = frontend(proxy.port, "/api/proxy/runner", "what a user has")
@@ -153,7 +147,7 @@ def test_d_behind_a_reverse_proxy(live: Hub, ticker: str) -> None:
 
 
 def test_what_service_tokens_may(live: Hub, ticker: str) -> None:
-    looks, key = frontend(live.port), frontend(live.port, token="a-key-for-tests-1")
+    looks, key = frontend(live.port), frontend(live.port, token=KEY)
     frontend(live.port, token=None).list().error(401, "AuthenticationError")
     frontend(live.port, token=LOOKS + "x").list().error(401, "AuthenticationError")
     # What the body says counts before who sent it.
@@ -165,7 +159,7 @@ def test_what_service_tokens_may(live: Hub, ticker: str) -> None:
 
     def actors() -> set[str]:
         entries = live.get("/api/audit?action=component.start",
-                           headers={"Authorization": "Bearer a-key-for-tests-1"}).data
+                           headers={"Authorization": f"Bearer {KEY}"}).data
         return {e["actor"] for e in entries}
 
     wait_for(lambda: {"external:previews", "external:dashboard", "key"} <= actors(),
