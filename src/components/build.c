@@ -3,7 +3,6 @@
  * output into the instance's log; or found, when the same was built before.
  * The flow's thread.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,41 +12,7 @@
 #include "base/parse.h"
 #include "components/flow.h"
 #include "components/layers.h"
-#include "containers/context.h"
 #include "engine/run.h"
-
-#define CONTEXT_MAX (UINT64_C(2) * 1024 * 1024 * 1024)
-
-/* -- names ------------------------------------------------------------- */
-
-static const char *plain(const char *path)
-{
-	while (strncmp(path, "./", 2) == 0)
-		path += 2;
-	return path;
-}
-
-/* The Dockerfile as the context has it; it must lie within. */
-static int dockerfile_in(
-    const struct descriptor *d, const char **ret, struct err *err)
-{
-	const char *context = plain(d->context), *file = plain(d->dockerfile);
-	size_t n = strlen(context);
-
-	while (n > 0 && context[n - 1] == '/')
-		n--;
-	if (n == 0 || (n == 1 && context[0] == '.')) {
-		*ret = file;
-		return 0;
-	}
-	if (strncmp(file, context, n) != 0 || file[n] != '/')
-		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-		    "runner.dockerfile: %.150s does not lie within "
-		    "runner.build.context, %.150s",
-		    file, context);
-	*ret = file + n + 1;
-	return 0;
-}
 
 /* -- what the builder says ---------------------------------------------- */
 
@@ -139,34 +104,6 @@ static struct engine_pair *args_of(const struct descriptor *d)
 	return args;
 }
 
-/* Through no link that leads out of the component's directory. */
-static int open_context(const struct flow *f, struct err *err)
-{
-	CLEANUP(fd_close) int source = workplace_source(f, err);
-	int fd;
-
-	TRY(source);
-	fd = descriptor_open_context(&f->d, source);
-	if (fd >= 0)
-		return fd;
-	return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
-	    "runner.build.context: there is no directory %.200s", f->d.context);
-}
-
-static int pack(struct flow *f, const struct ctx *ctx, const char *dockerfile,
-    int *ret, struct err *err)
-{
-	CLEANUP(fd_close) int context = open_context(f, err);
-
-	TRY(context);
-	if (context_tar_at(
-		ctx, context, dockerfile, f->dir, CONTEXT_MAX, ret, err) == 0)
-		return 0;
-	if (err->kind == ERR_INVALID || err->kind == ERR_LIMIT)
-		return fault_set(err, FAULT_CONFIGURATION);
-	return -1;
-}
-
 /* A directory of this machine has no commit: what counts is its content, as
  * it is sent. */
 static int look_by_content(struct flow *f, int tar, struct err *err)
@@ -248,8 +185,7 @@ static int find_or_build(struct flow *f, struct err *err)
 
 	if (f->cached) /* by its commit: its source was not even fetched */
 		return say_cached(f, err);
-	TRY(dockerfile_in(&f->d, &dockerfile, err));
-	TRY(pack(f, &limited, dockerfile, &tar, err));
+	TRY(pack_context(f, &limited, &dockerfile, &tar, err));
 	if (f->key[0] == '\0')
 		TRY(look_by_content(f, tar, err));
 	if (f->cached)

@@ -74,7 +74,8 @@ int descriptor_load(int dir_fd, const char *file, struct descriptor *ret,
  * ERR_INVALID "DOCKERFILE_NOT_FOUND" or "INVALID_CONFIGURATION". */
 int descriptor_check(const struct descriptor *d, int dir_fd, const char *file,
     struct problems *problems, struct err *err) MUST_CHECK;
-/* Opens the context, through no link that leads out; -1 with errno. */
+/* Opens them, through no link that leads out; -1 with errno. */
 int descriptor_open_context(const struct descriptor *d, int dir_fd);
+int descriptor_open_dockerfile(const struct descriptor *d, int dir_fd);
 
 #endif

@@ -123,6 +123,12 @@ int descriptor_open_context(const struct descriptor *d, int dir_fd)
 	return open_beneath(dir_fd, d->context, O_RDONLY | O_DIRECTORY);
 }
 
+int descriptor_open_dockerfile(const struct descriptor *d, int dir_fd)
+{
+	return open_beneath(
+	    dir_fd, d->dockerfile, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
 int descriptor_check(const struct descriptor *d, int dir_fd, const char *file,
     struct problems *problems, struct err *err)
 {

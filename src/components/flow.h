@@ -12,6 +12,7 @@
  *   listing.c     and of the catalogs
  *   flow.c        the steps of a start, and its life, top to bottom
  *   workplace.c   the directory that its source is unpacked into
+ *   pack.c        what is sent to the builder
  *   build.c       its image
  *   layers.c      what a build has made so far
  *   images.c      which image was made from what, and when it goes
@@ -224,6 +225,12 @@ void workplaces_collect(
 
 /* -- ports.c ----------------------------------------------------------- */
 int ports_choose(struct flow *f, struct err *err) MUST_CHECK;
+
+/* -- pack.c ------------------------------------------------------------ */
+/* The build context as a tar in a file that has no name, at its beginning.
+ * *ret_dockerfile: where in it that is; as long as f->d. */
+int pack_context(struct flow *f, const struct ctx *ctx,
+    const char **ret_dockerfile, int *ret, struct err *err) MUST_CHECK;
 
 /* -- build.c ----------------------------------------------------------- */
 int build_image(struct flow *f, struct err *err) MUST_CHECK;

@@ -57,6 +57,26 @@ def test_the_build_tells_how_far_it_is(portal: Portal, catalog: Catalog) -> None
     assert seen == sorted(seen) and len(set(seen)) >= 2 and max(seen) < 100
 
 
+def test_a_dockerfile_may_lie_beside_its_context(portal: Portal, catalog: Catalog) -> None:
+    port = catalog.add("beside", dockerfile=None, config="")
+    catalog.write("beside", ".runner/config.yml", f"""\
+runner:
+  type: docker
+  dockerfile: docker/Dockerfile
+  ports: ["{port}:80"]
+  build: {{context: app}}
+""")
+    catalog.write("beside", "docker/Dockerfile",
+                  simple("COPY . /app", "RUN ls /app && echo all").replace("{image}", catalog.image))
+    catalog.write("beside", "app/inside", "")
+    catalog.write("beside", "app/.dockerignore", "*\n!inside\n")
+    instance, _ = run_once(portal, "component:beside")
+    assert "\ninside\nall\n" in build_log(portal, instance)
+    catalog.write("beside", "docker/Dockerfile", "FROM {image}\nRUN exit 3\n".replace(
+        "{image}", catalog.image))
+    portal.settled(portal.started("component:beside"), "error")
+
+
 def test_a_build_does_not_reach_this_machine(portal: Portal, catalog: Catalog) -> None:
     listener = Listener()
     try:
