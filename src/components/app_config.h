@@ -18,13 +18,19 @@ struct app_location {
 	const char *target; /* a URL, or a path or pattern, absolute */
 	const char *where;  /* "app-config.yaml:12" */
 };
+/* runner.docker: what the portal's own runner gave a component. 0: not said. */
+struct app_docker {
+	int64_t build_ms, memory_bytes;
+	double cpus;
+};
 struct app_config {
 	struct integration *integrations; /* integrations.github */
 	size_t nintegrations;
 	struct app_location *locations; /* catalog.locations */
 	size_t nlocations;
 	const char *base_url; /* backend.baseUrl; NULL: none, or not asked */
-	const char **notes;   /* what was met and is not taken; a line each */
+	struct app_docker docker;
+	const char **notes; /* what was met and is not taken; a line each */
 	size_t nnotes;
 	char **texts; /* all of the above; wiped when freed */
 	size_t ntexts;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/parse.h"
 #include "components/app_config_internal.h"
 
 enum { LIST_MAX = 200 };
@@ -225,6 +226,59 @@ static int take_locations(struct app_reader *r, struct err *err)
 	return 0;
 }
 
+/* -- runner.docker ----------------------------------------------------- */
+
+static int take_limit(struct app_reader *r, const char *path,
+    bool (*read)(struct app_docker *into, const char *text),
+    const char *accepts, struct err *err)
+{
+	struct app_item at = app_look_up(r, path);
+	const char *text;
+
+	TRY(app_text(r->a, &at, &text, err));
+	if (text == NULL || read(&r->a->docker, text))
+		return 0;
+	return app_error(&at, err, "expected %s", accepts);
+}
+
+static bool read_build(struct app_docker *into, const char *text)
+{
+	return parse_int(text, 10000, 24 * 3600 * 1000, &into->build_ms) == 0;
+}
+
+static bool read_memory(struct app_docker *into, const char *text)
+{
+	return parse_size(text, &into->memory_bytes) == 0 &&
+	       into->memory_bytes >= 6 * 1024 * 1024;
+}
+
+static bool read_cpus(struct app_docker *into, const char *text)
+{
+	return parse_num(text, 0.01, 1024, &into->cpus) == 0;
+}
+
+static int take_docker(struct app_reader *r, struct err *err)
+{
+	static const char *const others[] = {"connectionTimeout", "runTimeout",
+	    "securityOptions", "imageCleanupPolicy"};
+
+	TRY(take_limit(r, "runner.docker.buildTimeout", read_build,
+	    "milliseconds, from 10000 to a day", err));
+	TRY(take_limit(r, "runner.docker.resourceLimits.memory", read_memory,
+	    "a size such as 512m or 1g, from 6m", err));
+	TRY(take_limit(r, "runner.docker.resourceLimits.cpus", read_cpus,
+	    "a number of processors such as 1.5", err));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		CLEANUP(mem_free)
+		char *path = mem_printf("runner.docker.%s", others[i]);
+		struct app_item at = app_look_up(r, path);
+
+		if (at.item != NULL)
+			note(r->a, &at, "is not taken: see COMPONENTS.md");
+	}
+	return 0;
+}
+
 int app_config_take(struct app_reader *r, bool with_base_url, struct err *err)
 {
 	struct app_item base = app_look_up(r, "backend.baseUrl");
@@ -232,5 +286,6 @@ int app_config_take(struct app_reader *r, bool with_base_url, struct err *err)
 	if (with_base_url)
 		TRY(app_text_required(r->a, &base, &r->a->base_url, err));
 	TRY(take_integrations(r, err));
+	TRY(take_docker(r, err));
 	return take_locations(r, err);
 }

@@ -139,7 +139,6 @@ static int say_cached(struct flow *f, struct err *err)
 static int build(struct flow *f, int tar, const char *dockerfile,
     const struct ctx *ctx, struct err *err)
 {
-	const struct options *o = f->owner->config.options;
 	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
 	    {"runnerhub.hub", f->owner->config.hub_id},
 	    {"runnerhub.component", f->component_ref}, {IMAGES_LABEL, f->key},
@@ -159,7 +158,7 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 	    .progress = take,
 	    .stage = take_stage,
 	    .progress_arg = &output,
-	    .memory_bytes = o->memory_mb * 1024 * 1024};
+	    .memory_bytes = f->owner->memory_max};
 
 	TRY(run_make_network(f, network, err));
 	if (engine_image_build(f->owner->config.engine, ctx, &wish, err) == 0) {
@@ -171,15 +170,14 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 		return err_set(err, ERR_TIMEOUT, FAULT_TIMEOUT,
 		    "The build took longer than %lld s "
 		    "(components.buildTimeout)%s%s",
-		    (long long)(o->build_ms / 1000),
+		    (long long)(f->owner->build_ms / 1000),
 		    output.step[0] != '\0' ? ", it was at " : "", output.step);
 	return build_failed(&output, err);
 }
 
 static int find_or_build(struct flow *f, struct err *err)
 {
-	struct ctx limited =
-	    ctx_with_timeout(&f->start, f->owner->config.options->build_ms);
+	struct ctx limited = ctx_with_timeout(&f->start, f->owner->build_ms);
 	CLEANUP(fd_close) int tar = -1;
 	const char *dockerfile = NULL;
 

@@ -10,6 +10,20 @@
 #include "components/flow.h"
 #include "components/integrations.h"
 
+/* A portal's word on components holds within what the hub gives a job. */
+static void set_bounds(struct components *c, const struct app_docker *said)
+{
+	const struct options *o = c->config.options;
+
+	c->build_ms = said->build_ms > 0 ? said->build_ms : o->build_ms;
+	c->memory_max = o->memory_mb * 1024 * 1024;
+	if (said->memory_bytes > 0 && said->memory_bytes < c->memory_max)
+		c->memory_max = said->memory_bytes;
+	c->cpus_max = o->cpu_limit;
+	if (said->cpus > 0 && said->cpus < c->cpus_max)
+		c->cpus_max = said->cpus;
+}
+
 int components_open(struct components **ret,
     const struct components_config *config, struct err *err)
 {
@@ -19,6 +33,7 @@ int components_open(struct components **ret,
 	struct components *c = mem_zalloc(sizeof(*c));
 
 	c->config = *config;
+	c->config.app_config = NULL; /* nobody's any more after this */
 	c->ctx = ctx_root();
 	c->cancel.fd = -1;
 	faults_init(&c->faults);
@@ -28,6 +43,7 @@ int components_open(struct components **ret,
 	*ret = c;
 	TRY(monitor_init(&c->monitor, err));
 	TRY(cancel_init(&c->cancel, err));
+	set_bounds(c, &app->docker);
 	TRY(integrations_open(&c->sources, config->options, app, err));
 	TRY(catalog_open(&c->catalog, config->options, app, c->sources, err));
 	TRY(thread_start(&c->recovery, "components", recover_main, c, err));

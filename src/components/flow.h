@@ -132,6 +132,9 @@ struct components {
 	struct monitor monitor;
 	struct sources *sources;
 	struct catalog *catalog; /* the hub's own */
+	/* Bounds of every component. */
+	int64_t build_ms, memory_max;
+	double cpus_max;
 	struct mtx mtx;
 	struct cond changed;
 	struct cancel cancel; /* ends recovery */

@@ -138,9 +138,9 @@ static void put_bindings(const struct flow *f, struct json *j)
 /* The asked for, at most the hub's own bound for a job. */
 static void put_limits(const struct flow *f, struct json *j)
 {
-	const struct options *o = f->owner->config.options;
-	int64_t memory = o->memory_mb * 1024 * 1024, pids = o->pids_limit;
-	double cpus = o->cpu_limit;
+	int64_t memory = f->owner->memory_max;
+	int64_t pids = f->owner->config.options->pids_limit;
+	double cpus = f->owner->cpus_max;
 
 	if (f->d.memory_bytes > 0 && f->d.memory_bytes < memory)
 		memory = f->d.memory_bytes;

@@ -327,7 +327,8 @@ const struct option option_table[] = {
 	.doc = "the GitHub that runners register with"},
     {"github.token", {"GITHUB_TOKEN"}, "github-token", SECTION_RUNNERS,
 	SECRET(github_token), .min = 1,
-	.doc = "registers and removes runners at GitHub; stays in the hub"},
+	.doc = "registers and removes runners at GitHub, and reads sources "
+	       "of components there; stays in the hub"},
     {"github.org", {"GITHUB_ORG"}, "github-org", SECTION_RUNNERS,
 	STRING(github_org), .check = check_text, .accepts = "a name",
 	.doc = "organisation that replicas may enrol for, with its "
@@ -351,8 +352,9 @@ const struct option option_table[] = {
     {"components.appConfig", {"RUNNERHUB_APP_CONFIG"}, "app-config",
 	SECTION_COMPONENTS, STRING(app_config), .check = check_text,
 	.accepts = "paths of app-config.yaml files, separated by commas",
-	.doc = "a portal's configuration: its integrations.github and "
-	       "catalog.locations are taken; later files win"},
+	.doc = "a portal's configuration: its integrations.github, "
+	       "catalog.locations and runner.docker are taken; later files "
+	       "win"},
     {"components.max", {"RUNNERHUB_COMPONENTS_MAX"}, "components-max",
 	SECTION_COMPONENTS, INT(components_max), .def = "1", .min = 1,
 	.max = 1000, .doc = "components that run at one time"},

@@ -77,6 +77,7 @@ class Catalogs:
         return self.write("app-config.yaml", f"""\
 app: {{title: "${{NOBODY_SET_THIS}}"}}
 backend: {{baseUrl: "{self.portal.url}"}}
+runner: {{docker: {{resourceLimits: {{memory: 96m, cpus: "0.5"}}, imageCleanupPolicy: never}}}}
 integrations:
   github:
     - host: {self.at.removeprefix("http://")}
@@ -261,9 +262,11 @@ def test_pages(world: Catalogs) -> None:
     assert seen == whole["items"] and len(seen) > 6
 
 
-def test_from_a_catalog_at_github_to_a_page(world: Catalogs) -> None:
+def test_from_a_catalog_at_github_to_a_page(world: Catalogs, engine: Engine) -> None:
     portal = Portal(world.hub)
     instance = portal.running("component:shop")
+    limits = engine.inspect(instance["containerId"])["HostConfig"]
+    assert (limits["Memory"], limits["NanoCpus"]) == (96 << 20, 500_000_000)
     assert page(world.port) == "page\n"  # type: ignore[attr-defined]
     assert portal.stop(instance["id"]).status == 200
 

@@ -146,6 +146,27 @@ static void what_a_portal_writes(void **state)
 	assert_non_null(strstr(a.notes[1], "a.yaml:31: catalog.locations[3]"));
 }
 
+static void the_limits_of_a_portals_runner(void **state)
+{
+	CLEANUP(app_config_fini) struct app_config a = {0};
+
+	(void)state;
+	put("a.yaml", "runner:\n"
+		      "  docker:\n"
+		      "    buildTimeout: 60000\n"
+		      "    runTimeout: 1\n"
+		      "    resourceLimits: {memory: '512m', cpus: '1.5'}\n");
+	put("b.yaml", "runner: {docker: {resourceLimits: {memory: 1g}}}\n");
+	take("a.yaml,b.yaml", &a);
+	assert_int_equal(a.docker.build_ms, 60000);
+	assert_int_equal(a.docker.memory_bytes, 1024 * 1024 * 1024);
+	assert_true(a.docker.cpus > 1.49 && a.docker.cpus < 1.51);
+	assert_int_equal(a.nnotes, 1);
+	refuses("runner: {docker: {buildTimeout: 5}}\n",
+	    "a.yaml:1: runner.docker.buildTimeout: expected milliseconds, from "
+	    "10000 to a day");
+}
+
 static void later_files_win(void **state)
 {
 	CLEANUP(app_config_fini) struct app_config a = {0};
@@ -193,9 +214,9 @@ static void texts(void **state)
 	    {"'${ TEST_TOKEN }x${TEST_TOKEN}'", "t0pxt0p"},
 	    {"'$${TEST_TOKEN}'", "${TEST_TOKEN}"}, {"'$5'", "$5"},
 	    {"'a$'", "a$"}, {"'${x'", "${x"}, {"'${a{b}'", "${a{b}"},
-	    {"'${NOT_SET_ANYWHERE:- d }'", "d"},
-	    {"'${TEST_TOKEN:-d}'", "t0p"}, {"'$$'", "$$"}, {"12345", "12345"},
-	    {"{$env: TEST_TOKEN}", "t0p"}, {"{$file: key}", "k"}};
+	    {"'${NOT_SET_ANYWHERE:- d }'", "d"}, {"'${TEST_TOKEN:-d}'", "t0p"},
+	    {"'$$'", "$$"}, {"12345", "12345"}, {"{$env: TEST_TOKEN}", "t0p"},
+	    {"{$file: key}", "k"}};
 
 	(void)state;
 	setenv("TEST_TOKEN", "t0p", 1);
@@ -254,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_a_portal_writes),
+	    cmocka_unit_test(the_limits_of_a_portals_runner),
 	    cmocka_unit_test(later_files_win),
 	    cmocka_unit_test(nothing_at_all),
 	    cmocka_unit_test(texts),
