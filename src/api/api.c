@@ -322,6 +322,7 @@ int api_start(struct api *a, struct err *err)
 		IGNORE(!check_split_address(
 		    o->components_listen, host, &c.extra_port));
 	}
+	TRY(component_check_paths(a, err));
 	TRY(make_socket_dir(a, err));
 	return http_server_start(&a->server, &c, err);
 }

@@ -64,6 +64,28 @@ bool component_path(const struct call *c, const char **ret_rest)
 	return c->api->components != NULL && *ret_rest != NULL;
 }
 
+int component_check_paths(const struct api *a, struct err *err)
+{
+	const char *at = hub_options(a->hub)->components_path;
+	size_t n;
+
+	for (;; at += n + 1) {
+		n = strcspn(at, ",");
+		for (size_t i = 0; i < nroutes; i++) {
+			const char *path = routes[i].pattern;
+
+			if (strncasecmp(path, at, n) == 0 &&
+			    (path[n] == '/' || path[n] == '\0'))
+				return err_set(err, ERR_INVALID, "bad_option",
+				    "components.path: \"%.*s\" would hide "
+				    "%s of the hub: choose another path",
+				    (int)n, at, path);
+		}
+		if (at[n] == '\0')
+			return 0;
+	}
+}
+
 void component_url(const struct call *c, struct buf *out)
 {
 	const char *rest = below(c, http_target(c->x));

@@ -26,6 +26,8 @@
  * theirs? By segments: "/api/runners" is not below "/api/runner".
  * *ret_rest: what follows, "" or "/...". */
 bool component_path(const struct call *c, const char **ret_rest);
+/* Would a base path hide a route of ours? ERR_INVALID names both. */
+int component_check_paths(const struct api *a, struct err *err) MUST_CHECK;
 /* That of the request as it was sent, with its query. */
 void component_url(const struct call *c, struct buf *out);
 struct answer component_dispatch(struct call *c, const char *rest);

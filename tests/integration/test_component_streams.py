@@ -2,6 +2,7 @@
 read, or are too many, and what bounds them."""
 
 import json
+import threading
 from typing import Callable, Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from component_api_lab import (NOBODY, PORTAL, TALKER, followers, stop_others)
 from component_lab import Catalog, Portal, remove_images
 from engine_api import Engine
 from hub import Hub, wait_for
-from raw_portal import Client, Stream
+from raw_portal import Answer, Client, Stream
 
 FLOOD = """\
 FROM {image}
@@ -204,6 +205,27 @@ def test_instances_are_told_as_they_change(client: Client, catalog: Catalog, tal
         event, data = Events(stream).next()
         assert (event, data["id"]) == ("instance", talker["id"])
     client.get(f"/events?instance={NOBODY}").error(404, "NotFoundError")
+
+
+def test_who_waits_is_told_when_the_hub_ends(make_hub: Callable[..., Hub],
+                                             catalog: Catalog) -> None:
+    catalog.add("unborn", dockerfile="FROM {image}\nRUN sleep 3754\n")
+    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir}).start()
+    client = Client(hub.port)
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda query=query: answers.append(
+        client.start("component:unborn", query))) for query in ("?wait=600", "?wait=true")]
+    threads[0].start()
+    wait_for(lambda: client.list().json["items"], what="it is admitted")
+    threads[1].start()  # refused: one is enough
+    threads[1].join()
+    with client.follow("/events") as events:
+        assert events.head().status == 200
+        assert hub.terminate() == 0
+        threads[0].join()
+        events.to_end()
+    assert [a.status for a in answers] == [409, 201]
+    assert answers[1].json["status"] in ("stopped", "stopping")
 
 
 def test_a_stream_has_an_end(make_hub: Callable[..., Hub], catalog: Catalog,
