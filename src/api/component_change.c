@@ -177,6 +177,13 @@ static const char *preferred_wait(struct call *c)
 	return NULL;
 }
 
+static bool wants_to_rebuild(const struct call *c)
+{
+	const char *rebuild = http_query(c->x, "rebuild");
+
+	return rebuild != NULL && strcmp(rebuild, "true") == 0;
+}
+
 /* Does it wait? *ret_ms 0: however long it takes. */
 static bool wants_to_wait(struct call *c, int64_t *ret_ms)
 {
@@ -227,6 +234,7 @@ struct answer component_start(struct call *c)
 	if (!read_string(c, "entityRef", &ref, &refused))
 		return refused;
 	audit_object(c, ref);
+	by.rebuild = wants_to_rebuild(c);
 	if (component_may_start(c, &err) < 0 ||
 	    components_start(c->api->components, ref, &by, &i, &err) < 0)
 		return component_error(c, &err);

@@ -39,10 +39,11 @@ void components_stop(struct components *c, bool drain);
 /* After the HTTP server has ended. */
 void components_close(struct components *c);
 
-/* On whose behalf. Borrowed. */
+/* On whose behalf, and how. Borrowed. */
 struct component_caller {
 	const char *subject;      /* "user:default/jane"; NULL: this machine */
 	const char *portal_token; /* what the portal is asked with, or NULL */
+	bool rebuild; /* of a start: nothing that was built before is used */
 };
 
 /* -- instances --------------------------------------------------------- */

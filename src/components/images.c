@@ -159,6 +159,8 @@ int images_find(struct flow *f, struct err *err)
 	const char *key;
 
 	await_removal(f);
+	if (f->origin.rebuild)
+		return 0;
 	if (engine_image_inspect(e, &f->start, f->image, &image, err) < 0) {
 		if (err->kind != ERR_NOT_FOUND)
 			return -1;

@@ -26,6 +26,8 @@ void origin_write(const struct origin *o, struct json *j)
 		json_kstr(j, "source", o->source);
 	json_kstr(j, "configPath", o->config_path);
 	json_kbool(j, "local", o->local);
+	if (o->rebuild)
+		json_kbool(j, "rebuild", true);
 }
 
 void origin_read(const char *object, struct origin *ret)
@@ -36,6 +38,7 @@ void origin_read(const char *object, struct origin *ret)
 				   json_object_get(o, "source"))),
 	    .config_path = mem_strdup_or_null(
 		json_string_value(json_object_get(o, "configPath"))),
-	    .local = json_is_true(json_object_get(o, "local"))};
+	    .local = json_is_true(json_object_get(o, "local")),
+	    .rebuild = json_is_true(json_object_get(o, "rebuild"))};
 	json_decref(o);
 }

@@ -15,6 +15,7 @@ struct origin {
 	/* May it be a directory of this machine? Whoever writes a file that
 	 * comes over the network does not choose among those. */
 	bool local;
+	bool rebuild; /* its image, whatever was built before */
 };
 void origin_fini(struct origin *o);
 static inline void origin_fini_guard(struct origin *o)

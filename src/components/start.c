@@ -102,6 +102,7 @@ int components_start(struct components *c, const char *entity_ref,
 	instance_id id;
 
 	TRY(lookup_entity(c, by, entity_ref, &wanted, err));
+	wanted.origin.rebuild = by->rebuild;
 	TRY(check_engine(c, err));
 	TRY(admit(c, &wanted, by, &id, err));
 	tell_replaced(c);
