@@ -171,21 +171,23 @@ int64_t component_number(struct call *c, const char *name)
 
 /* -- the way in -------------------------------------------------------- */
 
-/* As a portal's own; asked by what watches processes, which has no token. */
-static bool is_liveness(struct call *c, const char *rest)
+/* As a portal's own; asked by what watches processes, which has no token.
+ * False: it is another path. */
+static bool answer_probe(struct call *c, const char *rest, struct answer *ret)
 {
-	return http_is_extra(c->x) && is_method(c, "GET") &&
-	       matches(c, "/.backstage/health/v1/liveness", rest);
-}
+	bool alive = matches(c, "/.backstage/health/v1/liveness", rest);
 
-static bool is_readiness(struct call *c, const char *rest)
-{
-	return http_is_extra(c->x) && is_method(c, "GET") &&
-	       matches(c, "/.backstage/health/v1/readiness", rest);
+	if (!http_is_extra(c->x) || !is_method(c, "GET") ||
+	    (!alive && !matches(c, "/.backstage/health/v1/readiness", rest)))
+		return false;
+	http_reply_header(c->x, "Cache-Control", "no-store");
+	*ret = alive ? alive_show(c) : ready_show(c);
+	return true;
 }
 
 static struct answer not_there(struct call *c)
 {
+	http_reply_header(c->x, "Cache-Control", "no-store");
 	http_reply(c->x, 404, NULL, NULL);
 	return (struct answer){404};
 }
@@ -207,12 +209,8 @@ struct answer component_dispatch(struct call *c, const char *rest)
 	struct answer answer;
 
 	component_cors_headers(c);
-	if (component_preflight(c, &answer))
+	if (component_preflight(c, &answer) || answer_probe(c, rest, &answer))
 		return answer;
-	if (is_liveness(c, rest))
-		return alive_show(c);
-	if (is_readiness(c, rest))
-		return ready_show(c);
 	if (component_identify(c, &caller, &err) < 0)
 		return component_error(c, &err);
 	c->caller = &caller;
