@@ -13,6 +13,7 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/components.h"
+#include "api/rate_limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
@@ -130,12 +131,24 @@ static int admit(struct call *c, const struct route *r, struct err *err)
 	return gate_check_job(c, r, err);
 }
 
+/* Who guesses keys is counted, too. */
+static struct answer refused(struct call *c, const struct err *why)
+{
+	struct err err = ERR_INIT;
+	int wait_s = 5;
+
+	if (rate_check(c, NULL, &wait_s, &err) < 0)
+		return reply_error_after(c, &err, wait_s);
+	return reply_error(c, why);
+}
+
 static struct answer dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
 	const struct route *r;
 	const char *rest;
 	char allow[64];
+	int wait_s = 5;
 
 	if (component_path(c, &rest))
 		return component_dispatch(c, rest);
@@ -146,10 +159,12 @@ static struct answer dispatch(struct call *c)
 	http_set_route(c->x, r->pattern);
 	if (admit(c, r, &err) < 0) {
 		audit_begin(c, r->audit); /* if it is about who asks */
-		return reply_error(c, &err);
+		return refused(c, &err);
 	}
 	if (r->audit != NULL)
 		audit_begin(c, r->audit);
+	if (rate_check(c, NULL, &wait_s, &err) < 0)
+		return reply_error_after(c, &err, wait_s);
 	return r->handler(c);
 }
 
@@ -252,6 +267,8 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 			 ? secret_copy(hub_options(hub)->jwt_secret)
 			 : store_secret_for(hub_store(hub), JWT_PURPOSE);
 	a->logins = login_throttle_new();
+	a->rates = rate_limits_new(
+	    hub_options(hub)->rate_limit, hub_options(hub)->rate_window_ms);
 	a->socket = socket_path(hub_options(hub));
 	a->latency = mem_calloc(nroutes * STATUS_CLASSES, sizeof(*a->latency));
 	for (size_t i = 0; i < nroutes * STATUS_CLASSES; i++)
@@ -352,6 +369,7 @@ void api_close(struct api *a)
 	ASSERT(a->server == NULL);
 	audit_throttle_fini(&a->refusals);
 	login_throttle_free(a->logins);
+	rate_limits_free(a->rates);
 	secret_free(a->jwt_key);
 	component_waits_close(a->waits);
 	followers_close(a->followers);

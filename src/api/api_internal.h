@@ -130,6 +130,7 @@ struct api {
 	atomic_bool open;      /* open mode: loopback, no key, no user */
 	struct secret *jwt_key;
 	struct login_throttle *logins;
+	struct rate_limits *rates; /* NULL: no limit */
 	char *socket; /* path of the unix socket, NULL: none */
 };
 

@@ -9,6 +9,7 @@
 
 #include "api/audit.h"
 #include "api/components.h"
+#include "api/rate_limit.h"
 #include "base/parse.h"
 
 static const struct component_route {
@@ -201,18 +202,41 @@ static void note(struct call *c, const struct component_route *r)
 		audit_actor(c, c->caller->subject);
 }
 
+static struct answer too_many(struct call *c, int wait_s, const struct err *err)
+{
+	char after[16];
+
+	snprintf(after, sizeof(after), "%d", wait_s);
+	http_reply_header(c->x, "Retry-After", after);
+	return component_error_as(c, 429, "TooManyRequestsError", err);
+}
+
+/* Who guesses tokens is counted, too. */
+static struct answer refused(struct call *c, const struct err *why)
+{
+	struct err err = ERR_INIT;
+	int wait_s;
+
+	if (rate_check(c, NULL, &wait_s, &err) < 0)
+		return too_many(c, wait_s, &err);
+	return component_error(c, why);
+}
+
 struct answer component_dispatch(struct call *c, const char *rest)
 {
 	CLEANUP(component_identity_fini) struct component_identity caller = {0};
 	const struct component_route *r;
 	struct err err = ERR_INIT;
 	struct answer answer;
+	int wait_s;
 
 	component_cors_headers(c);
 	if (component_preflight(c, &answer) || answer_probe(c, rest, &answer))
 		return answer;
 	if (component_identify(c, &caller, &err) < 0)
-		return component_error(c, &err);
+		return refused(c, &err);
+	if (rate_check(c, caller.subject, &wait_s, &err) < 0)
+		return too_many(c, wait_s, &err);
 	c->caller = &caller;
 	r = find(c, rest);
 	if (r == NULL)

@@ -78,7 +78,8 @@ static int status_of(const struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(in_a_moment); i++)
 		if (strcmp(err->code, in_a_moment[i]) == 0)
 			return 503;
-	if (strcmp(err->code, "too_many_logins") == 0)
+	if (strcmp(err->code, "too_many_logins") == 0 ||
+	    strcmp(err->code, "rate_limited") == 0)
 		return 429;
 	return err_http_status(err->kind);
 }

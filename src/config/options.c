@@ -119,12 +119,12 @@ const struct option option_table[] = {
 	.doc = "origins whose pages may call the component API; *: any, "
 	       "without their cookies"},
     {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
-	INT(rate_limit), .unused = true, .def = "100", .min = 0,
+	INT(rate_limit), .def = "100", .min = 0,
 	.max = 100000000,
 	.doc = "writes per window and principal (reads: 100 times as "
 	       "many), 0: no limit; off in open mode"},
     {"http.rateWindow", {"API_RATE_WINDOW"}, "rate-window", SECTION_ACCESS,
-	DURATION(rate_window_ms), .unused = true, .def = "900000",
+	DURATION(rate_window_ms), .def = "900000",
 	.unit_ms = MS, .min = S, .max = DAY,
 	.doc = "the window of the rate limit"},
 

@@ -124,6 +124,7 @@ class Hub:
             "DOCKER_HOST": self.engine.host,
             "RUNNERHUB_POOL_SIZE": "0",
             "RUNNERHUB_SHUTDOWN_MODE": "drain",
+            "API_RATE_LIMIT": "0",  # tests ask more than people do
             "LOG_LEVEL": "debug",
         })
         env.update(overrides)
