@@ -27,6 +27,7 @@ struct remote_file {
 	struct map_node node; /* first; by url */
 	char *url;
 	struct location at;
+	bool told;     /* the log has that it cannot be read; the thread's */
 	uint64_t walk; /* the last that met it */
 	int64_t due;   /* mono */
 	bool tried, unavailable;

@@ -80,32 +80,27 @@ static struct remote_file *add_locked(
 static void *remote_main(void *arg);
 
 /* Once there is something to fetch. */
-static void wake_locked(struct catalog *c)
+static int wake_locked(struct catalog *c, struct err *err)
 {
-	struct err err = ERR_INIT;
-
-	if (!c->runs && !c->stopping) {
-		c->runs = thread_start(
-			      &c->thread, "catalog", remote_main, c, &err) == 0;
-		if (!c->runs)
-			log_error(&c->ctx,
-			    "the catalog's files at GitHub are "
-			    "not read",
-			    LOG_ERR(&err));
-	}
 	cond_broadcast(&c->changed);
+	if (c->runs || c->stopping)
+		return 0;
+	TRY(thread_start(&c->thread, "catalog", remote_main, c, err));
+	c->runs = true;
+	return 0;
 }
 
 int remote_look(struct catalog *c, const char *url, struct location *at,
     struct remote_copy *ret, struct err *err)
 {
 	struct remote_file *f;
+	int r = 0;
 
 	mtx_lock(&c->mtx);
 	f = find_locked(c, url);
 	if (f == NULL && c->remote.n < REMOTE_MAX) {
 		f = add_locked(c, url, at);
-		wake_locked(c);
+		r = wake_locked(c, err);
 	}
 	if (f != NULL) {
 		f->walk = c->walk;
@@ -118,7 +113,7 @@ int remote_look(struct catalog *c, const char *url, struct location *at,
 	}
 	mtx_unlock(&c->mtx);
 	if (f != NULL)
-		return 0;
+		return r;
 	return err_set(err, ERR_LIMIT, "catalog_too_large",
 	    "the catalog has more than %d files at GitHub", REMOTE_MAX);
 }
@@ -178,8 +173,6 @@ static void drop_copy_locked(struct catalog *c, struct remote_file *f)
 static void set_problem_locked(
     struct catalog *c, struct remote_file *f, const struct err *err)
 {
-	bool news = f->problem == NULL || strcmp(f->problem, err->msg) != 0;
-
 	mem_free(f->problem);
 	f->problem = mem_strdup(err->msg);
 	f->unavailable =
@@ -190,18 +183,12 @@ static void set_problem_locked(
 	/* That it is not there is an answer; anything else is not. */
 	if (err->kind == ERR_NOT_FOUND && f->has_copy)
 		drop_copy_locked(c, f);
-	if (news)
-		log_warn(&c->ctx, "a file of the catalog cannot be read",
-		    LOG_STR("file", f->url), LOG_ERR(err));
 }
 
 /* Takes what came. */
 static void keep_locked(
     struct catalog *c, struct remote_file *f, struct source_file *came)
 {
-	if (f->problem != NULL)
-		log_info(&c->ctx, "a file of the catalog can be read again",
-		    LOG_STR("file", f->url));
 	mem_free(STEAL(f->problem));
 	f->tried = true;
 	f->unavailable = false;
@@ -234,6 +221,22 @@ static void postpone_locked(
 		}
 }
 
+/* The log has it once, until it can be read again (err NULL); those that are
+ * put off for it are not told. */
+static void tell(
+    struct catalog *c, struct remote_file *f, const struct err *err)
+{
+	bool fails = err != NULL;
+
+	if (fails && !f->told)
+		log_warn(&c->ctx, "a file of the catalog cannot be read",
+		    LOG_STR("file", f->url), LOG_ERR(err));
+	else if (!fails && f->told)
+		log_info(&c->ctx, "a file of the catalog can be read again",
+		    LOG_STR("file", f->url));
+	f->told = fails;
+}
+
 static void fetch(
     struct catalog *c, const struct ctx *ctx, const struct task *t)
 {
@@ -259,6 +262,7 @@ static void fetch(
 	if (r < 0 && f->unavailable)
 		postpone_locked(c, f->at.host, &err);
 	mtx_unlock(&c->mtx);
+	tell(c, f, r < 0 ? &err : NULL);
 }
 
 /* -- the thread -------------------------------------------------------- */
