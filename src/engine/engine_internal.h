@@ -124,7 +124,7 @@ int engine_check_name(
     const char *name, enum engine_object object, struct err *err) MUST_CHECK;
 /* An image reference: also "/:@+", no empty, "." or ".." segment. */
 int engine_check_ref(const char *ref, struct err *err) MUST_CHECK;
-/* Appends "filters=" with {"label":[...]} percent-encoded. */
+/* Appends "filters=" with {"label":[...]}, percent-encoded; NULL: {}. */
 void engine_put_label_filter(struct buf *target, const char *const *labels);
 /* list.c: GET path (which ends in "?" or "&") of what bears the labels, as a
  * JSON array for json_decref. */

@@ -71,10 +71,12 @@ void engine_put_label_filter(struct buf *target, const char *const *labels)
 
 	json_init(&j, &text);
 	json_obj(&j);
-	json_karr(&j, "label");
-	for (; labels != NULL && *labels != NULL; labels++)
-		json_str(&j, *labels);
-	json_end(&j);
+	if (labels != NULL) { /* Podman takes none for a wrong one */
+		json_karr(&j, "label");
+		for (; *labels != NULL; labels++)
+			json_str(&j, *labels);
+		json_end(&j);
+	}
 	json_end(&j);
 	target->overflow |= text.overflow;
 	buf_append_str(target, "filters=");
