@@ -10,7 +10,8 @@
 #include "components/probe.h"
 
 enum {
-	SETTLE_MS = 300, /* one that dies at once is not called running */
+	SETTLE_MS = 300,     /* one that dies at once is not called running */
+	READY_FIRST_MS = 10, /* many listen at once; then twice as long */
 	READY_POLL_MS = 250,
 	USE_LOOK_MS = 10000, /* how often its use is looked at, at most */
 	USE_LOOK_LEAST_MS = 100,
@@ -78,8 +79,9 @@ int watch_until_ready(struct flow *f, struct err *err)
 	int64_t patience = h->start_period_ms +
 			   (h->retries + 1) * (h->interval_ms + h->timeout_ms);
 	int64_t deadline = clock_deadline_ms(patience);
-	int64_t step =
+	const int64_t most =
 	    h->interval_ms < READY_POLL_MS ? h->interval_ms : READY_POLL_MS;
+	int64_t step = READY_FIRST_MS;
 	struct err why = ERR_INIT;
 
 	if (h->kind == HEALTH_NONE) {
@@ -96,6 +98,7 @@ int watch_until_ready(struct flow *f, struct err *err)
 			    "The component was not ready within %lld s: %.300s",
 			    (long long)(patience / 1000), why.msg);
 		watch_pause(f, clock_deadline_ms(step));
+		step = 2 * step < most ? 2 * step : most;
 	}
 	return 0;
 }
