@@ -16,13 +16,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
+import urllib.error
 import urllib.request
 from datetime import datetime
 from typing import Any, Callable, Iterator
 
 from lib.context import IMAGE, ROOT, Context, Row, median  # the tests' path, first
-from lib.process import cpu_seconds, memory_kb, need
+from lib.process import Missing, cpu_seconds, memory_kb, need
 from measures.followers import LINE, LINES, MIB, Follower, follow_all
 
 sys.path.append(os.path.join(ROOT, "tests", "fakes"))
@@ -46,6 +48,21 @@ ENTRYPOINT []
 CMD ["sh", "-c", "until [ -e /go ]; do sleep 0.05; done; i=0; while [ $i -lt {LINES} ]; do \
 echo {LINE}; i=$((i+1)); done"]
 """
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[str]:
+    """A directory in memory, also for the hub's state: a disk that has just
+    removed the files of the last run takes longer for each run after it."""
+    before = tempfile.tempdir
+    if not os.path.isdir("/dev/shm"):
+        raise Missing("/dev/shm, a file system in memory, is not there")
+    with tempfile.TemporaryDirectory(prefix="runnerhub-bench-", dir="/dev/shm") as place:
+        tempfile.tempdir = place
+        try:
+            yield place
+        finally:
+            tempfile.tempdir = before
 
 
 @contextlib.contextmanager
@@ -198,12 +215,12 @@ def source(context: Context, runs: int) -> list[Row]:
     size = (8 if context.quick else 100) * MIB
     archive = repository(size, 25_000, True)
     ours, theirs = [], []
-    with contextlib.ExitStack() as stack:
+    with in_memory() as place, contextlib.ExitStack() as stack:
         made = Source(context, stack)
         for number in range(runs + 1):
             address = made.give(archive)
             ours.append(made.fetch())
-            theirs.append(curl_and_tar(address, os.path.join(context.dir, f"tar{number}")))
+            theirs.append(curl_and_tar(address, os.path.join(place, f"tar{number}")))
     return [Row("component", f"fetch and unpack, {size // MIB} MiB of source", "ms",
                 median(ours[1:]), "curl into tar xz", median(theirs[1:]), "1x",
                 f"{len(archive) // MIB} MiB packed, {size // 25_000} files")]
@@ -220,7 +237,7 @@ def peak_kb(hub: Hub, call: Callable[[], Any]) -> int:
 def memory(context: Context) -> list[Row]:
     sizes = (1 * MIB, (20 if context.quick else 500) * MIB)
     peaks = []
-    with contextlib.ExitStack() as stack:
+    with in_memory(), contextlib.ExitStack() as stack:
         made = Source(context, stack)
         made.give(repository(MIB, 100_000, False))
         made.fetch()  # the libraries are there now
