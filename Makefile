@@ -29,7 +29,7 @@ MESON_fuzz     = --buildtype=debug -Doptimization=1 -Dfuzz=true \
 ENV_fuzz       = CC=clang
 
 .PHONY: all help deps release demo test test-unit test-integration test-e2e \
-	tsan coverage lint format fuzz dev watch bench torture install \
+	test-backstage tsan coverage lint format fuzz dev watch bench torture install \
 	uninstall clean
 
 all: deps release ## build/runnerhub, optimised
@@ -66,6 +66,13 @@ test: ## install, build with sanitizers, run every test
 test-unit test-integration test-e2e: test-%: $(BUILD)/test/build.ninja ## one suite; T=name picks
 	@$(NINJA) -C $(BUILD)/test
 	@$(RUN) --build $(BUILD)/test $(if $(T),--only '$(T)') $*
+
+test-backstage: ## the hub behind a real Backstage from npm (400 MB, once)
+	@scripts/setup all
+	@$(MAKE) --no-print-directory $(BUILD)/test/build.ninja
+	@$(NINJA) -C $(BUILD)/test
+	@RUNNERHUB_BUILD=$(abspath $(BUILD))/test $(PYTHON) -m pytest -q \
+		-p no:cacheprovider tests/backstage
 
 tsan: $(BUILD)/tsan/build.ninja ## unit and integration tests under ThreadSanitizer
 	@$(NINJA) -C $(BUILD)/tsan

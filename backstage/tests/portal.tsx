@@ -104,8 +104,13 @@ function appComponents(token: string | undefined): AppComponents {
 
 const theme = createTheme();
 
+/** The hub, or the way to it through a real portal. */
+function defaultTarget(): string {
+  return process.env.PORTAL_TARGET ?? `${given('HUB_URL')}/api/runner`;
+}
+
 function portal(options: PortalOptions) {
-  const target = options.target ?? `${given('HUB_URL')}/api/runner`;
+  const target = options.target ?? defaultTarget();
   const data = {
     app: { baseUrl: 'http://portal.test:3000' },
     backend: { baseUrl: 'http://portal.test:7007' },
@@ -117,7 +122,7 @@ function portal(options: PortalOptions) {
     plugins: [runnerPlugin],
     // The plugin asks for none.
     icons: {} as never,
-    components: appComponents(options.token),
+    components: appComponents(options.token ?? process.env.PORTAL_TOKEN),
     themes: [
       {
         id: 'light',
