@@ -121,12 +121,19 @@ static void remove_traces(struct flow *f)
 }
 
 /* Takes the engine some time, for which nobody needs to wait. */
+/* The engine takes its time to let go of a build's container, also of one
+ * that an earlier hub began. */
 void ending_remove_network(struct flow *f)
 {
 	struct ctx ctx = ctx_with_timeout(&f->life, ENDING_MS);
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, slept = ERR_INIT;
+	int r;
 
-	if (run_remove_network(f, &ctx, &err) < 0)
+	while ((r = run_remove_network(f, &ctx, &err)) < 0 &&
+	       err.kind == ERR_CONFLICT &&
+	       ctx_sleep(&ctx, AGAIN_MS, &slept) == 0)
+		err_clear(&err);
+	if (r < 0)
 		log_warn(&f->root,
 		    "cannot remove an instance's network, the next start of "
 		    "the hub tries again",
