@@ -151,7 +151,8 @@ static void write_runners(struct hub *h, struct buf *b)
 
 	if (store_runner_list(hub_store(h), &f, &l, &err) < 0)
 		return; /* shown by health; the other metrics still tell */
-	one(b, "runners_total", "gauge", "Runners known.", (double)l.total);
+	/* No counter, in spite of its name, which others rely on. */
+	one(b, "runners_total", "untyped", "Runners known.", (double)l.total);
 	head(b, "runners_by_type", "gauge", "Runners known, by type.");
 	count_by(b, "runners_by_type", "type", &l, types, type_of);
 	head(b, "runners_by_status", "gauge", "Runners known, by status.");
