@@ -56,7 +56,7 @@ def parse(text: str) -> dict[str, Family]:
         elif line.startswith("# TYPE "):
             name, kind = line[7:].split(" ")
             assert name not in families, f"two TYPE of {name}"
-            assert kind in ("counter", "gauge", "histogram")
+            assert kind in ("counter", "gauge", "histogram", "untyped")
             families[name] = Family(kind, helps[name], {})
             current = name
         else:
