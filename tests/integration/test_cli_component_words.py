@@ -182,7 +182,9 @@ def test_the_first_base_path_is_asked(run: Run, script: ScriptedHub, path: str,
 
 
 def test_a_terminal_sees_the_steps_in_place(runnerhub: str, script: ScriptedHub) -> None:
-    starts(script, [instance(0), instance(2, status="starting"), RUNNING])
+    building = instance(2)
+    building["deploymentProgress"]["steps"][2]["progress"] = 40
+    starts(script, [instance(0), building, RUNNING])
     leader, follower = pty.openpty()
     with subprocess.Popen([runnerhub, "component", "start", "hello", "--url", script.url],
                           stdin=follower, stdout=follower, stderr=follower,
@@ -197,7 +199,7 @@ def test_a_terminal_sees_the_steps_in_place(runnerhub: str, script: ScriptedHub)
         assert process.wait(120) == 0
     os.close(leader)
     text = seen.decode()
-    assert "[1/5]" not in text
+    assert "[1/5]" not in text and ", 40 %" in text
     assert "\x1b[5A" in text, "drawn over what was drawn before"
     last = text[text.rindex("\x1b[5A"):]
     assert [line.split()[0] for line in last.replace("\x1b[K", "").splitlines()[0:5]
