@@ -1,6 +1,6 @@
 /*
- * The images that components were built into: see images.h. Names and finding
- * are the flow's thread; tidying is any, one at a time.
+ * The images that components were built into, by what they were made from: see
+ * images.h. The flow's thread.
  */
 #include "components/images.h"
 
@@ -12,14 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "components/flow.h"
 
 /* Changes when images must not be taken for those of an earlier version. */
 #define KEY_VERSION "1"
-#define UNUSED_NS   (INT64_C(30) * 24 * 3600 * CLOCK_NS_PER_S)
-enum { NAME_MAX_LEN = 64, NAME_KEY = 32, BUILDING_LEN = 9, BLOCK = 65536 };
+enum { NAME_MAX_LEN = 64, BLOCK = 65536 };
 
 const char *images_repo(const struct components *c, char out[IMAGES_REPO])
 {
@@ -101,8 +99,8 @@ void images_name(struct flow *f, const char *content)
 	name[n] = '\0';
 	images_repo(f->owner, repo);
 	mtx_lock(&f->owner->mtx);
-	snprintf(f->image, sizeof(f->image), "%s:%s-%.*s", repo, name, NAME_KEY,
-	    f->key);
+	snprintf(f->image, sizeof(f->image), "%s:%s-%.*s", repo, name,
+	    IMAGES_NAME_KEY, f->key);
 	mtx_unlock(&f->owner->mtx);
 }
 
@@ -133,7 +131,7 @@ int images_sum(
 
 /* -- is it there? ------------------------------------------------------- */
 
-static const char *tag_of(const char *ref)
+const char *images_tag_of(const char *ref)
 {
 	const char *colon = strrchr(ref, ':');
 
@@ -146,7 +144,7 @@ static void await_removal(struct flow *f)
 	struct components *c = f->owner;
 
 	mtx_lock(&c->mtx);
-	while (strcmp(c->removing, tag_of(f->image)) == 0)
+	while (strcmp(c->removing, images_tag_of(f->image)) == 0)
 		cond_wait(&c->changed, &c->mtx);
 	mtx_unlock(&c->mtx);
 }
@@ -172,257 +170,6 @@ int images_find(struct flow *f, struct err *err)
 		return 0; /* somebody else gave it our name */
 	/* Used now: it shall not be the next to go. */
 	TRY(engine_image_tag(e, &f->start, f->image,
-	    images_repo(f->owner, repo), tag_of(f->image), err));
+	    images_repo(f->owner, repo), images_tag_of(f->image), err));
 	return 1;
-}
-
-/* -- what may go --------------------------------------------------------- */
-
-static bool is_building(struct components *c, const char *tag)
-{
-	char text[UUID_TEXT_LEN];
-	const struct flow *f;
-	instance_id id;
-	bool building;
-
-	snprintf(text, sizeof(text), "%.36s", tag + BUILDING_LEN);
-	if (uuid_parse(text, &id.u) < 0)
-		return false;
-	mtx_lock(&c->mtx);
-	f = flow_find_locked(c, id);
-	building = f != NULL && f->found == INSTANCE_STARTING && !f->built;
-	mtx_unlock(&c->mtx);
-	return building;
-}
-
-/* "...-<32 hex>.s2": how long it is without the stage; 0: it is none. */
-static size_t stage_of(const char *tag)
-{
-	const char *dot = strrchr(tag, '.');
-
-	if (dot == NULL || dot[1] != 's' || dot[2] == '\0' ||
-	    dot[2 + strspn(dot + 2, "0123456789")] != '\0' ||
-	    dot - tag <= NAME_KEY || dot[-NAME_KEY - 1] != '-')
-		return 0;
-	return (size_t)(dot - tag);
-}
-
-static bool has_whole(const struct pile *p, const char *stage, size_t len)
-{
-	for (size_t i = 0; i < p->all.n; i++)
-		for (char **t = p->all.items[i].tags; *t != NULL; t++) {
-			const char *tag = pile_own(p, *t);
-
-			if (tag != NULL && strlen(tag) == len &&
-			    memcmp(tag, stage, len) == 0)
-				return true;
-		}
-	return false;
-}
-
-/* Of a build that does not go on, or of an image that is gone. */
-static bool is_left(struct components *c, const struct pile *p, const char *tag)
-{
-	size_t stage = stage_of(tag);
-
-	if (strncmp(tag, "building-", BUILDING_LEN) == 0)
-		return !is_building(c, tag);
-	return stage > 0 && !has_whole(p, tag, stage);
-}
-
-static void drop_left(
-    struct components *c, const struct ctx *ctx, struct err *err)
-{
-	CLEANUP(pile_fini) struct pile p = {.parent = NULL};
-
-	if (pile_read(&p, c, ctx, err) < 0)
-		return;
-	for (size_t i = 0; i < p.all.n; i++)
-		for (char **t = p.all.items[i].tags; *t != NULL; t++) {
-			const char *tag = pile_own(&p, *t);
-
-			if (tag == NULL || !is_left(c, &p, tag))
-				continue;
-			if (pile_drop(&p, c->config.engine, ctx, i, *t, err) <
-			    0)
-				log_debug(ctx, "the rest of a build stays",
-				    LOG_ERR(err));
-			err_clear(err); /* still in use: the next time */
-		}
-}
-
-/* Built again, or its name was taken away by hand. The label could be
- * anybody's: one that nobody names and no container uses is no loss. */
-static void remove_unnamed(
-    struct components *c, const struct ctx *ctx, struct err *err)
-{
-	CLEANUP(engine_image_refs_free) char **refs = NULL;
-	CLEANUP(mem_free)
-	char *hub = mem_printf("runnerhub.hub=%s", c->config.hub_id);
-	const char *const labels[] = {hub, "runnerhub.component", NULL};
-
-	if (engine_image_list(c->config.engine, ctx, labels, &refs, err) < 0)
-		return;
-	for (char **r = refs; *r != NULL; r++) {
-		if (strncmp(*r, "sha256:", 7) == 0)
-			IGNORE(engine_image_remove(
-			    c->config.engine, ctx, *r, err)); /* in use */
-		err_clear(err);
-	}
-}
-
-/* -- the budget ---------------------------------------------------------- */
-
-struct built {
-	const char *ref, *tag; /* borrowed from the pile */
-	int64_t used_at;
-	bool stays; /* somebody uses it */
-};
-struct budget {
-	struct components *c;
-	const struct ctx *ctx;
-	struct pile pile;
-	struct built *v;
-	size_t n;
-};
-
-static int collect(struct budget *b, struct err *err)
-{
-	for (size_t i = 0; i < b->pile.all.n; i++)
-		for (char **t = b->pile.all.items[i].tags; *t != NULL; t++) {
-			CLEANUP(engine_image_fini)
-			struct engine_image image = {{0}};
-			const char *tag = pile_own(&b->pile, *t);
-
-			if (tag == NULL || stage_of(tag) > 0 ||
-			    strncmp(tag, "building-", BUILDING_LEN) == 0)
-				continue;
-			TRY(engine_image_inspect(
-			    b->c->config.engine, b->ctx, *t, &image, err));
-			b->v = mem_realloc(b->v, (b->n + 1) * sizeof(*b->v));
-			b->v[b->n++] = (struct built){.ref = *t,
-			    .tag = tag,
-			    .used_at = image.tagged_at > image.created_at
-					   ? image.tagged_at
-					   : image.created_at};
-		}
-	return 0;
-}
-
-static struct built *least_recent(const struct budget *b)
-{
-	struct built *found = NULL;
-
-	for (size_t i = 0; i < b->n; i++)
-		if (!b->v[i].stays &&
-		    (found == NULL || b->v[i].used_at < found->used_at))
-			found = &b->v[i];
-	return found;
-}
-
-static bool is_too_much(const struct budget *b)
-{
-	CLEANUP(mem_free)
-	const char **names = mem_calloc(b->n + 1, sizeof(*names));
-
-	for (size_t i = 0; i < b->n; i++)
-		names[i] = b->v[i].tag;
-	return pile_bytes(&b->pile, names, b->n) >
-	       b->c->config.options->images_bytes;
-}
-
-/* From here on whoever looks for it waits; false: somebody has it. */
-static bool claim(struct components *c, const char *tag)
-{
-	bool used = false;
-
-	mtx_lock(&c->mtx);
-	for (const struct flow *f = c->flows; f != NULL; f = f->next)
-		used |= !f->over && strcmp(tag_of(f->image), tag) == 0;
-	if (!used)
-		snprintf(c->removing, sizeof(c->removing), "%s", tag);
-	mtx_unlock(&c->mtx);
-	return !used;
-}
-
-static void release(struct components *c)
-{
-	mtx_lock(&c->mtx);
-	c->removing[0] = '\0';
-	cond_broadcast(&c->changed);
-	mtx_unlock(&c->mtx);
-}
-
-static void remove_stages(struct budget *b, const char *of)
-{
-	struct err err = ERR_INIT;
-
-	for (size_t i = 0; i < b->pile.all.n; i++)
-		for (char **t = b->pile.all.items[i].tags; *t != NULL; t++) {
-			const char *tag = pile_own(&b->pile, *t);
-
-			if (tag == NULL || !image_is_stage_of(tag, of))
-				continue;
-			IGNORE(engine_image_remove(
-			    b->c->config.engine, b->ctx, *t, &err));
-			err_clear(&err); /* is_left takes it the next time */
-		}
-}
-
-static void remove_built(struct budget *b, struct built *v)
-{
-	struct err err = ERR_INIT;
-	int r;
-
-	v->stays = true;
-	if (!claim(b->c, v->tag))
-		return;
-	r = engine_image_remove(b->c->config.engine, b->ctx, v->ref, &err);
-	release(b->c);
-	if (r < 0)
-		return; /* a container uses it, or the engine is away */
-	log_info(b->ctx, "removed the image of a component",
-	    LOG_STR("image", v->ref));
-	remove_stages(b, v->tag);
-	*v = b->v[--b->n];
-}
-
-static void keep_budget(
-    struct components *c, const struct ctx *ctx, struct err *err)
-{
-	struct budget b = {.c = c, .ctx = ctx};
-	struct built *v;
-
-	if (pile_read(&b.pile, c, ctx, err) == 0 && collect(&b, err) == 0)
-		while ((v = least_recent(&b)) != NULL &&
-		       (is_too_much(&b) ||
-			   v->used_at < clock_wall_ns() - UNUSED_NS))
-			remove_built(&b, v);
-	mem_free(b.v);
-	pile_fini(&b.pile);
-}
-
-void images_tidy(struct components *c, const struct ctx *ctx)
-{
-	struct err err = ERR_INIT;
-
-	mtx_lock(&c->mtx);
-	while (c->tidying)
-		cond_wait(&c->changed, &c->mtx);
-	c->tidying = true;
-	mtx_unlock(&c->mtx);
-	drop_left(c, ctx, &err);
-	if (err.kind == ERR_NONE)
-		remove_unnamed(c, ctx, &err);
-	if (err.kind == ERR_NONE)
-		keep_budget(c, ctx, &err);
-	if (err.kind != ERR_NONE && err.kind != ERR_CANCELED)
-		log_warn(ctx,
-		    "cannot look after the images of components, the "
-		    "next start does",
-		    LOG_ERR(&err));
-	mtx_lock(&c->mtx);
-	c->tidying = false;
-	cond_broadcast(&c->changed);
-	mtx_unlock(&c->mtx);
 }

@@ -22,7 +22,8 @@
 
 #define IMAGES_LABEL "runnerhub.build" /* bears the whole key */
 enum {
-	IMAGES_KEY = 65, /* hex and NUL */
+	IMAGES_KEY = 65,      /* hex and NUL */
+	IMAGES_NAME_KEY = 32, /* of it, in a name */
 	IMAGES_REPO = 24,
 	IMAGES_TAG = 129, /* as long as one may be */
 };
@@ -32,6 +33,8 @@ struct flow;
 
 /* "runnerhub-1a2b3c4d" */
 const char *images_repo(const struct components *c, char out[IMAGES_REPO]);
+/* Of "repo:tag"; "" when there is none. */
+const char *images_tag_of(const char *ref);
 /*
  * The name of f's image (f->image, f->key) from all that it is made from: f->d
  * and content, a commit or the sum of the context. From now on it is in use.
@@ -44,6 +47,7 @@ int images_find(struct flow *f, struct err *err) MUST_CHECK;
 int images_sum(int fd, const struct ctx *ctx, char out[IMAGES_KEY],
     struct err *err) MUST_CHECK;
 
+/* -- images_tidy.c ------------------------------------------------------- */
 /*
  * Removes what no build goes on with, images that have lost their name, those
  * that nobody used for 30 days, and of the others the least recently used

@@ -120,7 +120,7 @@ void layers_stage(struct layers *l, const char *id)
 void layers_keep(struct layers *l)
 {
 	struct components *c = l->f->owner;
-	const char *whole = strrchr(l->f->image, ':') + 1;
+	const char *whole = images_tag_of(l->f->image);
 	char repo[IMAGES_REPO], tag[IMAGES_TAG];
 	struct err err = ERR_INIT;
 
