@@ -44,6 +44,7 @@
 #include "components/origin.h"
 #include "components/source.h"
 #include "components/use.h"
+#include "spool/step_bytes.h"
 
 /* Steps of the log: what the build says, what the component says. */
 enum { LOG_BUILD = 0, LOG_COMPONENT = 1 };
@@ -88,10 +89,10 @@ struct flow {
 	char container[ENGINE_ID_LEN];
 	char ip[64];
 	struct spool_log *log;
-	uint64_t have[2]; /* of the component's streams, in the log */
-	int pid;          /* of its first process, as the engine sees it */
-	int restarts;     /* so far */
-	int in_a_row;     /* of those, since it ran for long */
+	struct spool_stream_end log_end[2]; /* of the component's streams */
+	int pid;      /* of its first process, as the engine sees it */
+	int restarts; /* so far */
+	int in_a_row; /* of those, since it ran for long */
 	int64_t running_since, used_at; /* mono */
 	struct use_count use;
 	bool use_unknown;
@@ -147,6 +148,8 @@ struct components {
 	uint64_t ends;             /* of instances, so far */
 	bool tidying;              /* images_tidy is at work */
 	char removing[IMAGES_TAG]; /* the image that it removes, "": none */
+	bool unnaming; /* it removes those without a name: no build begins */
+	int building;  /* builds whose image has no name yet */
 };
 
 /* -- flows.c ----------------------------------------------------------- */

@@ -23,8 +23,8 @@ int logs_open(struct flow *f, bool resumed, struct err *err)
 	uint64_t off;
 
 	if (resumed)
-		TRY(spool_step_bytes(f->owner->config.spool, f->id_text,
-		    LOG_COMPONENT, f->have, err));
+		TRY(spool_step_end(f->owner->config.spool, f->id_text,
+		    LOG_COMPONENT, f->log_end, err));
 	return spool_log_open(
 	    f->owner->config.spool, f->id_text, &f->log, &off, err);
 }
@@ -96,6 +96,7 @@ static struct mask_set *load_masks(struct flow *f)
 static void *reader(void *arg)
 {
 	struct flow *f = arg;
+	static const uint64_t none[2];
 	CLEANUP(mask_set_free) struct mask_set *masks = load_masks(f);
 	struct container_output output = {.engine = f->owner->config.engine,
 	    .ctx = &f->life,
@@ -105,13 +106,16 @@ static void *reader(void *arg)
 	    .arg = f};
 	struct err err = ERR_INIT;
 
-	container_output_open(&output, f->have);
-	if (container_output_follow(&output, f->container, &err) < 0 &&
+	container_output_open(&output, none);
+	container_output_resume(&output, f->log_end);
+	if (container_output_follow_since(&output, f->container, &err) < 0 &&
 	    err.kind != ERR_CANCELED && err.kind != ERR_NOT_FOUND)
 		log_warn(&f->root, "cannot read the log of an instance",
 		    LOG_ERR(&err));
 	for (int i = 0; i < 2; i++) /* a restarted container goes on */
-		f->have[i] = output.streams[i].have;
+		f->log_end[i] = (struct spool_stream_end){
+		    .time_ns = output.streams[i].last_ns,
+		    .bytes = output.streams[i].have};
 	container_output_close(&output);
 	await_end(f);
 	mtx_lock(&f->owner->mtx);

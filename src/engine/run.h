@@ -43,6 +43,29 @@ int engine_container_logs(struct engine *e, const struct ctx *ctx,
 int engine_container_follow(struct engine *e, const struct ctx *ctx,
     const char *id, engine_output_fn *output, void *arg,
     struct err *err) MUST_CHECK;
+/* A message is what the container wrote of a line; of a long line there are
+ * several. It comes in pieces. stream 0: as with engine_container_follow. */
+struct engine_message {
+	int stream;      /* 1 stdout, 2 stderr */
+	int64_t time_ns; /* the engine's, wall clock; of a stream it grows */
+	const char *data;
+	size_t len;
+	bool last; /* piece of its message */
+};
+typedef int engine_message_fn(
+    void *arg, const struct engine_message *m, struct err *err);
+struct engine_log_wish {
+	int64_t since_ns; /* messages of that time or later; 0: all it has */
+	bool follow;      /* until the container has ended */
+	engine_message_fn *message;
+	void *arg;
+};
+/* The log that the engine keeps, of which it may have dropped the beginning.
+ * As engine_container_follow's its last lines may be missed while it follows;
+ * not bounded but by ctx. */
+int engine_container_log(struct engine *e, const struct ctx *ctx,
+    const char *id, const struct engine_log_wish *wish,
+    struct err *err) MUST_CHECK;
 /* Appends the content of a regular file inside the container (running or
  * not), a link at the end of path followed once. 1 read, 0 there is none. */
 int engine_container_read_file(struct engine *e, const struct ctx *ctx,
