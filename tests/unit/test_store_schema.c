@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include "store/instances.h"
 #include "store/runners.h"
 
 static const char SCHEMA_1[] =
@@ -13,6 +14,9 @@ static const char SCHEMA_1[] =
     ;
 static const char SCHEMA_2[] =
 #include "store_schema_2.inc"
+    ;
+static const char SCHEMA_3[] =
+#include "store_schema_3.inc"
     ;
 
 static void load(const char *path, const char *sql)
@@ -49,6 +53,11 @@ static int setup_schema_1(void **state)
 static int setup_schema_2(void **state)
 {
 	return setup_schema(state, SCHEMA_2, "the key of schema two");
+}
+
+static int setup_schema_3(void **state)
+{
+	return setup_schema(state, SCHEMA_3, "the key of schema three");
 }
 
 static struct job_list by_status(struct store *s, enum job_status status)
@@ -220,6 +229,48 @@ static void secrets_of_schema_2_open(void **state)
 	job_list_free(&l);
 }
 
+/* -- schema 3 ---------------------------------------------------------- */
+
+static void instances_of_schema_3_are_there(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(instance_list_free) struct instance_list l = {0};
+	const struct instance *failed, *runs;
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_instance_list(f->s, false, 10, &l, &err));
+	assert_int_equal(l.n, 2);
+	failed = &l.items[0];
+	assert_string_equal(failed->component_ref, "Component:default/failed");
+	assert_int_equal(failed->status, INSTANCE_ERROR);
+	assert_string_equal(failed->error_code, "DOCKER_BUILD_FAILED");
+	assert_true(failed->has_exit_code && failed->exit_code == 3);
+	assert_true(failed->oom_killed && failed->stopped_at > 0);
+	runs = &l.items[1];
+	assert_string_equal(runs->component_ref, "Component:default/Web");
+	assert_int_equal(runs->status, INSTANCE_RUNNING);
+	assert_string_equal(runs->container_id, "c0ffee");
+	assert_string_equal(runs->ports, "[8080,9090]");
+	assert_string_equal(runs->plan, "{\"stopGraceMs\":1500}");
+	assert_true(runs->has_log_offset && runs->log_offset == 42);
+	/* What came later. */
+	assert_null(runs->owner);
+	assert_null(runs->started_by);
+	assert_int_equal(runs->restarts, 0);
+}
+
+static void a_component_of_schema_3_still_has_its_place(void **state)
+{
+	const struct instance_admission a = {
+	    .component_ref = "Component:default/other", .max = 1};
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	assert_int_equal(store_instance_admit(f->s, &a, &id, &err), -1);
+	assert_string_equal(err.code, "component_running");
+}
+
 static int count_rows(void *arg, int n, char **values, char **names)
 {
 	(void)n;
@@ -268,6 +319,8 @@ static void the_operators_queries_work(void **state)
 	sqlite3_close(db);
 }
 
+#define SCHEMA_3_TEST(fn)                                                      \
+	cmocka_unit_test_setup_teardown(fn, setup_schema_3, fixture_teardown)
 #define SCHEMA_2_TEST(fn)                                                      \
 	cmocka_unit_test_setup_teardown(fn, setup_schema_2, fixture_teardown)
 #define SCHEMA_1_TEST(fn)                                                      \
@@ -284,6 +337,8 @@ int main(void)
 	    SCHEMA_2_TEST(a_session_of_schema_2_goes_on),
 	    SCHEMA_2_TEST(tokens_of_schema_2_are_good),
 	    SCHEMA_2_TEST(secrets_of_schema_2_open),
+	    SCHEMA_3_TEST(instances_of_schema_3_are_there),
+	    SCHEMA_3_TEST(a_component_of_schema_3_still_has_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
