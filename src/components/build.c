@@ -181,6 +181,7 @@ static int find_or_build(struct flow *f, struct err *err)
 	struct ctx limited = ctx_with_timeout(&f->start, f->owner->build_ms);
 	CLEANUP(fd_close) int tar = -1;
 	const char *dockerfile = NULL;
+	int r;
 
 	if (f->cached) /* by its commit: its source was not even fetched */
 		return say_cached(f, err);
@@ -189,7 +190,10 @@ static int find_or_build(struct flow *f, struct err *err)
 		TRY(look_by_content(f, tar, err));
 	if (f->cached)
 		return say_cached(f, err);
-	return build(f, tar, dockerfile, &limited, err);
+	images_build_begin(f->owner);
+	r = build(f, tar, dockerfile, &limited, err);
+	images_build_end(f->owner);
+	return r;
 }
 
 int build_image(struct flow *f, struct err *err)

@@ -55,6 +55,10 @@ int images_sum(int fd, const struct ctx *ctx, char out[IMAGES_KEY],
  * while another does the same. Ends early with ctx.
  */
 void images_tidy(struct components *c, const struct ctx *ctx);
+/* Around a build: until its image has a name it must not be looked for by
+ * those without. The first may wait. */
+void images_build_begin(struct components *c);
+void images_build_end(struct components *c);
 
 /* -- images_pile.c: all images of the engine, and which are ours --------- */
 struct pile {

@@ -89,9 +89,38 @@ static void drop_left(
 		}
 }
 
+void images_build_begin(struct components *c)
+{
+	mtx_lock(&c->mtx);
+	while (c->unnaming)
+		cond_wait(&c->changed, &c->mtx);
+	c->building++;
+	mtx_unlock(&c->mtx);
+}
+
+void images_build_end(struct components *c)
+{
+	mtx_lock(&c->mtx);
+	c->building--;
+	mtx_unlock(&c->mtx);
+}
+
+/* The last image of a build is named when it is whole: one that was listed
+ * without a name could have one by now, and lose it. */
+static bool may_unname(struct components *c)
+{
+	bool may;
+
+	mtx_lock(&c->mtx);
+	may = c->building == 0;
+	c->unnaming = may;
+	mtx_unlock(&c->mtx);
+	return may; /* else the next time */
+}
+
 /* Built again, or its name was taken away by hand. The label could be
  * anybody's: one that nobody names and no container uses is no loss. */
-static void remove_unnamed(
+static void list_and_remove_unnamed(
     struct components *c, const struct ctx *ctx, struct err *err)
 {
 	CLEANUP(engine_image_refs_free) char **refs = NULL;
@@ -107,6 +136,18 @@ static void remove_unnamed(
 			    c->config.engine, ctx, *r, err)); /* in use */
 		err_clear(err);
 	}
+}
+
+static void remove_unnamed(
+    struct components *c, const struct ctx *ctx, struct err *err)
+{
+	if (!may_unname(c))
+		return;
+	list_and_remove_unnamed(c, ctx, err);
+	mtx_lock(&c->mtx);
+	c->unnaming = false;
+	cond_broadcast(&c->changed);
+	mtx_unlock(&c->mtx);
 }
 
 /* -- the budget ---------------------------------------------------------- */

@@ -46,6 +46,16 @@ int instance_move(struct components *c, const struct instance *i,
 	return 0;
 }
 
+static bool is_stopping(struct components *c)
+{
+	bool stopping;
+
+	mtx_lock(&c->mtx);
+	stopping = c->stopping;
+	mtx_unlock(&c->mtx);
+	return stopping;
+}
+
 /* 1: it is stopped, 0: done will be called, -1; ERR_CONFLICT: look again. */
 static int try_end(struct components *c, instance_id id, component_done done,
     void *arg, struct err *err)
@@ -71,6 +81,9 @@ static int try_end(struct components *c, instance_id id, component_done done,
 	case NOBODY_HAS_IT:
 		break;
 	}
+	if (is_stopping(c))
+		return err_set(err, ERR_UNAVAILABLE, "shutting_down",
+		    "the hub shuts down; its next start stops the component");
 	return err_set(err, ERR_CONFLICT, "instance_state",
 	    "instance of %.200s is ending", i.component_ref);
 }
