@@ -10,7 +10,12 @@ export {
   runnerPlugin,
 } from './plugin.js';
 export * from './api/types.js';
-export { type LogsOptions, type RunnerApi, runnerApiRef } from './api/RunnerApi.js';
+export {
+  type LogsOptions,
+  type RunnerApi,
+  type RunnerEvent,
+  runnerApiRef,
+} from './api/RunnerApi.js';
 export { RunnerClient } from './api/RunnerClient.js';
 export { RunnerError } from './api/RunnerError.js';
 export type { Connection, InstancesSnapshot } from './live/InstancesFeed.js';

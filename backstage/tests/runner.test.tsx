@@ -3,7 +3,11 @@ import { PAGE_HOST, closeBrowser } from './browser.js';
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { fireEvent, screen, within } from '@testing-library/react';
-import { RunnerPage } from '@runnerhub/backstage-plugin-runner';
+import {
+  type RunnerInstance,
+  RunnerLinks,
+  RunnerPage,
+} from '@runnerhub/backstage-plugin-runner';
 import { button, press, row, start, statusOf, stop } from './page.js';
 import { cleanup, eventually, given, show } from './portal.js';
 
@@ -34,6 +38,23 @@ test('the list names what can be run, and nothing else', async () => {
   assert.ok(within(row('Fresh')).getByText('group:default/testers'));
   assert.ok(within(row('quiet')).getByText('Not started'));
   assert.ok(screen.queryByText('disabled') === null);
+});
+
+test('links lead to the host that the hub was told', async () => {
+  const instance: RunnerInstance = {
+    id: 'any',
+    componentRef: 'Component:default/any',
+    status: 'running',
+    ports: [8080, 9090],
+    startedAt: '2026-01-01T00:00:00.000Z',
+    publicHost: 'runs.example',
+  };
+  show(<RunnerLinks instance={instance} />);
+  const links = await eventually(() => screen.getAllByRole('link'));
+  assert.deepEqual(
+    links.map(link => link.getAttribute('href')),
+    ['http://runs.example:8080', 'http://runs.example:9090'],
+  );
 });
 
 test('a component from start to stop', async () => {

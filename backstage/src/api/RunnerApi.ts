@@ -8,6 +8,12 @@ export interface LogsOptions {
   build?: boolean;
 }
 
+/** One of the stream's; alive says only that the connection is. */
+export type RunnerEvent =
+  | { type: 'instance'; instance: RunnerInstance }
+  | { type: 'removed'; id: string }
+  | { type: 'alive' };
+
 /** The hub's component API. All of it rejects with a RunnerError. */
 export interface RunnerApi {
   /** Answers at once with an instance that is starting. */
@@ -31,13 +37,10 @@ export interface RunnerApi {
     options?: LogsOptions,
   ): AsyncIterable<string>;
   /**
-   * Every instance as it is, then each that changes; undefined is a sign of
-   * life. `onOpen` is called when the hub has accepted.
+   * Every instance as it is, then each change. `onOpen` is called when the hub
+   * has accepted.
    */
-  events(
-    signal: AbortSignal,
-    onOpen: () => void,
-  ): AsyncIterable<RunnerInstance | undefined>;
+  events(signal: AbortSignal, onOpen: () => void): AsyncIterable<RunnerEvent>;
 }
 
 export const runnerApiRef = createApiRef<RunnerApi>({

@@ -1,5 +1,5 @@
 import type { DiscoveryApi, FetchApi } from '@backstage/core-plugin-api';
-import type { LogsOptions, RunnerApi } from './RunnerApi.js';
+import type { LogsOptions, RunnerApi, RunnerEvent } from './RunnerApi.js';
 import { errorOfNetwork, errorOfResponse } from './RunnerError.js';
 import { EventParser } from './sse.js';
 import { textOf } from './text.js';
@@ -65,16 +65,18 @@ export class RunnerClient implements RunnerApi {
   async *events(
     signal: AbortSignal,
     onOpen: () => void,
-  ): AsyncGenerator<RunnerInstance | undefined> {
+  ): AsyncGenerator<RunnerEvent> {
     const headers = { Accept: 'text/event-stream' };
     const response = await this.request('/events', { signal, headers });
     const parser = new EventParser();
     onOpen();
     for await (const piece of this.stream(response)) {
-      yield undefined;
+      yield { type: 'alive' };
       for (const { event, data } of parser.push(piece)) {
         if (event === 'instance') {
-          yield JSON.parse(data) as RunnerInstance;
+          yield { type: event, instance: JSON.parse(data) as RunnerInstance };
+        } else if (event === 'removed') {
+          yield { type: event, ...(JSON.parse(data) as { id: string }) };
         }
       }
     }

@@ -1,4 +1,4 @@
-import type { RunnerApi } from '../api/RunnerApi.js';
+import type { RunnerApi, RunnerEvent } from '../api/RunnerApi.js';
 import { RunnerError, toError } from '../api/RunnerError.js';
 import type { RunnerInstance } from '../api/types.js';
 import { Pause, backoffMs } from './backoff.js';
@@ -130,15 +130,24 @@ export class InstancesFeed {
     };
     try {
       const events = this.api.events(watchdog.controller.signal, onOpen);
-      for await (const instance of events) {
+      for await (const event of events) {
         watchdog.alive();
         await refreshed;
-        if (instance && !signal.aborted) {
-          this.put(instance);
+        if (!signal.aborted) {
+          this.take(event);
         }
       }
     } finally {
       await refreshed;
+    }
+  }
+
+  private take(event: RunnerEvent): void {
+    if (event.type === 'instance') {
+      this.put(event.instance);
+    } else if (event.type === 'removed') {
+      this.known.delete(event.id);
+      this.publish({});
     }
   }
 
