@@ -103,3 +103,9 @@ def test_docs_allows_what_is_there(tree):
         "# What is here\n\n[a](#what-is-here) [b](README.md) [c](https://example.com/x)\n"
         "`make all` `make test-e2e` `tools/check-docs` and make it so\n")
     assert check(tree, "check-docs") == (0, "check-docs: ok\n")
+
+
+@pytest.mark.parametrize("name", ["check-banned", "check-docs", "check-layers", "check-size"])
+def test_this_checkout_passes(name: str) -> None:
+    result = subprocess.run([os.path.join(ROOT, "tools", name)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
