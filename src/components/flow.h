@@ -91,7 +91,7 @@ struct flow {
 	struct spool_log *log;
 	struct spool_stream_end log_end[2]; /* of the component's streams */
 	int pid;      /* of its first process, as the engine sees it */
-	int restarts; /* so far */
+	int restarts; /* so far; written under the mutex, by its thread */
 	int in_a_row; /* of those, since it ran for long */
 	int64_t running_since, used_at; /* mono */
 	struct use_count use;
@@ -269,5 +269,8 @@ void logs_last(struct flow *f, char *out, size_t size);
 
 /* -- recover.c --------------------------------------------------------- */
 void *recover_main(void *arg);
+/* Containers and networks of instances that are over; now and then, for the
+ * engine may finish a call of a hub that has died after its next one looked. */
+void recover_leftovers(struct components *c, const struct ctx *ctx);
 
 #endif

@@ -14,30 +14,31 @@
 /* One that ran for so long begins with short waits again. */
 #define STEADY_NS (10 * CLOCK_NS_PER_S)
 
-static void say(struct flow *f, const struct ending *e, int64_t delay_ms)
+static void say(
+    struct flow *f, const struct ending *e, int restarts, int64_t delay_ms)
 {
 	struct err err = ERR_INIT;
 	char line[640];
 	int n = snprintf(line, sizeof(line),
 	    "runnerhub: %.480s Start %d again in %lld ms.\n",
 	    e->to == INSTANCE_ERROR ? e->err.msg : "The component ended.",
-	    f->restarts, (long long)delay_ms);
+	    restarts, (long long)delay_ms);
 
 	if (logs_say(f, line, (size_t)n, &err) < 0)
 		log_warn(&f->root, "cannot write into the log of an instance",
 		    LOG_ERR(&err));
 	log_warn(&f->root, "a component is started again",
-	    LOG_INT("restart", f->restarts), LOG_INT("delay_ms", delay_ms),
+	    LOG_INT("restart", restarts), LOG_INT("delay_ms", delay_ms),
 	    LOG_ERR(&e->err));
 }
 
 /* -1: it cannot be written, or a stop came. */
-static int note(struct flow *f, const struct ending *e)
+static int note(struct flow *f, const struct ending *e, int restarts)
 {
 	const struct instance_change change = {
 	    .from = {INSTANCE_RUNNING, INSTANCE_STARTING},
 	    .to = INSTANCE_STARTING,
-	    .restarts = f->restarts,
+	    .restarts = restarts,
 	    .set_exit_code = e->has_code,
 	    .exit_code = e->code,
 	    .oom_killed = e->oom_killed};
@@ -56,10 +57,12 @@ static int note(struct flow *f, const struct ending *e)
 	return -1;
 }
 
-/* Of an earlier run, no more of this one. */
-static void forget_run(struct flow *f)
+/* Of an earlier run, no more of this one. Counted once it is written: whoever
+ * sees the number sees the status that belongs to it. */
+static void forget_run(struct flow *f, int restarts)
 {
 	mtx_lock(&f->owner->mtx);
+	f->restarts = restarts;
 	f->ended = false;
 	f->healthy = false;
 	f->failures = 0;
@@ -85,18 +88,19 @@ static bool wait_for_turn(struct flow *f, int64_t delay_ms)
 bool restart(struct flow *f, struct ending *e)
 {
 	int64_t delay_ms;
+	int restarts;
 
 	while (!ending_is_of_start(f) &&
 	       lifeplan_restarts(&f->plan, e->to == INSTANCE_ERROR)) {
 		if (clock_mono_ns() - f->running_since >= STEADY_NS)
 			f->in_a_row = 0;
-		f->restarts++;
+		restarts = f->restarts + 1;
 		delay_ms = lifeplan_delay_ms(++f->in_a_row);
 		logs_join(f);
-		say(f, e, delay_ms);
-		if (note(f, e) < 0)
+		say(f, e, restarts, delay_ms);
+		if (note(f, e, restarts) < 0)
 			return false;
-		forget_run(f);
+		forget_run(f, restarts);
 		FAULT("component_restart");
 		if (!wait_for_turn(f, delay_ms))
 			return false;

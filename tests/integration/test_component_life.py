@@ -55,6 +55,11 @@ def health(portal: Portal, instance: str) -> dict:
     return found or {"restartCount": None, "status": None}
 
 
+def runs_again(portal: Portal, instance: str, times: int) -> None:
+    wait_for(lambda: health(portal, instance)["restartCount"] == times and
+             portal.show(instance)["status"] == "running", 120, f"it runs again, {times}")
+
+
 def end_with(engine: Engine, instance: dict, code: int) -> None:
     """Lets a counting one end by itself."""
     made = engine.call("POST", f"/containers/{instance['containerId']}/exec",
@@ -87,8 +92,7 @@ def test_one_that_fails_is_started_again(portal: Portal, catalog: Catalog,
     assert health(portal, instance["id"])["restartCount"] == 0
     for run in (1, 2):
         go(engine, instance["containerId"], run)
-        portal.until(instance["id"], lambda i: health(portal, i["id"])["restartCount"] == run
-                     and i["status"] == "running", f"it runs again, for the {run}. time")
+        runs_again(portal, instance["id"], run)
     assert page(port) == "page\n"
     after = portal.show(instance["id"])
     assert after["containerId"] == instance["containerId"]
@@ -147,8 +151,7 @@ def test_restarts_go_on_across_a_crash_of_the_hub(portal: Portal, catalog: Catal
     wait_for(lambda: not engine.inspect(instance["containerId"])["State"]["Running"],
              30, "it has ended while nobody looked")
     portal.hub.start()
-    portal.until(instance["id"], lambda i: i["status"] == "running" and
-                 health(portal, i["id"])["restartCount"] == 1, "it runs again")
+    runs_again(portal, instance["id"], 1)
     assert page(port) == "page\n"
     assert portal.show(instance["id"])["containerId"] == instance["containerId"]
 
