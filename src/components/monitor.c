@@ -226,8 +226,10 @@ static void *monitor_main(void *arg)
 	int64_t next;
 
 	do {
-		if (tidy)
+		if (tidy) {
+			recover_leftovers(c, &ctx);
 			images_tidy(c, &ctx);
+		}
 		look_around(c);
 		measure_due(c, &ctx, &next);
 	} while (await_work(&c->monitor, next, &tidy));

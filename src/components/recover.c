@@ -26,25 +26,22 @@ static int await_engine(
 	}
 }
 
-static bool is_owned(const struct instance_list *active, const char *id)
+/* Nothing is made for an instance before it stands in the store as active. */
+static bool is_active(void *arg, const char *id)
 {
-	struct uuid u;
+	struct components *c = arg;
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+	instance_id instance;
+	int found;
 
-	if (id == NULL || uuid_parse(id, &u) < 0)
+	if (id == NULL || uuid_parse(id, &instance.u) < 0)
 		return false;
-	for (size_t i = 0; i < active->n; i++)
-		if (uuid_equal(active->items[i].id.u, u))
-			return true;
-	return false;
+	found = store_instance_get(c->config.store, instance, &i, &err);
+	return found < 0 || (found > 0 && instance_is_active(i.status));
 }
 
-static bool keeps_network(void *arg, const char *id)
-{
-	return is_owned(arg, id);
-}
-
-static int collect(struct components *c, const struct ctx *ctx,
-    struct instance_list *active, struct err *err)
+static int collect(struct components *c, const struct ctx *ctx, struct err *err)
 {
 	CLEANUP(engine_container_list_free)
 	struct engine_container_list l = {0};
@@ -57,7 +54,7 @@ static int collect(struct components *c, const struct ctx *ctx,
 		const char *id = engine_container_label(
 		    &l.items[i], "runnerhub.instance.id");
 
-		if (is_owned(active, id))
+		if (is_active(c, id))
 			continue;
 		TRY(engine_container_remove(
 		    c->config.engine, ctx, l.items[i].id, err));
@@ -65,23 +62,28 @@ static int collect(struct components *c, const struct ctx *ctx,
 		    LOG_STR("container", l.items[i].id));
 	}
 	TRY(instance_networks_sweep(
-	    c->config.sandboxes, ctx, keeps_network, active, err));
+	    c->config.sandboxes, ctx, is_active, c, err));
 	return 0;
+}
+
+void recover_leftovers(struct components *c, const struct ctx *ctx)
+{
+	struct ctx limited = ctx_with_timeout(ctx, COLLECT_MS);
+	struct err err = ERR_INIT;
+
+	if (collect(c, &limited, &err) < 0 && err.kind != ERR_CANCELED)
+		log_warn(ctx, "cannot look for what ended instances left",
+		    LOG_ERR(&err));
 }
 
 static int recover(struct components *c, const struct ctx *ctx, struct err *err)
 {
 	CLEANUP(instance_list_free) struct instance_list active = {0};
-	struct ctx limited = ctx_with_timeout(ctx, COLLECT_MS);
 
 	TRY(await_engine(c, ctx, err));
 	TRY(store_instance_list(
 	    c->config.store, true, INSTANCE_LIST_MAX, &active, err));
-	if (collect(c, &limited, &active, err) < 0) {
-		log_warn(ctx, "cannot look for containers of ended instances",
-		    LOG_ERR(err));
-		err_clear(err);
-	}
+	recover_leftovers(c, ctx);
 	for (size_t i = 0; i < active.n; i++) {
 		if (flow_is_in_hand(c, active.items[i].id))
 			continue; /* a second attempt */

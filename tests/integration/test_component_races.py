@@ -365,6 +365,25 @@ def test_a_hub_that_dies_while_one_gets_ready(make_hub: Callable[..., Hub],
     remove_images(engine, hub)
 
 
+def test_what_the_engine_made_for_a_dead_hub(portal: Portal, catalog: Catalog,
+                                             engine: Engine) -> None:
+    """It may finish a call when the next hub has looked and seen nothing."""
+    catalog.add("past")
+    instance = portal.running("component:past")["id"]
+    portal.stop(instance)
+    labels = {"runnerhub.managed": "true", "runnerhub.hub": portal.hub.hub_id}
+    engine.call("POST", "/networks/create", {
+        "Name": f"runnerhub-s-{instance.replace('-', '')[16:]}",
+        "Labels": {**labels, "runnerhub.instance": instance}})
+    engine.call("POST", f"/containers/create?name=runnerhub-instance-{instance}", {
+        "Image": catalog.image, "Cmd": ["true"],
+        "Labels": {**labels, "runnerhub.type": "instance", "runnerhub.instance.id": instance}})
+    assert len(traces(engine, portal.hub, instance)) == 2
+    running = portal.running("component:past")
+    wait_for(lambda: traces(engine, portal.hub, instance) == [running["containerId"]],
+             what="it is found")
+
+
 def test_a_hub_that_dies_in_a_stop(make_hub: Callable[..., Hub], catalog: Catalog,
                                    engine: Engine) -> None:
     """The stop was promised: the next hub finishes it."""
