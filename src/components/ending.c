@@ -153,7 +153,8 @@ static void write_end(struct flow *f, const struct ending *e)
 	const struct fault_context in = {.operation = "startComponent",
 	    .instance = f->id_text,
 	    .container = f->container,
-	    .component = f->component_ref};
+	    .component = f->component_ref,
+	    .retry_at = f->retry_at};
 	struct err err = ERR_INIT;
 	char words[640];
 	int r;

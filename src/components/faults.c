@@ -128,6 +128,7 @@ void faults_add(
 	put(r->instance, sizeof(r->instance), in->instance);
 	put(r->container, sizeof(r->container), in->container);
 	r->at = clock_wall_ns();
+	r->retry_at = in->retry_at;
 	mtx_unlock(&f->mtx);
 }
 
@@ -135,6 +136,18 @@ static void optional(struct json *j, const char *key, const char *text)
 {
 	if (text != NULL && *text != '\0')
 		json_kstr(j, key, text);
+}
+
+/* As Retry-After would say it, were there a reply to bear it. */
+static void write_retry(const struct fault_record *r, struct json *j)
+{
+	int64_t wait = r->retry_at - r->at;
+
+	json_kobj(j, "metadata");
+	json_kint(j, "retryAfter",
+	    wait > 0 ? (wait + CLOCK_NS_PER_S - 1) / CLOCK_NS_PER_S : 0);
+	json_ktime(j, "retryAt", r->retry_at);
+	json_end(j);
 }
 
 static void write_record(const struct fault_record *r, struct json *j)
@@ -151,6 +164,8 @@ static void write_record(const struct fault_record *r, struct json *j)
 	optional(j, "containerId", r->container);
 	optional(j, "componentRef", r->component);
 	json_ktime(j, "timestamp", r->at);
+	if (r->retry_at != 0)
+		write_retry(r, j);
 	json_end(j);
 	json_kobj(j, "originalError");
 	json_end(j);

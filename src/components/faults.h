@@ -45,7 +45,7 @@ struct fault_record {
 	char code[32], message[480], words[640];
 	char instance[40], container[72], *component; /* owned */
 	char operation[24];
-	int64_t at; /* wall ns */
+	int64_t at, retry_at; /* wall ns */
 };
 struct faults {
 	struct mtx mtx;
@@ -56,6 +56,7 @@ void faults_init(struct faults *f);
 void faults_fini(struct faults *f);
 struct fault_context {
 	const char *operation, *instance, *container, *component;
+	int64_t retry_at; /* wall ns: no use before; 0: any time */
 };
 void faults_add(
     struct faults *f, const struct err *err, const struct fault_context *in);

@@ -80,6 +80,7 @@ struct flow {
 
 	char dir[512]; /* its workplace */
 	struct origin origin;
+	int64_t retry_at; /* wall ns: its GitHub is not asked before; 0 */
 	struct source source;
 	struct descriptor d;
 	char key[IMAGES_KEY]; /* of what its image is made from, "": not known

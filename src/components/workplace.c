@@ -183,6 +183,18 @@ static int look_by_commit(struct flow *f, struct err *err)
 	return found < 0 ? fault_set(err, FAULT_ENGINE) : 0;
 }
 
+static int source_failed(
+    struct flow *f, const struct location *at, struct err *err)
+{
+	struct github_budget budget;
+
+	if (at->kind == LOCATION_GITHUB &&
+	    strcmp(err->code, "GITHUB_RATE_LIMITED") == 0 &&
+	    sources_budget(f->owner->sources, at->host, &budget) > 0)
+		f->retry_at = budget.blocked_until * CLOCK_NS_PER_S;
+	return fault_set(err, FAULT_GIT);
+}
+
 int workplace_fill(struct flow *f, struct err *err)
 {
 	CLEANUP(location_fini) struct location at = {0};
@@ -195,13 +207,13 @@ int workplace_fill(struct flow *f, struct err *err)
 	TRY(locate(f, &at, err));
 	if (source_resolve(
 		s, &limited, &at, f->origin.config_path, &f->source, err) < 0)
-		return fault_set(err, FAULT_GIT);
+		return source_failed(f, &at, err);
 	TRY(look_by_commit(f, err));
 	if (f->cached)
 		return 0;
 	if (source_fetch(
 		s, &limited, &f->source, root, fetched, f, &report, err) < 0)
-		return fault_set(err, FAULT_GIT);
+		return source_failed(f, &at, err);
 	return say_left_out(f, &report, err);
 }
 

@@ -216,6 +216,7 @@ def test_a_long_limit_is_told_and_kept(lab: Lab) -> None:
     lab.repositories.remaining = 0
     error = lab.fails("limited", f"https://{LIMITED}/acme/public", "GITHUB_RATE_LIMITED")
     assert error["retryable"] and error["recoverable"]
+    assert 0 < error["context"]["metadata"]["retryAfter"] <= 3601
     asked = len(lab.github.seen)
     lab.repositories.remaining = 5000
     lab.fails("limited", f"https://{LIMITED}/acme/public", "GITHUB_RATE_LIMITED")
