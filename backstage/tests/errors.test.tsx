@@ -2,11 +2,17 @@
 import { closeBrowser } from './browser.js';
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
+import {
+  createVersionedContext,
+  createVersionedValueMap,
+} from '@backstage/version-bridge';
 import { screen, within } from '@testing-library/react';
+import type { ReactNode } from 'react';
 import {
   EntityRunnerCard,
   RunnerComponents,
   RunnerControls,
+  type RunnerEntity,
   type RunnerInstance,
   RunnerLogs,
   RunnerStatus,
@@ -27,6 +33,20 @@ afterEach(cleanup);
 after(closeBrowser);
 
 const NOBODY = '11111111-2222-4333-8444-555555555555';
+
+const EntityContext = createVersionedContext<{ 1: { entity: RunnerEntity } }>(
+  'entity-context',
+);
+
+/** What the catalog puts around the cards of an entity's page. */
+function EntityPage(props: { entity: RunnerEntity; children: ReactNode }) {
+  const value = createVersionedValueMap({ 1: { entity: props.entity } });
+  return (
+    <EntityContext.Provider value={value}>
+      {props.children}
+    </EntityContext.Provider>
+  );
+}
 
 async function refusal(componentRef: string): Promise<string> {
   show(<RunnerControls componentRef={componentRef} instance={undefined} />);
@@ -116,13 +136,27 @@ test('a crash tells its code and its last words', async () => {
       annotations: { 'runner.backstage.io/enabled': 'true' },
     },
   };
-  show(<EntityRunnerCard entity={entity} />);
+  show(
+    <EntityPage entity={entity}>
+      <EntityRunnerCard />
+    </EntityPage>,
+  );
   await start('crash');
   await eventually(() => screen.getByText('Error'));
   const words = await problemOf(() => document.body);
   assert.match(words, /exited with code 3/);
   assert.match(words, /no such table: users/);
   assert.match(words, /CONTAINER_EXITED/);
+});
+
+test('an entity that is not to be run says how it would be', async () => {
+  show(
+    <EntityPage entity={{ kind: 'Component', metadata: { name: 'plain' } }}>
+      <EntityRunnerCard />
+    </EntityPage>,
+  );
+  await eventually(() => screen.getByText(/runner.backstage.io\/enabled/));
+  assert.equal(screen.queryAllByRole('button').length, 0);
 });
 
 test('nobody is signed in', async () => {

@@ -49,12 +49,19 @@ test('links lead to the host that the hub was told', async () => {
     startedAt: '2026-01-01T00:00:00.000Z',
     publicHost: 'runs.example',
   };
+  const addresses = () =>
+    screen.getAllByRole('link').map(link => link.getAttribute('href'));
   show(<RunnerLinks instance={instance} />);
-  const links = await eventually(() => screen.getAllByRole('link'));
-  assert.deepEqual(
-    links.map(link => link.getAttribute('href')),
-    ['http://runs.example:8080', 'http://runs.example:9090'],
-  );
+  assert.deepEqual(await eventually(addresses), [
+    'http://runs.example:8080',
+    'http://runs.example:9090',
+  ]);
+  cleanup();
+  show(<RunnerLinks instance={{ ...instance, publicHost: '2001:db8::7' }} />);
+  assert.deepEqual(await eventually(addresses), [
+    'http://[2001:db8::7]:8080',
+    'http://[2001:db8::7]:9090',
+  ]);
 });
 
 test('a component from start to stop', async () => {

@@ -56,6 +56,7 @@ def build(into: str) -> str:
     with _alone():
         _install()
         _npm("run", "--silent", "lint")
+        _npm("run", "--silent", "build")
         _npm("pack", "--silent", "--pack-destination", into)
         packed = [name for name in os.listdir(into) if name.endswith(".tgz")]
         assert len(packed) == 1, packed

@@ -13,7 +13,9 @@ const useStyles = makeStyles(theme => ({
  */
 export function linkOf(instance: RunnerInstance, port: number): string {
   const host = instance.publicHost ?? window.location.hostname;
-  return `http://${host}:${port}`;
+  return /^[^[].*:/.test(host)
+    ? `http://[${host}]:${port}`
+    : `http://${host}:${port}`;
 }
 
 /** The ports of a running component. */

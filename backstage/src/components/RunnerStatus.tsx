@@ -4,6 +4,16 @@ import type { InstanceStatus, RunnerInstance } from '../api/types.js';
 import { Problem } from './Problem.js';
 import { RunnerProgress } from './RunnerProgress.js';
 
+/** Not shown, but read out. */
+const HEARD = {
+  position: 'absolute',
+  width: 1,
+  height: 1,
+  overflow: 'hidden',
+  clipPath: 'inset(50%)',
+  whiteSpace: 'nowrap',
+} as const;
+
 const useStyles = makeStyles(theme => ({
   starting: { borderColor: theme.palette.info.main },
   running: {
@@ -12,6 +22,7 @@ const useStyles = makeStyles(theme => ({
   },
   stopping: { borderColor: theme.palette.warning.main },
   stopped: {},
+  heard: HEARD,
   error: {
     borderColor: theme.palette.error.main,
     color: theme.palette.error.main,
@@ -45,6 +56,7 @@ export function RunnerStatus({ instance }: RunnerStatusProps) {
           label={label}
           className={classes[status]}
         />
+        <span className={classes.heard}>{currentStep(instance)}</span>
       </div>
       {instance?.status === 'starting' && instance.deploymentProgress && (
         <RunnerProgress progress={instance.deploymentProgress} />
@@ -52,6 +64,13 @@ export function RunnerStatus({ instance }: RunnerStatusProps) {
       {instance?.status === 'error' && <Failure instance={instance} />}
     </div>
   );
+}
+
+/** What the five steps show, in words for those who hear the page. */
+function currentStep(instance: RunnerInstance | undefined): string {
+  const steps = instance?.deploymentProgress?.steps ?? [];
+  const current = steps.find(step => step.status === 'in_progress');
+  return instance?.status === 'starting' && current ? current.title : '';
 }
 
 function Failure({ instance }: { instance: RunnerInstance }) {
