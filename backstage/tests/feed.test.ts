@@ -128,6 +128,43 @@ test('an answer that is none of a hub is a problem, not an end', async () => {
   });
 });
 
+test('a page in the background has no connection', async () => {
+  const background = Object.assign(new EventTarget(), { hidden: false });
+  Object.defineProperty(globalThis, 'document', {
+    value: background,
+    configurable: true,
+  });
+  const turn = (hidden: boolean) => {
+    background.hidden = hidden;
+    background.dispatchEvent(new Event('visibilitychange'));
+  };
+  let gone: () => void = () => undefined;
+  const left = new Promise<void>(resolve => {
+    gone = resolve;
+  });
+  const answers = {
+    '/events': (response: ServerResponse, request: IncomingMessage) => {
+      request.on('close', gone);
+      response.write(': hello\n\n');
+    },
+    '/instances': list('a'),
+  };
+  try {
+    await withServer(answers, async ({ feed, asked, until }) => {
+      await until(() => feed.getSnapshot().connection === 'live');
+      turn(true);
+      await left;
+      assert.equal(feed.getSnapshot().connection, 'connecting');
+      turn(false);
+      await until(() => feed.getSnapshot().connection === 'live');
+      assert.equal(asked.get('/events'), 2);
+      assert.equal(ids(feed), 'a stopped');
+    });
+  } finally {
+    Reflect.deleteProperty(globalThis, 'document');
+  }
+});
+
 test('nobody looks, nobody asks', async () => {
   let gone: () => void = () => undefined;
   const left = new Promise<void>(resolve => {

@@ -29,9 +29,14 @@ function ended(): RunnerError {
   return new RunnerError('NetworkError', 'The stream of events has ended', 0);
 }
 
+function page(): Document | undefined {
+  return globalThis.document;
+}
+
 /**
  * All instances, kept true by the hub's stream of events: one connection for
- * all that look, open while somebody does.
+ * all that look, open while somebody does. A page in the background does not:
+ * browsers have few connections to a host, and people have many tabs.
  */
 export class InstancesFeed {
   private readonly api: RunnerApi;
@@ -51,14 +56,16 @@ export class InstancesFeed {
 
   /** Both for useSyncExternalStore. */
   readonly subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener);
-    if (!this.running) {
-      this.open();
+    if (this.listeners.size === 0) {
+      page()?.addEventListener('visibilitychange', this.openOrClose);
     }
+    this.listeners.add(listener);
+    this.openOrClose();
     return () => {
       this.listeners.delete(listener);
+      this.openOrClose();
       if (this.listeners.size === 0) {
-        this.close();
+        page()?.removeEventListener('visibilitychange', this.openOrClose);
       }
     };
   };
@@ -73,6 +80,15 @@ export class InstancesFeed {
   /** Tries again at once. */
   readonly retry = (): void => this.pause.wake();
 
+  private readonly openOrClose = (): void => {
+    const wanted = this.listeners.size > 0 && !page()?.hidden;
+    if (wanted && !this.running) {
+      this.open();
+    } else if (!wanted && this.running) {
+      this.close();
+    }
+  };
+
   private open(): void {
     this.running = new AbortController();
     this.failures = 0;
@@ -84,7 +100,7 @@ export class InstancesFeed {
     this.running?.abort();
     this.running = undefined;
     globalThis.removeEventListener?.('online', this.retry);
-    this.snapshot = { ...this.snapshot, connection: 'connecting' };
+    this.publish({ connection: 'connecting' });
   }
 
   private async run(signal: AbortSignal): Promise<void> {
