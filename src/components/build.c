@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -35,19 +36,21 @@ static int number_until(const char **at, char end, int64_t *ret)
 	return parse_int(digits, 1, INT32_MAX, ret);
 }
 
-/* "Step 3/7 : COPY . ." */
+/* "Step 3/7 : COPY . ."; Podman's is "STEP 3/7: COPY . ." */
 static void take_step(struct output *o, const char *text)
 {
 	struct flow *f = o->f;
 	int64_t at, of;
 
-	if (strncmp(text, "Step ", 5) != 0)
+	if (strncasecmp(text, "Step ", 5) != 0)
 		return;
 	snprintf(
 	    o->step, sizeof(o->step), "%.*s", (int)strcspn(text, "\n"), text);
 	text += 5;
 	if (number_until(&text, '/', &at) < 0 ||
-	    number_until(&text, ' ', &of) < 0 || at > of)
+	    (number_until(&text, ' ', &of) < 0 &&
+		number_until(&text, ':', &of) < 0) ||
+	    at > of)
 		return;
 	mtx_lock(&f->owner->mtx);
 	deployment_percent(&f->progress, (int)(100 * (at - 1) / of));
@@ -142,7 +145,7 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
 	    {"runnerhub.hub", f->owner->config.hub_id},
 	    {"runnerhub.component", f->component_ref}, {IMAGES_LABEL, f->key},
-	    {NULL, NULL}};
+	    {IMAGES_OWNER, f->owner->config.hub_id}, {NULL, NULL}};
 	char network[RUN_NETWORK];
 	struct output output = {
 	    .f = f, .layers = {.f = f, .began = clock_wall_ns()}};
@@ -203,5 +206,7 @@ int build_image(struct flow *f, struct err *err)
 	mtx_lock(&f->owner->mtx);
 	f->built = true;
 	mtx_unlock(&f->owner->mtx);
+	if (r < 0)
+		monitor_tidy(f->owner); /* what had no name is known by now */
 	return r;
 }

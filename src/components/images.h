@@ -20,7 +20,8 @@
 #include "base/ctx.h"
 #include "engine/run.h"
 
-#define IMAGES_LABEL "runnerhub.build" /* bears the whole key */
+#define IMAGES_LABEL "runnerhub.build"  /* bears the whole key */
+#define IMAGES_OWNER "runnerhub.images" /* bears the hub's id */
 enum {
 	IMAGES_KEY = 65,      /* hex and NUL */
 	IMAGES_NAME_KEY = 32, /* of it, in a name */

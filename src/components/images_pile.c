@@ -10,13 +10,24 @@
 #include "components/flow.h"
 #include "components/images.h"
 
-/* Podman's names of images that came from no registry. */
-#define LOCAL "localhost/"
+/* What Podman puts in front of names that came from no registry. */
+static const char *const local[] = {"localhost/", "docker.io/library/"};
 
+static const char *behind(const char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(text, prefix, n) == 0 ? text + n : text;
+}
+
+/* Podman writes ids of parents without their kind. */
 static int index_of(const struct engine_images *all, const char *id)
 {
+	static const char kind[] = "sha256:";
+
+	id = behind(id, kind);
 	for (size_t i = 0; id[0] != '\0' && i < all->n; i++)
-		if (strcmp(all->items[i].id, id) == 0)
+		if (strcmp(behind(all->items[i].id, kind), id) == 0)
 			return (int)i;
 	return -1;
 }
@@ -49,8 +60,8 @@ const char *pile_own(const struct pile *p, const char *ref)
 {
 	size_t n = strlen(p->repo);
 
-	if (strncmp(ref, LOCAL, strlen(LOCAL)) == 0)
-		ref += strlen(LOCAL);
+	for (size_t i = 0; i < ARRAY_LEN(local); i++)
+		ref = behind(ref, local[i]);
 	return strncmp(ref, p->repo, n) == 0 && ref[n] == ':' ? ref + n + 1
 							      : NULL;
 }

@@ -12,7 +12,7 @@
 #include "components/images.h"
 
 #define UNUSED_NS (INT64_C(30) * 24 * 3600 * CLOCK_NS_PER_S)
-enum { BUILDING_LEN = 9 };
+enum { BUILDING_LEN = 9, DEPTH_MAX = 128 };
 
 /* -- what may go --------------------------------------------------------- */
 
@@ -118,24 +118,47 @@ static bool may_unname(struct components *c)
 	return may; /* else the next time */
 }
 
-/* Built again, or its name was taken away by hand. The label could be
- * anybody's: one that nobody names and no container uses is no loss. */
-static void list_and_remove_unnamed(
+/* Those without a name, of which the ends go; what is in use, or below
+ * something that is, refuses. Returns who they were; for mem_free. */
+static char *remove_ends(
     struct components *c, const struct ctx *ctx, struct err *err)
 {
 	CLEANUP(engine_image_refs_free) char **refs = NULL;
 	CLEANUP(mem_free)
-	char *hub = mem_printf("runnerhub.hub=%s", c->config.hub_id);
-	const char *const labels[] = {hub, "runnerhub.component", NULL};
+	char *ours = mem_printf(IMAGES_OWNER "=%s", c->config.hub_id);
+	/* One alone: Podman 4.3 finds nothing that must bear two. */
+	const char *const labels[] = {ours, NULL};
+	char *all = mem_strdup(""), *more;
 
 	if (engine_image_list(c->config.engine, ctx, labels, &refs, err) < 0)
-		return;
+		return all;
 	for (char **r = refs; *r != NULL; r++) {
-		if (strncmp(*r, "sha256:", 7) == 0)
-			IGNORE(engine_image_remove(
-			    c->config.engine, ctx, *r, err)); /* in use */
+		if (strncmp(*r, "sha256:", 7) != 0)
+			continue;
+		IGNORE(engine_image_remove(c->config.engine, ctx, *r, err));
 		err_clear(err);
+		more = mem_printf("%s%s", all, *r);
+		mem_free(all);
+		all = more;
 	}
+	return all;
+}
+
+/* Built again, or its name was taken away by hand; with Podman each layer of a
+ * build that failed, which come to light one below the other. The label could
+ * be anybody's: one that nobody names and no container uses is no loss. */
+static void list_and_remove_unnamed(
+    struct components *c, const struct ctx *ctx, struct err *err)
+{
+	char *before = mem_strdup(""), *now = remove_ends(c, ctx, err);
+
+	for (int i = 0; i < DEPTH_MAX && strcmp(before, now) != 0; i++) {
+		mem_free(before);
+		before = now;
+		now = remove_ends(c, ctx, err);
+	}
+	mem_free(before);
+	mem_free(now);
 }
 
 static void remove_unnamed(
@@ -292,9 +315,9 @@ void images_tidy(struct components *c, const struct ctx *ctx)
 	mtx_unlock(&c->mtx);
 	drop_left(c, ctx, &err);
 	if (err.kind == ERR_NONE)
-		remove_unnamed(c, ctx, &err);
-	if (err.kind == ERR_NONE)
 		keep_budget(c, ctx, &err);
+	if (err.kind == ERR_NONE)
+		remove_unnamed(c, ctx, &err);
 	if (err.kind != ERR_NONE && err.kind != ERR_CANCELED)
 		log_warn(ctx,
 		    "cannot look after the images of components, the "

@@ -59,6 +59,9 @@ static void only_our_names_are_ours(void **state)
 	assert_string_equal(pile_own(&p, "runnerhub-1a2b3c4d:a"), "a");
 	assert_string_equal(
 	    pile_own(&p, "localhost/runnerhub-1a2b3c4d:a"), "a");
+	assert_string_equal(
+	    pile_own(&p, "docker.io/library/runnerhub-1a2b3c4d:a"), "a");
+	assert_null(pile_own(&p, "docker.io/runnerhub-1a2b3c4d:a"));
 	assert_null(pile_own(&p, "runnerhub-1a2b3c4e:a"));
 	assert_null(pile_own(&p, "runnerhub-1a2b3c4d5:a"));
 	assert_null(pile_own(&p, "runnerhub-1a2b3c4d"));
@@ -106,6 +109,18 @@ static void what_has_another_name_too_frees_nothing(void **state)
 	assert_int_equal(weigh(&p, "one", NULL), 0);
 }
 
+static void podman_names_parents_in_its_own_way(void **state)
+{
+	CLEANUP(pile_fini) struct pile p = new_pile();
+
+	(void)state;
+	put(&p, "sha256:aa", "", 100 * MB, "docker.io/library/busybox:latest");
+	put(&p, "sha256:bb", "aa", 130 * MB,
+	    "docker.io/library/runnerhub-1a2b3c4d:one");
+	pile_grow(&p);
+	assert_int_equal(weigh(&p, "one", NULL), 30 * MB);
+}
+
 /* An engine that does not tell what an image was built on. */
 static void without_a_parent_all_of_it_counts(void **state)
 {
@@ -124,6 +139,7 @@ int main(void)
 	    cmocka_unit_test(only_our_names_are_ours),
 	    cmocka_unit_test(layers_count_once_and_bases_never),
 	    cmocka_unit_test(what_has_another_name_too_frees_nothing),
+	    cmocka_unit_test(podman_names_parents_in_its_own_way),
 	    cmocka_unit_test(without_a_parent_all_of_it_counts),
 	};
 
