@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/audit.h"
+#include "api/secret_body.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -18,37 +19,6 @@
 #define COOKIE_PATH "/api/auth"
 
 /* -- what comes in ----------------------------------------------------- */
-
-/* The parser quotes what it does not understand: here that may be a password.
- */
-static json_t *read_body(struct call *c, struct err *err)
-{
-	json_t *body = param_body(c, err);
-
-	if (body == NULL) {
-		err_clear(err);
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body is no JSON object"));
-	}
-	return body;
-}
-
-/* Wipes what it held. */
-static void forget(json_t **body)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach(*body, key, value) if (json_is_string(value))
-	    secret_wipe(
-		(char *)json_string_value(value), json_string_length(value));
-	json_decref(*body);
-}
-
-static inline void forget_guard(json_t **body)
-{
-	forget(body);
-}
 
 static int want_text(
     const json_t *body, const char *name, const char **ret, struct err *err)
@@ -196,13 +166,13 @@ static struct answer log_in(struct call *c, const struct user *u, bool cookie)
 
 struct answer auth_login(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	CLEANUP(user_fini) struct user u = {0};
 	struct err err = ERR_INIT;
 	const char *name, *password;
 	int wait_s = 5;
 
-	body = read_body(c, &err);
+	body = secret_body_read(c, &err);
 	if (body == NULL || want_text(body, "username", &name, &err) < 0 ||
 	    want_text(body, "password", &password, &err) < 0)
 		return reply_error(c, &err);
@@ -218,14 +188,14 @@ struct answer auth_login(struct call *c)
 static bool read_renewal(
     struct call *c, char out[LOGIN_TOKEN_LEN], bool *ret_cookie)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err ignored = ERR_INIT;
 	const char *text = NULL;
 	size_t len;
 
 	http_body(c->x, &len);
 	if (len > 0) {
-		body = read_body(c, &ignored);
+		body = secret_body_read(c, &ignored);
 		text = json_string_value(json_object_get(body, "refreshToken"));
 	}
 	*ret_cookie = text == NULL;
@@ -366,11 +336,11 @@ static int change_password(
 
 struct answer auth_password(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err err = ERR_INIT;
 	int wait_s = 5;
 
-	body = read_body(c, &err);
+	body = secret_body_read(c, &err);
 	if (body == NULL || change_password(c, body, &wait_s, &err) < 0)
 		return reply_error_after(c, &err, wait_s);
 	return reply_message(

@@ -6,49 +6,20 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "api/api_internal.h"
+#include "api/secret_body.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "store/named_secrets.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
-static void forget(json_t **body)
-{
-	json_t *value = json_object_get(*body, "value");
-
-	if (json_is_string(value))
-		secret_wipe((char *)json_string_value(value),
-		    json_string_length(value));
-	json_decref(*body);
-}
-
-static inline void forget_guard(json_t **body)
-{
-	forget(body);
-}
-
-/* The parser quotes what it does not understand: here that may be the value.
- */
-static json_t *read_body(struct call *c, struct err *err)
-{
-	json_t *body = param_body(c, err);
-
-	if (body == NULL) {
-		err_clear(err);
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body is no JSON object {\"value\":\"...\"}"));
-	}
-	return body;
-}
-
 struct answer secret_put(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	const json_t *value;
 	struct err err = ERR_INIT;
 
-	body = read_body(c, &err);
+	body = secret_body_read(c, &err);
 	if (body == NULL)
 		return reply_error(c, &err);
 	value = json_object_get(body, "value");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/audit.h"
+#include "api/secret_body.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -15,35 +16,6 @@
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
 /* -- bodies ------------------------------------------------------------ */
-
-static void forget(json_t **body)
-{
-	json_t *value = json_object_get(*body, "password");
-
-	if (json_is_string(value))
-		secret_wipe((char *)json_string_value(value),
-		    json_string_length(value));
-	json_decref(*body);
-}
-
-static inline void forget_guard(json_t **body)
-{
-	forget(body);
-}
-
-/* The parser quotes what it does not understand: here that may be a password.
- */
-static json_t *read_body(struct call *c, struct err *err)
-{
-	json_t *body = param_body(c, err);
-
-	if (body == NULL) {
-		err_clear(err);
-		IGNORE(err_set(err, ERR_INVALID, "invalid_json",
-		    "The body is no JSON object"));
-	}
-	return body;
-}
 
 /* 1 and the text, 0: it is not there, -1: it is something else. */
 static int text_of(
@@ -177,11 +149,11 @@ static int create(
 
 struct answer user_create(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err err = ERR_INIT;
 	user_id id;
 
-	body = read_body(c, &err);
+	body = secret_body_read(c, &err);
 	if (body == NULL || create(c, body, &id, &err) < 0)
 		return reply_error(c, &err);
 	return answer_user(c, 201, id);
@@ -229,11 +201,11 @@ static int update(
 
 struct answer user_update(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err err = ERR_INIT;
 	user_id id;
 
-	body = read_body(c, &err);
+	body = secret_body_read(c, &err);
 	if (body == NULL || named(c, &id, &err) < 0 ||
 	    update(c, body, id, &err) < 0)
 		return reply_error(c, &err);
@@ -354,14 +326,14 @@ static int read_token(
 
 struct answer token_create(struct call *c)
 {
-	CLEANUP(forget) json_t *body = NULL;
+	CLEANUP(secret_body_forget) json_t *body = NULL;
 	CLEANUP(api_token_fini) struct api_token t = {0};
 	char text[API_TOKEN_LEN], id[UUID_TEXT_LEN];
 	struct err err = ERR_INIT;
 	struct buf out;
 	struct json j;
 
-	body = check_person(c, &err) == 0 ? read_body(c, &err) : NULL;
+	body = check_person(c, &err) == 0 ? secret_body_read(c, &err) : NULL;
 	if (body == NULL || read_token(c, body, &t, &err) < 0 ||
 	    store_api_token_add(hub_store(c->hub), &t, &t.id, text, &err) < 0)
 		return reply_error(c, &err);

@@ -2,44 +2,27 @@
  * crypto_load.h. It stays loaded. */
 #include "web/crypto_load.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
+
+#include "base/library.h"
 
 #define LIBRARY "libcrypto.so.3"
 
 /* Written once, before anyone reads it. */
 static struct crypto_calls loaded;
 /* Why it could not be loaded; "" when it was. */
-static char trouble[200];
+static char trouble[LIBRARY_TROUBLE_MAX];
 
-static bool find_calls(void *library)
-{
-#define FIND(name) {#name, offsetof(struct crypto_calls, name)},
-	static const struct {
-		const char *name;
-		size_t at;
-	} calls[] = {CRYPTO_CALLS(FIND)};
-#undef FIND
-
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		void *call = dlsym(library, calls[i].name);
-
-		if (call == NULL)
-			return false;
-		memcpy((char *)&loaded + calls[i].at, &call, sizeof(call));
-	}
-	return true;
-}
+#define CALL(name) {#name, offsetof(struct crypto_calls, name)},
+static const struct library_call calls[] = {CRYPTO_CALLS(CALL)};
+#undef CALL
 
 static void load_once(void)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	static const struct library library = {
+	    .file = LIBRARY, .calls = calls, .n = ARRAY_LEN(calls)};
 
-	if (library == NULL || !find_calls(library))
-		snprintf(trouble, sizeof(trouble), "%s", dlerror());
+	IGNORE(library_load(&library, &loaded, trouble)); /* it tells */
 }
 
 int crypto_load(const struct crypto_calls **ret, struct err *err)

@@ -4,11 +4,10 @@
  */
 #include "web/curl_load.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "base/library.h"
 
 #define LIBRARY "libcurl.so.4"
 
@@ -17,36 +16,20 @@ enum { VERSION_MIN = 0x075500 }; /* 7.85: CURLOPT_PROTOCOLS_STR */
 struct web_curl web_curl;
 
 /* Why it could not be loaded; "" when it was. */
-static char trouble[200];
+static char trouble[LIBRARY_TROUBLE_MAX];
 
-static bool find_calls(void *library)
-{
-#define FIND(name) {"curl_" #name, offsetof(struct web_curl, name)},
-	static const struct {
-		const char *name;
-		size_t at;
-	} calls[] = {WEB_CURL_CALLS(FIND)};
-#undef FIND
-
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		void *call = dlsym(library, calls[i].name);
-
-		if (call == NULL)
-			return false;
-		memcpy((char *)&web_curl + calls[i].at, &call, sizeof(call));
-	}
-	return true;
-}
+#define CALL(name) {"curl_" #name, offsetof(struct web_curl, name)},
+static const struct library_call calls[] = {WEB_CURL_CALLS(CALL)};
+#undef CALL
 
 static void load_once(void)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	static const struct library library = {
+	    .file = LIBRARY, .calls = calls, .n = ARRAY_LEN(calls)};
 	const curl_version_info_data *version;
 
-	if (library == NULL || !find_calls(library)) {
-		snprintf(trouble, sizeof(trouble), "%s", dlerror());
+	if (library_load(&library, &web_curl, trouble) < 0)
 		return;
-	}
 	version = web_curl.version_info(CURLVERSION_NOW);
 	if (version->version_num < VERSION_MIN)
 		snprintf(trouble, sizeof(trouble), LIBRARY " is version %s",
