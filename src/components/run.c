@@ -317,18 +317,34 @@ int run_again(struct flow *f, struct err *err)
 	return run_look(f, err);
 }
 
+/* Where a hub before this one had asked for it and died, the engine may have
+ * made one in the end. */
+static int create_named(
+    struct flow *f, const struct buf *document, char id[], struct err *err)
+{
+	struct engine *e = f->owner->config.engine;
+	const char *text = buf_str(document);
+	char name[64];
+
+	run_name(f, name);
+	if (engine_container_create_from(
+		e, &f->life, name, NULL, text, document->len, id, err) == 0)
+		return 0;
+	if (strcmp(err->code, "name_in_use") != 0)
+		return -1;
+	err_clear(err);
+	TRY(run_remove(f, &f->life, err));
+	return engine_container_create_from(
+	    e, &f->life, name, NULL, text, document->len, id, err);
+}
+
 /* There are secrets in the document. */
 static int create(struct flow *f, char id[ENGINE_ID_LEN], struct err *err)
 {
 	struct buf document = {.max = DOCUMENT_MAX};
-	char name[64];
-	int r;
+	int r = put_document(f, &document, err);
 
-	run_name(f, name);
-	r = put_document(f, &document, err);
-	if (r == 0 &&
-	    engine_container_create_from(f->owner->config.engine, &f->life,
-		name, NULL, buf_str(&document), document.len, id, err) < 0)
+	if (r == 0 && create_named(f, &document, id, err) < 0)
 		r = start_failed(err);
 	if (document.data != NULL)
 		secret_wipe(document.data, document.len);

@@ -144,26 +144,54 @@ static int make_on_free_part(struct sandboxes *s, const struct ctx *ctx,
 	    s->config.session_subnet);
 }
 
+/* 1: it is there, 0: it is not, -1. */
+static int take_existing(struct sandboxes *s, const struct ctx *ctx,
+    const char *name, struct hostnet_session *ret, struct err *err)
+{
+	CLEANUP(engine_network_fini) struct engine_network have = {{0}};
+
+	if (engine_network_inspect(s->config.engine, ctx, name, &have, err) <
+	    0) {
+		if (err->kind != ERR_NOT_FOUND)
+			return -1;
+		err_clear(err);
+		return 0;
+	}
+	if (read_part(&have, ret))
+		return 1;
+	return err_set(err, ERR_CONFLICT, "name_in_use",
+	    "network %s is not one of ours", name);
+}
+
+static int take_or_make(struct sandboxes *s, const struct ctx *ctx,
+    const struct wish *w, struct hostnet_session *ret, struct err *err)
+{
+	int found = take_existing(s, ctx, w->name, ret, err);
+
+	if (found != 0)
+		return found < 0 ? -1 : 0;
+	if (make_on_free_part(s, ctx, w, ret, err) == 0)
+		return 0;
+	if (strcmp(err->code, "name_in_use") != 0)
+		return -1;
+	/* The call of a hub that has died came true in between. */
+	err_clear(err);
+	found = take_existing(s, ctx, w->name, ret, err);
+	if (found == 0)
+		return err_set(err, ERR_CONFLICT, "name_in_use",
+		    "network %s came and went", w->name);
+	return found < 0 ? -1 : 0;
+}
+
 static int make(struct sandboxes *s, const struct ctx *ctx, const char *label,
     const char *owner, struct err *err)
 {
-	CLEANUP(engine_network_fini) struct engine_network have = {{0}};
 	char name[SESSION_NETWORK_LEN];
 	const struct wish w = {.label = label, .id = owner, .name = name};
 	struct hostnet_session part;
 
 	session_network_name(owner, name);
-	if (engine_network_inspect(s->config.engine, ctx, name, &have, err) ==
-	    0) {
-		if (!read_part(&have, &part))
-			return err_set(err, ERR_CONFLICT, "name_in_use",
-			    "network %s is not one of ours", name);
-	} else {
-		if (err->kind != ERR_NOT_FOUND)
-			return -1;
-		err_clear(err);
-		TRY(make_on_free_part(s, ctx, &w, &part, err));
-	}
+	TRY(take_or_make(s, ctx, &w, &part, err));
 	if (network_session_open(s->network, &part, err) < 0)
 		return err_wrap(err, "guard the network %s", name);
 	return 0;

@@ -384,6 +384,29 @@ def test_what_the_engine_made_for_a_dead_hub(portal: Portal, catalog: Catalog,
              what="it is found")
 
 
+def test_what_comes_true_in_the_middle_of_a_start(make_hub: Callable[..., Hub],
+                                                  catalog: Catalog, engine: Engine,
+                                                  tmp_path: Path) -> None:
+    """The container that a hub before had asked for is there all of a sudden,
+    behind the look for leftovers: it makes way."""
+    port = catalog.add("sudden")
+    gate = Gate(tmp_path / "gate", "component_step:4")
+    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir, **gate.env}).start()
+    portal = Portal(hub)
+    instance = portal.started("component:sudden")
+    gate.reached(hub)
+    late = engine.call("POST", f"/containers/create?name=runnerhub-instance-{instance}", {
+        "Image": catalog.image, "Cmd": ["true"], "Labels": {
+            "runnerhub.managed": "true", "runnerhub.hub": hub.hub_id,
+            "runnerhub.type": "instance", "runnerhub.instance.id": instance}})["Id"]
+    gate.open()
+    assert portal.settled(instance, "running")["containerId"] != late
+    assert page(port) == "page\n"
+    portal.stop_all()
+    nothing_left(engine, portal, instance, port)
+    remove_images(engine, hub)
+
+
 def test_a_hub_that_dies_in_a_stop(make_hub: Callable[..., Hub], catalog: Catalog,
                                    engine: Engine) -> None:
     """The stop was promised: the next hub finishes it."""
