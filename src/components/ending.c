@@ -120,9 +120,8 @@ static void remove_traces(struct flow *f)
 	workplace_remove(f);
 }
 
-/* Takes the engine some time, for which nobody needs to wait. */
 /* The engine takes its time to let go of a build's container, also of one
- * that an earlier hub began. */
+ * that an earlier hub began; nobody needs to wait for that. */
 void ending_remove_network(struct flow *f)
 {
 	struct ctx ctx = ctx_with_timeout(&f->life, ENDING_MS);

@@ -183,6 +183,8 @@ static void live(struct flow *f, struct ending *e)
 {
 	bool runs = f->found != INSTANCE_STARTING;
 
+	if (runs)
+		f->running_since = clock_mono_ns();
 	for (;; runs = false) {
 		if (!runs && become_running(f, &e->err) < 0) {
 			if (!failed_again(f, e))

@@ -94,7 +94,8 @@ struct flow {
 	int pid;      /* of its first process, as the engine sees it */
 	int restarts; /* so far; written under the mutex, by its thread */
 	int in_a_row; /* of those, since it ran for long */
-	int64_t running_since, used_at; /* mono */
+	int64_t running_since, used_at; /* mono; 0: it does not run */
+	uint64_t run_begins;            /* where the log of this run does */
 	struct use_count use;
 	bool use_unknown;
 
@@ -265,6 +266,8 @@ int logs_say(struct flow *f, const char *text, size_t len, struct err *err);
 int logs_follow(struct flow *f, struct err *err) MUST_CHECK;
 /* Waits for the reader; it must be ending. */
 void logs_join(struct flow *f);
+/* What it said so far was said by an earlier run of its container. */
+void logs_begin_run(struct flow *f);
 /* The last lines of the component, on one line, for people. */
 void logs_last(struct flow *f, char *out, size_t size);
 

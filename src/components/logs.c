@@ -143,6 +143,15 @@ void logs_join(struct flow *f)
 
 /* -- its last words ---------------------------------------------------- */
 
+void logs_begin_run(struct flow *f)
+{
+	struct spool_stat st;
+	struct err ignored = ERR_INIT; /* some lines more, at worst */
+
+	if (spool_stat(f->owner->config.spool, f->id_text, &st, &ignored) == 0)
+		f->run_begins = st.text_bytes;
+}
+
 static int read_last(struct flow *f, struct buf *out, struct err *err)
 {
 	CLEANUP(instance_fini) struct instance i = {0};
@@ -154,6 +163,8 @@ static int read_last(struct flow *f, struct buf *out, struct err *err)
 	TRY(spool_tail_offset(s, f->id_text, LAST_LINES, &from, err));
 	TRY(store_instance_get(f->owner->config.store, f->id, &i, err));
 	begin = i.has_log_offset ? (uint64_t)i.log_offset : 0;
+	if (begin < f->run_begins)
+		begin = f->run_begins;
 	if (from < begin)
 		from = begin;
 	if (st.text_bytes > LAST_BYTES && from < st.text_bytes - LAST_BYTES)

@@ -92,12 +92,15 @@ bool restart(struct flow *f, struct ending *e)
 
 	while (!ending_is_of_start(f) &&
 	       lifeplan_restarts(&f->plan, e->to == INSTANCE_ERROR)) {
-		if (clock_mono_ns() - f->running_since >= STEADY_NS)
+		if (f->running_since != 0 &&
+		    clock_mono_ns() - f->running_since >= STEADY_NS)
 			f->in_a_row = 0;
+		f->running_since = 0; /* until it runs again */
 		restarts = f->restarts + 1;
 		delay_ms = lifeplan_delay_ms(++f->in_a_row);
 		logs_join(f);
 		say(f, e, restarts, delay_ms);
+		logs_begin_run(f);
 		if (note(f, e, restarts) < 0)
 			return false;
 		forget_run(f, restarts);

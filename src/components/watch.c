@@ -10,6 +10,7 @@
 #include "components/probe.h"
 
 enum {
+	END_SEEN_MS = 60000,
 	SETTLE_MS = 300,     /* one that dies at once is not called running */
 	READY_FIRST_MS = 10, /* many listen at once; then twice as long */
 	READY_POLL_MS = 250,
@@ -73,6 +74,18 @@ static int probe(struct flow *f, struct err *err)
 	return r;
 }
 
+/* Its last lines may take longer to read than it lived: the engine says
+ * whether it still does. */
+static int settle(struct flow *f, struct err *err)
+{
+	watch_pause(f, clock_deadline_ms(SETTLE_MS));
+	TRY(ctx_check(&f->start, err));
+	TRY(run_look(f, err));
+	if (f->pid == 0)
+		watch_pause(f, clock_deadline_ms(END_SEEN_MS));
+	return ctx_check(&f->start, err);
+}
+
 int watch_until_ready(struct flow *f, struct err *err)
 {
 	const struct descriptor_health *h = &f->plan.health;
@@ -84,10 +97,8 @@ int watch_until_ready(struct flow *f, struct err *err)
 	int64_t step = READY_FIRST_MS;
 	struct err why = ERR_INIT;
 
-	if (h->kind == HEALTH_NONE) {
-		watch_pause(f, clock_deadline_ms(SETTLE_MS));
-		return ctx_check(&f->start, err);
-	}
+	if (h->kind == HEALTH_NONE)
+		return settle(f, err);
 	while (!watch_has_ended(f)) {
 		err_clear(&why);
 		if (probe(f, &why) == 0)

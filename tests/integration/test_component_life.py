@@ -132,6 +132,9 @@ def test_a_stop_ends_the_restarts(portal: Portal, catalog: Catalog, engine: Engi
     assert portal.stop(instance["id"]).status == 200
     assert portal.show(instance["id"])["status"] == "stopped"
     assert containers_of(engine, portal.hub) == []
+    assert "Start 3 again in 1000 ms." in portal.logs(instance["id"])
+    # What the hub says of a restart is none of its own last words.
+    assert "again in" not in portal.errors(instance["id"])[-1]["message"]
 
 
 def test_a_start_that_fails_is_told_at_once(portal: Portal, catalog: Catalog) -> None:
@@ -187,20 +190,20 @@ def test_out_of_memory_is_told(portal: Portal, catalog: Catalog) -> None:
 
 def test_its_time_to_live_outlives_the_hub(portal: Portal, catalog: Catalog,
                                            engine: Engine) -> None:
-    catalog.add("mortal", extra="  ttl: 6s\n  stopGracePeriod: 1s\n")
+    catalog.add("mortal", extra="  ttl: 5s\n  stopGracePeriod: 1s\n")
     begun = time.monotonic()
     instance = portal.running("component:mortal")
     portal.hub.kill9()
     portal.hub.start()
     ended = portal.settled(instance["id"], "stopped")
-    assert time.monotonic() - begun >= 6
+    assert time.monotonic() - begun >= 5
     assert "its time to live is over (ttl)" in portal.logs(instance["id"])
     assert "error" not in ended
 
 
 def test_one_that_was_adopted_is_probed(portal: Portal, catalog: Catalog,
                                         engine: Engine) -> None:
-    catalog.add("probed", dockerfile=WEB, health="{path: /, interval: 1s, retries: 2}")
+    catalog.add("probed", dockerfile=WEB, health="{path: /, interval: 1s, timeout: 500ms, retries: 2}")
     instance = portal.running("component:probed")
     portal.hub.kill9()
     portal.hub.start()
@@ -218,24 +221,24 @@ def test_one_that_was_adopted_is_probed(portal: Portal, catalog: Catalog,
 def test_one_that_nobody_uses_is_stopped(portal: Portal, catalog: Catalog) -> None:
     """Its health check is no use of it."""
     catalog.add("lonely", health="{path: /, interval: 1s, timeout: 5s}",
-                extra="  idleStop: 3s\n  stopGracePeriod: 1s\n")
+                extra="  idleStop: 2s\n  stopGracePeriod: 1s\n")
     instance = portal.running("component:lonely")
     portal.settled(instance["id"], "stopped")
     assert "nobody has used it for long (idleStop)" in portal.logs(instance["id"])
 
 
 def test_one_that_is_used_is_not(portal: Portal, catalog: Catalog) -> None:
-    port = catalog.add("popular", health="", extra="  idleStop: 2s\n  stopGracePeriod: 1s\n")
+    port = catalog.add("popular", health="", extra="  idleStop: 1s\n  stopGracePeriod: 1s\n")
     instance = portal.running("component:popular")
     wait_for(lambda: page(port) == "page\n", 30, "its page")
     # Visits that are short, then one that lasts.
     began = time.monotonic()
-    while time.monotonic() - began < 4:
+    while time.monotonic() - began < 2:
         assert page(port) == "page\n"
-        time.sleep(0.5)
+        time.sleep(0.1)
     with socket.create_connection(("127.0.0.1", port)):
         began = time.monotonic()
-        while time.monotonic() - began < 4:
+        while time.monotonic() - began < 2:
             assert portal.show(instance["id"])["status"] == "running"
             time.sleep(0.2)
     portal.settled(instance["id"], "stopped")
