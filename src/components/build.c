@@ -142,7 +142,8 @@ static int say_cached(struct flow *f, struct err *err)
 static int build(struct flow *f, int tar, const char *dockerfile,
     const struct ctx *ctx, struct err *err)
 {
-	const struct engine_pair labels[] = {{"runnerhub.managed", "true"},
+	/* Each is a layer of its own, and takes the builder a moment. */
+	const struct engine_pair labels[] = {
 	    {"runnerhub.hub", f->owner->config.hub_id},
 	    {"runnerhub.component", f->component_ref}, {IMAGES_LABEL, f->key},
 	    {IMAGES_OWNER, f->owner->config.hub_id}, {NULL, NULL}};
