@@ -59,7 +59,7 @@ test('one that is not enabled', async () => {
   assert.match(words, /Component is not enabled for runner/);
   assert.match(words, /400 InputError/);
   press('Dismiss');
-  assert.ok(screen.queryByRole('alert') === null);
+  assert.ok(screen.queryByRole('alert') === null, 'an alert');
 });
 
 test('one that nobody knows', async () => {

@@ -103,7 +103,7 @@ test('a component from start to stop', async () => {
 
   const ticks = () => within(log).queryAllByText(/^tick /).length;
   const before = ticks();
-  await eventually(() => assert.ok(ticks() > before));
+  await eventually(() => assert.ok(ticks() > before, 'no tick'));
 
   press('Pause');
   assert.ok(within(controls).getByText('Paused'));
@@ -111,7 +111,7 @@ test('a component from start to stop', async () => {
 
   const search = screen.getByRole('searchbox', { name: 'Search the log' });
   fireEvent.change(search, { target: { value: 'STDERR' } });
-  await eventually(() => assert.equal(ticks(), 0));
+  await eventually(() => assert.equal(ticks(), 0, 'ticks'));
   assert.ok(within(log).getByText('to stderr'));
   fireEvent.change(search, { target: { value: '' } });
 
@@ -146,7 +146,7 @@ async function download(): Promise<{ name: string; text: string }> {
   press('Download');
   const file = await eventually(() => {
     const [first] = saved;
-    assert.ok(first);
+    assert.ok(first, 'nothing is saved');
     return first;
   });
   return { name: file.name, text: await new Response(file.blob).text() };
