@@ -98,6 +98,14 @@ static int add_dockerfile(
 	return 0;
 }
 
+/* A .dockerignore that cannot be read is the repository's mistake. */
+static int pack_failed(struct err *err)
+{
+	if (strstr(err->code, "dockerignore") != NULL)
+		return fault_set(err, FAULT_CONFIGURATION);
+	return -1;
+}
+
 /* -- the whole ------------------------------------------------------------- */
 
 int pack_context(struct flow *f, const struct ctx *ctx,
@@ -115,8 +123,9 @@ int pack_context(struct flow *f, const struct ctx *ctx,
 		    "runner.build.context: there is no directory %.200s",
 		    f->d.context);
 	*ret_dockerfile = dockerfile != NULL ? dockerfile : OUTSIDE;
-	TRY(context_tar_at(
-	    ctx, context, *ret_dockerfile, f->dir, CONTEXT_MAX, &tar, err));
+	if (context_tar_at(ctx, context, *ret_dockerfile, f->dir, CONTEXT_MAX,
+		&tar, err) < 0)
+		return pack_failed(err);
 	if (dockerfile == NULL)
 		TRY(add_dockerfile(f, source, tar, err));
 	*ret = fd_steal(&tar);
