@@ -63,11 +63,13 @@ SESSION = {
     "unmake_network": [1],
 }
 
-# Passed by the start of a component: test_components_survival.py.
+# Passed by the life of a component: test_components_survival.py,
+# test_component_life.py.
 COMPONENT = {
     "component_step": [1, 2, 3, 4, 5],
     "component_started": [1],
     "component_recover": [1],
+    "component_restart": [1],
     "component_ending": [1],
 }
 

@@ -159,6 +159,30 @@ def test_restarts_go_on_across_a_crash_of_the_hub(portal: Portal, catalog: Catal
     assert portal.show(instance["id"])["containerId"] == instance["containerId"]
 
 
+def test_a_hub_that_dies_over_a_restart(portal: Portal, catalog: Catalog,
+                                        engine: Engine) -> None:
+    """Between writing it down and doing it: the next hub does it, once. It
+    cannot tell whether the end that it finds was told, so it tells it."""
+    port = catalog.add("twice-unlucky", dockerfile=ONCE, health=CHECKED,
+                       extra="  restart: on-failure\n  stopGracePeriod: 1s\n")
+    instance = portal.running("component:twice-unlucky")
+    hub = portal.hub
+    hub.kill9()
+    hub.env["RUNNERHUB_FAULT"] = "component_restart:1"
+    hub.start()
+    go(engine, instance["containerId"], 1)
+    assert hub.process is not None
+    hub.process.wait(120)
+    hub.kill9()
+    hub.env["RUNNERHUB_FAULT"] = ""
+    hub.start()
+    wait_for(lambda: portal.show(instance["id"])["status"] == "running", 120, "it runs again")
+    assert health(portal, instance["id"])["restartCount"] in (1, 2)
+    assert page(port) == "page\n"
+    runs = [line for line in portal.logs(instance["id"]).splitlines() if line.startswith("run ")]
+    assert runs == ["run 1", "run 2"]
+
+
 # -- its end, seen and told ---------------------------------------------------------
 
 def test_killed_from_outside_is_seen_at_once(portal: Portal, catalog: Catalog,
