@@ -1,6 +1,7 @@
 """Secrets reach the steps, and nothing else: no log, no answer, no file."""
 
 import base64
+import contextlib
 import json
 import os
 import sqlite3
@@ -131,7 +132,8 @@ def assert_hidden(hub: Hub, job: dict) -> None:
 
 def sealed_rows(hub: Hub) -> int:
     (path,) = [p for p, content in files_of(hub.state_dir) if content[:15] == b"SQLite format 3"]
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+    # One that stayed open would show what was there when a hub died.
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         tables = [name for (name,) in db.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%secret%'")]
         assert tables, "the table of sealed secrets"
