@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -204,8 +205,14 @@ def test_a_signal_reaches_every_process(hub: Hub, name: str, how: str) -> None:
     hub.signal(2, getattr(signal, f"SIG{name}"))  # another step: nothing
     hub.signal(1, 0)
     hub.signal(1, 1000)
-    hub.signal(1, getattr(signal, f"SIG{name}"))
-    hub.pump(lambda: "child" in hub.step(1).stdout and "main" in hub.step(1).stdout)
+    # A signal that finds a shell between its traps is lost on a busy machine:
+    # who sends it again must reach all.
+    for _ in range(3):
+        hub.signal(1, getattr(signal, f"SIG{name}"))
+        with contextlib.suppress(TimeoutError):
+            hub.pump(lambda: "child" in hub.step(1).stdout and "main" in hub.step(1).stdout)
+            break
+    assert "child" in hub.step(1).stdout and "main" in hub.step(1).stdout
     assert hub.step(1).end is None
     hub.signal(1, signal.SIGKILL)
     end = hub.wait_end(1).end
