@@ -26,15 +26,7 @@ static int take(void *arg, const char *data, size_t len, struct err *err)
 
 	(void)err;
 	s->bytes += len;
-	ui_live_clear();
-	if (s->terminal) {
-		CLEANUP(buf_fini) struct buf safe = {.max = len * 2 + 64};
-
-		ui_filter_feed(&s->filter, data, len, &safe);
-		ui_print(&safe);
-	} else {
-		ui_write(data, len);
-	}
+	ui_show(s->terminal ? &s->filter : NULL, data, len);
 	return 0;
 }
 

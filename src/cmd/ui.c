@@ -175,3 +175,16 @@ void ui_on_interrupt(const char *text)
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 }
+
+void ui_show(struct ui_filter *f, const char *data, size_t len)
+{
+	CLEANUP(buf_fini) struct buf safe = {.max = len * 2 + 64};
+
+	ui_live_clear();
+	if (f == NULL) {
+		ui_write(data, len);
+		return;
+	}
+	ui_filter_feed(f, data, len, &safe);
+	ui_print(&safe);
+}

@@ -64,6 +64,9 @@ struct ui_filter {
 };
 void ui_filter_feed(
     struct ui_filter *f, const char *data, size_t len, struct buf *out);
+/* Output of a job or component as it comes, in place of a live line; f NULL:
+ * as it is, for what is no terminal. */
+void ui_show(struct ui_filter *f, const char *data, size_t len);
 
 /* On SIGINT: says `text` and ends with 130. The text is copied. */
 void ui_on_interrupt(const char *text);
