@@ -87,7 +87,7 @@ struct query_param {
 
 struct route {
 	const char *method;
-	const char *pattern; /* "/api/jobs/:id/logs" */
+	const char *pattern; /* "/api/jobs/:id/logs", "/dashboard/" and "*" */
 	struct answer (*handler)(struct call *c);
 	enum scope scope;
 	bool job_id; /* ":id" must be a UUID, else 404 "Job not found" */
@@ -99,7 +99,10 @@ struct route {
 	const char *type;   /* content type when not JSON, or NULL */
 	const char *audit;  /* its name in the audit log, or NULL */
 };
-#define BODY_RAW "bytes" /* no JSON */
+#define BODY_RAW  "bytes" /* no JSON */
+#define TYPE_PAGE "text/html"
+/* Is it for people to look at, and no part of the API? */
+bool route_is_page(const struct route *r);
 extern const struct route routes[];
 extern const size_t nroutes;
 
@@ -230,6 +233,12 @@ struct answer ready_show(struct call *c);
 struct answer system_show(struct call *c);
 struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
+struct answer root_show(struct call *c);
+struct answer dashboard_show(struct call *c);
+struct answer queue_show(struct call *c);
+struct answer queue_pause(struct call *c);
+struct answer queue_resume(struct call *c);
+struct answer queue_drain(struct call *c);
 struct answer auth_login(struct call *c);
 struct answer auth_refresh(struct call *c);
 struct answer auth_logout(struct call *c);
@@ -260,6 +269,8 @@ struct job_view {
 };
 void job_write(struct call *c, const struct job *job, struct job_view view,
     struct json *j);
+/* "paused", "draining" and "since" of the object that is open in j. */
+void queue_write_mode(struct hub *h, struct json *j);
 /* One step of it; false: it has none of that number. */
 bool job_write_step(
     struct call *c, const struct job *job, size_t index, struct json *j);

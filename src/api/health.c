@@ -142,6 +142,13 @@ static void write_capacity(struct hub *h, struct json *j)
 	json_end(j);
 }
 
+static void write_queue(struct hub *h, struct json *j)
+{
+	json_kobj(j, "queue");
+	queue_write_mode(h, j);
+	json_end(j);
+}
+
 static void write_pool(struct hub *h, struct json *j)
 {
 	struct pool_stats p;
@@ -219,6 +226,7 @@ struct answer system_show(struct call *c)
 	json_kstr(&j, "hubId", hub_id(c->hub));
 	json_ktime(&j, "startedAt", hub_started_at(c->hub));
 	json_kbool(&j, "openMode", api_is_open(c->api));
+	write_queue(c->hub, &j);
 	write_capacity(c->hub, &j);
 	write_engine(c->hub, &j);
 	write_isolation(c->hub, &j);

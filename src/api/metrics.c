@@ -98,6 +98,9 @@ static void write_queue(struct hub *h, struct buf *b)
 	    s.oldest_since == 0
 		? 0
 		: (double)(clock_wall_ns() - s.oldest_since) / 1e9);
+	one(b, "queue_paused", "gauge",
+	    "1: an administrator has paused or is draining the queue.",
+	    (s.gates & (GATE_PAUSED | GATE_EMPTYING)) != 0);
 	one(b, "slots", "gauge", "Jobs that may run at once.", s.slots);
 	one(b, "slots_used", "gauge", "Jobs that run.", s.running);
 	one(b, "memory_reserved_bytes", "gauge",

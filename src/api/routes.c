@@ -1,4 +1,6 @@
 /* Every route of the API, in one list that can be read. */
+#include <string.h>
+
 #include "api/api_internal.h"
 
 static const struct query_param list_query[] = {
@@ -190,6 +192,18 @@ const struct route routes[] = {
 	"SecretValue", NULL, NULL, "secret.set"},
     {"DELETE", "/api/secrets/:name", secret_delete, SCOPE_ADMIN, false,
 	"Delete a secret.", NULL, NULL, NULL, NULL, "secret.delete"},
+    {"GET", "/api/queue", queue_show, SCOPE_READ, false,
+	"What waits and runs, and is the queue paused?", NULL, NULL, "Queue",
+	NULL, NULL},
+    {"POST", "/api/queue/pause", queue_pause, SCOPE_ADMIN, false,
+	"Start nothing of what waits; go on accepting jobs.", NULL, NULL,
+	"Queue", NULL, "queue.pause"},
+    {"POST", "/api/queue/resume", queue_resume, SCOPE_ADMIN, false,
+	"The end of pause and drain.", NULL, NULL, "Queue", NULL,
+	"queue.resume"},
+    {"POST", "/api/queue/drain", queue_drain, SCOPE_ADMIN, false,
+	"Start nothing of what waits, and refuse new jobs.", NULL, NULL,
+	"Queue", NULL, "queue.drain"},
     {"GET", "/api/system", system_show, SCOPE_READ, false,
 	"Capacity, engine, isolation, pool, store and disk.", NULL, NULL,
 	"System", NULL, NULL},
@@ -238,5 +252,16 @@ const struct route routes[] = {
 	"application/x-ndjson", NULL},
     {"GET", "/api/openapi.json", openapi_show, SCOPE_PUBLIC, false,
 	"This description.", NULL, NULL, NULL, "application/json", NULL},
+    {"GET", "/", root_show, SCOPE_PUBLIC, false, "To the dashboard.", NULL,
+	NULL, NULL, TYPE_PAGE, NULL},
+    {"GET", "/dashboard", dashboard_show, SCOPE_PUBLIC, false,
+	"The dashboard.", NULL, NULL, NULL, TYPE_PAGE, NULL},
+    {"GET", "/dashboard/*", dashboard_show, SCOPE_PUBLIC, false,
+	"The dashboard.", NULL, NULL, NULL, TYPE_PAGE, NULL},
 };
 const size_t nroutes = ARRAY_LEN(routes);
+
+bool route_is_page(const struct route *r)
+{
+	return r->type != NULL && strcmp(r->type, TYPE_PAGE) == 0;
+}

@@ -127,7 +127,7 @@ extern const struct command command_serve, command_job_delegate,
     command_job_cancel, command_runner_list, command_runner_show,
     command_runner_register, command_runner_create, command_runner_drain,
     command_runner_remove, command_runner_token, command_proxy_run,
-    command_audit_list, command_audit_verify, command_audit_export,
+    command_queue, command_audit_list, command_audit_verify, command_audit_export,
     command_events, command_health, command_config, command_doctor,
     command_completion, command_version, command_help;
 extern const struct command command_proxy_install, command_proxy_status,

@@ -29,6 +29,7 @@ const struct command *const commands[] = {
     &command_job_logs,
     &command_job_wait,
     &command_job_cancel,
+    &command_queue,
     &command_runner_list,
     &command_runner_show,
     &command_runner_register,

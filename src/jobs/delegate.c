@@ -55,18 +55,23 @@ static void inserted(void *arg, enum job_insert_result r, job_id id,
 	forget_insert(p);
 }
 
-static int may_delegate(struct hub *h, struct err *err)
+static int may_delegate(struct hub *h, bool inside, struct err *err)
 {
 	struct hub_disk disk;
-	bool stopping;
+	bool stopping, emptying;
 
 	mtx_lock(&h->mtx);
 	stopping = h->stopping;
+	emptying = h->queue_mode == QUEUE_DRAINING && !inside;
 	disk = h->disk;
 	mtx_unlock(&h->mtx);
 	if (stopping)
 		return err_set(err, ERR_UNAVAILABLE, "draining",
 		    "the hub is shutting down: delegate again in a moment");
+	if (emptying)
+		return err_set(err, ERR_UNAVAILABLE, "queue_draining",
+		    "an administrator is emptying this hub: it takes no new "
+		    "jobs until runnerhub queue resume");
 	if (disk.full)
 		return err_set(err, ERR_UNAVAILABLE, "disk_full",
 		    "the disk of the state directory has %lld MiB left, below "
@@ -204,7 +209,7 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	struct pending_insert *p;
 	struct job_new new = {0};
 
-	TRY(may_delegate(h, err));
+	TRY(may_delegate(h, r->parent_id != NULL, err));
 	TRY(hub_replace_older(h, r, err));
 	fill_job(&new.job, r);
 	new.spec_hash =

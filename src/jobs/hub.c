@@ -311,6 +311,7 @@ static int boot(struct hub *h, struct err *err)
 	TRY(engine_open(&h->engine, h->options->engine_host, err));
 	TRY(open_sandboxes(h, err));
 	TRY(open_schedule(h, err));
+	TRY(hub_queue_mode_load(h, err));
 	h->live = live_set_new();
 	TRY(open_pool(h, err));
 	/* What waits can be seen and cancelled at once; what runs is adopted

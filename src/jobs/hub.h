@@ -126,6 +126,19 @@ int hub_session_complete(struct hub *h, job_id id,
  * socket of the HTTP server. Borrowed; before the first session starts. */
 void hub_set_api_socket(struct hub *h, const char *path);
 
+/* -- the queue, as an administrator says (queue_mode.c) ----------------- */
+enum queue_mode {
+	QUEUE_OPEN,
+	QUEUE_PAUSED,   /* nothing waiting is handed out */
+	QUEUE_DRAINING, /* and new delegations are refused; sessions inside of
+			   those that run are not */
+};
+/* Durable when it returns 0, and in force: also for the next hub. */
+int hub_queue_mode_set(
+    struct hub *h, enum queue_mode mode, struct err *err) MUST_CHECK;
+/* ret_since: wall ns of its last change, 0: it was never changed. */
+enum queue_mode hub_queue_mode(struct hub *h, int64_t *ret_since);
+
 /* Why a job waits; false when it does not. */
 bool hub_explain(struct hub *h, const struct job *job, char code[32],
     char *words, size_t size);

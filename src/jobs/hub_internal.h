@@ -44,6 +44,9 @@ struct hub {
 	struct image_pull *pulls;
 	bool engine_away; /* since it was last up it did not answer */
 	bool recovered, stopping;
+	enum queue_mode queue_mode;
+	int64_t queue_since; /* wall ns, 0: never changed */
+	bool queue_changes;  /* somebody is about to change it */
 
 	struct cancel cancel; /* ends the chores */
 	pthread_t *carriers, *adopters, *child_carriers;
@@ -80,6 +83,10 @@ int hub_image_ensure_as(struct hub *h, const struct ctx *ctx, const char *image,
     int (*auth)(void *arg, char **ret, struct err *err),
     void (*say)(void *arg, const char *line), void *arg,
     struct err *err) MUST_CHECK;
+
+/* -- queue_mode.c ------------------------------------------------------ */
+/* As the hub before us left it. */
+int hub_queue_mode_load(struct hub *h, struct err *err) MUST_CHECK;
 
 /* -- delegate.c -------------------------------------------------------- */
 /* The end of a job that was taken out of the queue. */

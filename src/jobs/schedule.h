@@ -88,6 +88,10 @@ enum schedule_gate {
 	GATE_DISK_FULL = 2,
 	GATE_DRAINING = 4,
 	GATE_STARTING = 8,
+	/* As an administrator said. Children pass: what runs shall come to
+	 * its end, and it may need them for that. */
+	GATE_PAUSED = 16,
+	GATE_EMPTYING = 32, /* paused, and nothing new is accepted */
 };
 void schedule_close_gate(struct schedule *s, enum schedule_gate gate);
 void schedule_open_gate(struct schedule *s, enum schedule_gate gate);
@@ -97,6 +101,15 @@ void schedule_stop(struct schedule *s);
 /* Why a job waits: code and words; false when it is not in the queue. */
 bool schedule_explain(
     struct schedule *s, job_id id, char code[32], char *words, size_t size);
+
+/* What a repository has of the queue and of the slots. */
+struct schedule_share {
+	char repository[208];
+	unsigned waiting, running; /* running: children as well */
+};
+/* Those with the most waiting, then running; how many there are of them. */
+size_t schedule_shares(
+    struct schedule *s, struct schedule_share *out, size_t max);
 
 struct schedule_stats {
 	unsigned slots, running, idle_sessions;

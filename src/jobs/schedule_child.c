@@ -82,7 +82,7 @@ static bool try_take_locked(struct schedule *s, struct schedule_grant *ret)
 {
 	struct heap_node *top;
 
-	if (s->gates != 0)
+	if ((s->gates & ~(unsigned)(GATE_PAUSED | GATE_EMPTYING)) != 0)
 		return false;
 	schedule_wake_due_locked(s);
 	top = heap_top(&s->children);

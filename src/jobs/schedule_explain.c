@@ -21,6 +21,12 @@ static const struct {
 	"(disk.reserve); free some space"},
     {GATE_DRAINING, "draining", "the hub is shutting down"},
     {GATE_STARTING, "hub_starting", "the hub is starting"},
+    {GATE_PAUSED, "queue_paused",
+	"an administrator has paused the queue; jobs start again after "
+	"runnerhub queue resume"},
+    {GATE_EMPTYING, "queue_draining",
+	"an administrator is emptying this hub; what waits starts after "
+	"runnerhub queue resume"},
 };
 
 /* How many go before it, as far as the AHEAD_MAX oldest tell: a list of jobs
@@ -97,8 +103,12 @@ static void explain_entry_locked(struct schedule *s, const struct entry *e,
 static void explain_locked(struct schedule *s, const struct entry *e,
     char code[32], char *words, size_t size)
 {
+	unsigned gates = s->gates;
+
+	if (e->job.child)
+		gates &= ~(unsigned)(GATE_PAUSED | GATE_EMPTYING);
 	for (size_t i = 0; i < ARRAY_LEN(gate_words); i++)
-		if ((s->gates & gate_words[i].gate) != 0) {
+		if ((gates & gate_words[i].gate) != 0) {
 			snprintf(code, 32, "%s", gate_words[i].code);
 			snprintf(words, size, "%s", gate_words[i].words);
 			return;

@@ -202,6 +202,12 @@ static const char SCHEMA_7[] =
     " used_ns BIGINT);"
     "CREATE INDEX api_tokens_by_user ON api_tokens (user_id, id);";
 
+/* What somebody sets while the hub runs: see settings.h. */
+static const char SCHEMA_8[] = "CREATE TABLE settings ("
+			       " name TEXT NOT NULL PRIMARY KEY,"
+			       " value TEXT NOT NULL,"
+			       " updated_at TEXT NOT NULL);";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
@@ -210,6 +216,7 @@ static const char *const migrations[] = {
     SCHEMA_5,
     SCHEMA_6,
     SCHEMA_7,
+    SCHEMA_8,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

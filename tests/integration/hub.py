@@ -223,6 +223,12 @@ class Hub:
         return self.request("DELETE", path, **kwargs)
 
     # -- jobs ----------------------------------------------------------------
+    def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The same program as a client of this hub."""
+        env = {**self.env, "RUNNERHUB_URL": self.url}
+        return subprocess.run([self.binary, *args], cwd=self.dir, env=env, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+
     def delegate(self, steps: list[dict] | list[str] | None = None,
                  headers: dict[str, str] | None = None, **fields: Any) -> str:
         """Delegates a job (a step may be given as its command) and returns

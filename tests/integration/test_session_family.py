@@ -62,6 +62,17 @@ def test_a_child_needs_no_slot_and_shares_the_work(hub: Hub, parent: str, image:
     assert status(hub, parent)["status"] == "running"
 
 
+def test_a_child_opens_although_the_hub_is_drained(hub: Hub, parent: str) -> None:
+    token = token_of(hub, parent)
+    hub.post("/api/queue/drain", headers=bearer(KEY))
+    try:
+        child = open_session(hub, token)
+        assert run_step(hub, child, "say", token, run="echo in")[0] == b"in\n"
+        complete(hub, child, token)
+    finally:
+        hub.post("/api/queue/resume", headers=bearer(KEY))
+
+
 def test_a_job_beside_waits_all_the_same(hub: Hub, parent: str) -> None:
     open_session(hub, token_of(hub, parent))
     job = hub.delegate(["true"], headers=bearer(KEY))
