@@ -77,6 +77,7 @@ void components_stop(struct components *c, bool drain)
 		thread_join(c->recovery);
 	c->recovery_runs = false;
 	monitor_stop(&c->monitor);
+	spare_remove(c);
 	if (drain)
 		end_all(c);
 	mtx_lock(&c->mtx);

@@ -17,6 +17,7 @@
  *   layers.c      what a build has made so far
  *   images.c      which image was made from what, and when it goes
  *   run.c         its container
+ *   spare.c       the network of the next one
  *   ports.c       which ports, and are they free (procnet.c)
  *   secrets.c     what no repository may hold
  *   watch.c       is it well, is it used, is its time over (probe.c, use.c)
@@ -43,6 +44,7 @@
 #include "components/monitor.h"
 #include "components/origin.h"
 #include "components/source.h"
+#include "components/spare.h"
 #include "components/use.h"
 #include "spool/step_bytes.h"
 
@@ -152,6 +154,7 @@ struct components {
 	char removing[IMAGES_TAG]; /* the image that it removes, "": none */
 	bool unnaming; /* it removes those without a name: no build begins */
 	int building;  /* builds whose image has no name yet */
+	struct spare spare;
 };
 
 /* -- flows.c ----------------------------------------------------------- */

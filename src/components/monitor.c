@@ -203,7 +203,8 @@ static void measure_due(
 }
 
 /* False: the hub ends. */
-static bool await_work(struct monitor *m, int64_t next, bool *ret_tidy)
+static bool await_work(
+    struct monitor *m, int64_t next, bool *ret_woken, bool *ret_tidy)
 {
 	bool ending;
 
@@ -211,6 +212,7 @@ static bool await_work(struct monitor *m, int64_t next, bool *ret_tidy)
 	while (
 	    !m->wake && !m->ending && cond_wait_until(&m->woken, &m->mtx, next))
 		;
+	*ret_woken = m->wake;
 	*ret_tidy = m->tidy;
 	m->wake = m->tidy = false;
 	ending = m->ending;
@@ -222,7 +224,7 @@ static void *monitor_main(void *arg)
 {
 	struct components *c = arg;
 	struct ctx ctx = ctx_with_cancel(&c->ctx, &c->monitor.cancel);
-	bool tidy = false;
+	bool tidy = false, woken = true;
 	int64_t next;
 
 	do {
@@ -232,7 +234,8 @@ static void *monitor_main(void *arg)
 		}
 		look_around(c);
 		measure_due(c, &ctx, &next);
-	} while (await_work(&c->monitor, next, &tidy));
+		spare_keep(c, &ctx, woken, &next);
+	} while (await_work(&c->monitor, next, &woken, &tidy));
 	return NULL;
 }
 

@@ -26,7 +26,8 @@ static int await_engine(
 	}
 }
 
-/* Nothing is made for an instance before it stands in the store as active. */
+/* Nothing is made for an instance before it stands in the store as active, but
+ * for the network of the next one. */
 static bool is_active(void *arg, const char *id)
 {
 	struct components *c = arg;
@@ -37,6 +38,8 @@ static bool is_active(void *arg, const char *id)
 
 	if (id == NULL || uuid_parse(id, &instance.u) < 0)
 		return false;
+	if (spare_is(c, instance))
+		return true;
 	found = store_instance_get(c->config.store, instance, &i, &err);
 	return found < 0 || (found > 0 && instance_is_active(i.status));
 }

@@ -41,7 +41,9 @@ static int admit(struct components *c, const struct wanted *w,
 	    .replace = strcmp(c->config.options->when_busy, "replace") == 0,
 	    .max = c->config.options->components_max};
 	struct deployment first;
+	instance_id spare;
 	struct json j;
+	int r;
 
 	deployment_begin(&first, clock_wall_ns());
 	json_init(&j, &text);
@@ -53,7 +55,12 @@ static int admit(struct components *c, const struct wanted *w,
 		    "the source location of %.200s is too long",
 		    w->component_ref);
 	wanted.plan = buf_str(&plan);
-	return store_instance_admit(c->config.store, &wanted, ret, err);
+	if (spare_take(c, &spare))
+		wanted.id = &spare;
+	r = store_instance_admit(c->config.store, &wanted, ret, err);
+	if (wanted.id != NULL)
+		spare_settle(c, r == 0);
+	return r;
 }
 
 /* Those that the store has told to stop for a new one. */

@@ -19,6 +19,7 @@
 enum {
 	PART_PREFIX = 28, /* 13 containers beside the gateway */
 	PART_TRIES = 64,
+	PARTS_MANY = 64,
 	REMOVE_MS = 30000,
 };
 
@@ -112,16 +113,36 @@ static bool read_part(
 
 /* -- making ------------------------------------------------------------ */
 
+/* How many there are in the range. */
+static int count_parts(const struct sandboxes *s, uint32_t *ret_range,
+    unsigned *ret, struct err *err)
+{
+	unsigned prefix = 0;
+
+	TRY(network_range_parse(s->config.session_subnet,
+	    "network.sessionSubnet", ret_range, &prefix, err));
+	*ret = 1U << (PART_PREFIX - prefix);
+	return 0;
+}
+
+bool session_networks_are_many(const struct sandboxes *s)
+{
+	struct err ignored = ERR_INIT;
+	unsigned count = 0;
+	uint32_t range;
+
+	return count_parts(s, &range, &count, &ignored) == 0 &&
+	       count >= PARTS_MANY;
+}
+
 static int make_on_free_part(struct sandboxes *s, const struct ctx *ctx,
     const struct wish *w, struct hostnet_session *ret, struct err *err)
 {
 	const bool podman = is_podman(s, ctx);
-	unsigned range_prefix = 0, count, tries, first;
+	unsigned count, tries, first;
 	uint32_t range = 0;
 
-	TRY(network_range_parse(s->config.session_subnet,
-	    "network.sessionSubnet", &range, &range_prefix, err));
-	count = 1U << (PART_PREFIX - range_prefix);
+	TRY(count_parts(s, &range, &count, err));
 	tries = count < PART_TRIES ? count : PART_TRIES;
 	first = (unsigned)map_hash(w->id, strlen(w->id)) % count;
 	for (unsigned i = 0; i < tries; i++) {

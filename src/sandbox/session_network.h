@@ -21,6 +21,8 @@ int session_network_make(struct sandboxes *s, const struct ctx *ctx,
     const char *job_id, struct err *err) MUST_CHECK;
 int instance_network_make(struct sandboxes *s, const struct ctx *ctx,
     const char *instance_id, struct err *err) MUST_CHECK;
+/* May one be made that is not needed yet? Not where the range has few. */
+bool session_networks_are_many(const struct sandboxes *s);
 /* Of either. Gone is fine. Its containers must be gone: ERR_CONFLICT. */
 int session_network_remove(struct sandboxes *s, const struct ctx *ctx,
     const char *job_id, struct err *err) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "store/store_internal.h"
 
@@ -17,6 +18,8 @@
 	"exit_code, oom_killed, log_offset, started_at, stopped_at, "          \
 	"updated_at, owner, started_by, restarts"
 #define ACTIVE " status IN ('starting', 'running', 'stopping')"
+
+enum { TOLD_MAX = 64 * 1024 };
 
 static const char *const status_names[] = {
     [INSTANCE_STARTING] = "starting",
@@ -219,10 +222,11 @@ int store_instance_admit(struct store *s,
 {
 	struct admission a = {
 	    .write = {.run = run_admission}, .wanted = wanted};
-	instance_id id = {uuid_v4()};
+	instance_id id;
 
 	MAGIC_CHECK(s, STORE_MAGIC);
 	ASSERT(wanted->max >= 1);
+	id = wanted->id != NULL ? *wanted->id : (instance_id){uuid_v4()};
 	uuid_text(id.u, a.id);
 	clock_iso(clock_wall_ns(), a.now);
 	TRY(writer_run(s, &a.write, err));
@@ -237,11 +241,15 @@ struct change {
 	const struct instance_change *wanted;
 	char id[UUID_TEXT_LEN];
 	char now[CLOCK_ISO_LEN];
+	/* set by check_from */
+	bool changes; /* its status */
+	char *component_ref, *owner;
 };
 
-static int check_from(struct db *db, const struct change *c, struct err *err)
+static int check_from(struct db *db, struct change *c, struct err *err)
 {
-	static const char sql[] = "SELECT status FROM instances WHERE id = ?";
+	static const char sql[] = "SELECT status, component_ref, owner"
+				  " FROM instances WHERE id = ?";
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	const enum instance_status *from = c->wanted->from;
 	const char *status;
@@ -255,6 +263,12 @@ static int check_from(struct db *db, const struct change *c, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "instance_not_found",
 		    "Instance %s not found", c->id);
 	status = db_col_text(st);
+	c->changes = c->wanted->to != 0 &&
+		     strcmp(status, status_names[c->wanted->to]) != 0;
+	mem_free(c->component_ref);
+	mem_free(c->owner);
+	c->component_ref = db_col_strdup(st);
+	c->owner = db_col_strdup(st);
 	for (size_t i = 0; i < 4 && from[i] != 0; i++)
 		if (strcmp(status, status_names[from[i]]) == 0)
 			return 0;
@@ -311,6 +325,38 @@ static void bind_change(struct db_stmt *st, const struct change *c)
 	db_bind_text(st, c->id);
 }
 
+/* Ready and over are told to webhooks (notices.h). */
+static int tell_status(
+    struct tx *tx, struct write *w, const struct change *c, struct err *err)
+{
+	static const char *const types[] = {
+	    [INSTANCE_RUNNING] = "component.ready",
+	    [INSTANCE_STOPPED] = "component.stopped",
+	    [INSTANCE_ERROR] = "component.error",
+	};
+	CLEANUP(buf_fini) struct buf text = {0};
+	const char *type = types[c->wanted->to];
+	struct notice n = {.type = (char *)type};
+	struct json j;
+
+	if (!c->changes || type == NULL)
+		return 0;
+	buf_init(&text, TOLD_MAX);
+	json_init(&j, &text);
+	json_obj(&j);
+	json_kstr(&j, "id", c->id);
+	json_kstr(&j, "componentRef", c->component_ref);
+	json_kstr(&j, "owner", c->owner);
+	json_kstr(&j, "status", status_names[c->wanted->to]);
+	json_kstr(&j, "code", c->wanted->error_code);
+	json_kstr(&j, "error", c->wanted->error);
+	json_end(&j);
+	if (text.overflow)
+		return 0; /* larger than any that is admitted */
+	n.data = text.data;
+	return notice_add(tx, w, n, true, err);
+}
+
 static int run_change(struct tx *tx, struct write *w, struct err *err)
 {
 	struct change *c = (struct change *)w;
@@ -319,18 +365,23 @@ static int run_change(struct tx *tx, struct write *w, struct err *err)
 	TRY(check_from(tx->db, c, err));
 	TRY(db_use(tx->db, CHANGE, &st, err));
 	bind_change(st, c);
-	return db_run(st, err);
+	TRY(db_run(st, err));
+	return tell_status(tx, w, c, err);
 }
 
 int store_instance_change(struct store *s, instance_id id,
     const struct instance_change *change, struct err *err)
 {
 	struct change c = {.write = {.run = run_change}, .wanted = change};
+	int rc;
 
 	MAGIC_CHECK(s, STORE_MAGIC);
 	uuid_text(id.u, c.id);
 	clock_iso(clock_wall_ns(), c.now);
-	return writer_run(s, &c.write, err);
+	rc = writer_run(s, &c.write, err);
+	mem_free(c.component_ref);
+	mem_free(c.owner);
+	return rc;
 }
 
 /* -- history ----------------------------------------------------------- */

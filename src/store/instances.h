@@ -59,6 +59,7 @@ static inline void instance_fini_guard(struct instance *i)
 }
 
 struct instance_admission {
+	const instance_id *id; /* that nobody has; NULL: a new one */
 	const char *component_ref;
 	const char *owner, *started_by; /* or NULL */
 	const char *progress, *plan;    /* JSON, or NULL */

@@ -64,12 +64,13 @@ SESSION = {
 }
 
 # Passed by the life of a component: test_components_survival.py,
-# test_component_life.py.
+# test_component_life.py, test_component_network.py.
 COMPONENT = {
     "component_step": [1, 2, 3, 4, 5],
     "component_started": [1],
     "component_recover": [1],
     "component_restart": [1],
+    "component_spare": [1],
     "component_ending": [1],
 }
 

@@ -57,6 +57,23 @@ static void one_at_a_time_and_it_is_named(void **state)
 	admit(f, "Component:default/b", 1);
 }
 
+/* Its network was made ahead, under that id. */
+static void one_may_have_an_id_already(void **state)
+{
+	struct fixture *f = *state;
+	const instance_id mine = {uuid_v4()};
+	const struct instance_admission a = {
+	    .id = &mine, .component_ref = "Component:default/a", .max = 1};
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	assert_int_equal(store_instance_admit(f->s, &a, &id, &err), 0);
+	assert_true(uuid_equal(id.u, mine.u));
+	assert_int_equal(store_instance_get(f->s, mine, &i, &err), 1);
+	refused(f, "Component:default/b", 1, "Component:default/a is starting");
+}
+
 static void a_failed_one_is_in_nobodys_way(void **state)
 {
 	struct fixture *f = *state;
@@ -263,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(one_at_a_time_and_it_is_named),
+	    TEST(one_may_have_an_id_already),
 	    TEST(a_failed_one_is_in_nobodys_way),
 	    TEST(more_of_them_by_configuration_but_none_twice),
 	    TEST(of_many_at_once_one_wins),

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-#include "sandbox/network.h"
+#include "sandbox/sandbox_internal.h"
+#include "sandbox/session_network.h"
 
 static struct network *open_with(
     const char *mode, const char *subnet, const char *dns, struct err *err)
@@ -115,6 +116,25 @@ static void test_resolvers(void **state)
 	network_close(n);
 }
 
+/* A range with few parts spares none for what is not there yet. */
+static void test_parts_to_spare(void **state)
+{
+	static const struct {
+		const char *range;
+		bool many;
+	} cases[] = {{"10.214.0.0/16", true}, {"10.214.0.0/22", true},
+	    {"10.214.0.0/23", false}, {"10.214.0.0/28", false},
+	    {"nonsense", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct sandboxes s = {
+		    .config.session_subnet = cases[i].range};
+
+		assert_int_equal(session_networks_are_many(&s), cases[i].many);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +142,7 @@ int main(void)
 	    cmocka_unit_test(test_who_may_ask_for_what),
 	    cmocka_unit_test(test_mode_none),
 	    cmocka_unit_test(test_resolvers),
+	    cmocka_unit_test(test_parts_to_spare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
