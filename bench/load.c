@@ -4,7 +4,11 @@
  * p50, p90, p99, max in microseconds, and how many answers of each status
  * class came.
  *
- *   load -c 32 -t 10 -w 2 -p 3000 [-m POST] [-b BODY_FILE] [-n FIRST] PATH
+ *   load -c 32 -t 10 -w 2 -p 3000 [-m POST] [-b BODY_FILE] [-n FIRST]
+ *        [-H HEADER] [-r RATE] PATH
+ *
+ * With RATE all connections together send so many requests a second, if the
+ * server answers that fast; else each sends its next one at once.
  *
  * A run of twelve '@' in the body becomes a number that no other request of
  * the run has, counting from FIRST. One thread, epoll: the generator must
@@ -35,14 +39,15 @@
 
 struct options {
 	int connections, port;
-	double seconds, warmup;
-	const char *method, *path, *body_file;
+	double seconds, warmup, rate;
+	const char *method, *path, *body_file, *header;
 	uint64_t first;
 };
 
 struct connection {
 	int fd;
 	int64_t sent_at_ns;
+	bool rests; /* until the next request is due */
 	size_t sent, received;
 	char request[REQUEST_MAX];
 	char answer[ANSWER_MAX + 1];
@@ -54,7 +59,7 @@ struct run {
 	size_t request_len;
 	ssize_t mark; /* offset of the number in the request, -1: none */
 	uint64_t next;
-	int64_t measure_from_ns, end_ns;
+	int64_t measure_from_ns, end_ns, pause_ns;
 	uint32_t *samples_us;
 	size_t nsamples;
 	uint64_t by_class[6]; /* 2: 2xx, ... */
@@ -110,8 +115,11 @@ static void make_request(struct run *r)
 
 	n = snprintf(r->request, sizeof r->request,
 	    "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-	    r->options.method, r->options.path, r->options.port, body_len);
+	    "%s%sContent-Type: application/json\r\n"
+	    "Content-Length: %zu\r\n\r\n",
+	    r->options.method, r->options.path, r->options.port,
+	    r->options.header, *r->options.header != '\0' ? "\r\n" : "",
+	    body_len);
 	if (n < 0 || (size_t)n + body_len > sizeof r->request)
 		refuse("the request is too long");
 	memcpy(r->request + n, body, body_len);
@@ -230,6 +238,21 @@ static bool receive(struct connection *c)
 /* -- the run ------------------------------------------------------------------
  */
 
+/* Those whose pause is over; without a rate there is none. */
+static void wake_rested(struct run *r)
+{
+	int64_t now = now_ns();
+
+	for (int i = 0; i < r->options.connections; i++) {
+		struct connection *c = &r->connections[i];
+
+		if (c->rests && now >= c->sent_at_ns + r->pause_ns) {
+			c->rests = false;
+			start_request(r, c);
+		}
+	}
+}
+
 static void run(struct run *r)
 {
 	struct epoll_event events[256];
@@ -239,17 +262,24 @@ static void run(struct run *r)
 		start_request(r, &r->connections[i]);
 	}
 	while (now_ns() < r->end_ns) {
-		int n = epoll_wait(r->epoll, events, 256, 100);
+		int n = epoll_wait(
+		    r->epoll, events, 256, r->pause_ns > 0 ? 1 : 100);
 
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
 
+			if (c->rests)
+				continue;
 			send_more(r, c);
 			if (receive(c)) {
 				count_answer(r, c);
-				start_request(r, c);
+				c->rests = r->pause_ns > 0;
+				if (!c->rests)
+					start_request(r, c);
 			}
 		}
+		if (r->pause_ns > 0)
+			wake_rested(r);
 	}
 }
 
@@ -295,10 +325,11 @@ static struct options parse_options(int argc, char **argv)
 	    .port = 3000,
 	    .seconds = 10,
 	    .warmup = 2,
-	    .method = "GET"};
+	    .method = "GET",
+	    .header = ""};
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:p:t:w:m:b:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "c:p:t:w:m:b:n:H:r:")) != -1) {
 		switch (opt) {
 		case 'c':
 			o.connections = (int)strtol(optarg, NULL, 10);
@@ -318,21 +349,27 @@ static struct options parse_options(int argc, char **argv)
 		case 'b':
 			o.body_file = optarg;
 			break;
+		case 'H':
+			o.header = optarg;
+			break;
+		case 'r':
+			o.rate = strtod(optarg, NULL);
+			break;
 		case 'n':
 			o.first = strtoull(optarg, NULL, 10);
 			break;
 		default:
 			refuse("usage: load -c CONNECTIONS -t SECONDS -w "
 			       "WARMUP -p PORT [-m METHOD] [-b BODY_FILE] "
-			       "[-n FIRST] PATH");
+			       "[-n FIRST] [-H HEADER] [-r RATE] PATH");
 		}
 	}
 	if (optind != argc - 1)
 		refuse("one PATH is needed");
 	if (o.connections < 1 || o.connections > CONNECTIONS_MAX)
 		refuse("connections: 1 to 4096");
-	if (o.seconds <= 0 || o.warmup < 0)
-		refuse("seconds must be positive");
+	if (o.seconds <= 0 || o.warmup < 0 || o.rate < 0)
+		refuse("seconds and rate must be positive");
 	o.path = argv[optind];
 	return o;
 }
@@ -353,6 +390,9 @@ int main(int argc, char **argv)
 	start = now_ns();
 	r.measure_from_ns = start + (int64_t)(r.options.warmup * 1e9);
 	r.end_ns = r.measure_from_ns + (int64_t)(r.options.seconds * 1e9);
+	if (r.options.rate > 0)
+		r.pause_ns =
+		    (int64_t)(1e9 * r.options.connections / r.options.rate);
 	run(&r);
 	report(&r);
 	return 0;

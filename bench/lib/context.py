@@ -112,18 +112,30 @@ class Context:
         return program
 
     def load(self, port: int, path: str, connections: int, seconds: float,
-             body: str | None = None, first: int = 0, warmup: float = 1) -> dict[str, Any]:
+             body: str | None = None, first: int = 0, warmup: float = 1, header: str = "",
+             rate: float = 0) -> dict[str, Any]:
+        """Every answer must be a good one."""
+        with self.load_beside(port, path, connections, seconds, body, first, warmup, header,
+                              rate) as load:
+            out, problem = load.communicate()
+        if load.returncode != 0:
+            raise RuntimeError(problem.strip())
+        answer = json.loads(out)
+        if answer["status_other"] or not answer["status_2xx"]:
+            raise RuntimeError(f"the server refused requests: {answer}")
+        return answer
+
+    def load_beside(self, port: int, path: str, connections: int, seconds: float,
+                    body: str | None = None, first: int = 0, warmup: float = 1,
+                    header: str = "", rate: float = 0) -> subprocess.Popen[str]:
+        """The same, while the caller goes on; its figures stand on its stdout."""
         command = [self.load_program(), "-c", str(connections), "-t", str(seconds),
-                   "-w", str(warmup), "-p", str(port), "-n", str(first)]
+                   "-w", str(warmup), "-p", str(port), "-n", str(first), "-r", str(rate),
+                   "-H", header]
         if body is not None:
             file = os.path.join(self.dir, "body")
             with open(file, "w", encoding="utf-8") as out:
                 out.write(body)
             command += ["-m", "POST", "-b", file]
-        result = subprocess.run([*command, path], capture_output=True, text=True)
-        if result.returncode != 0:
-            raise RuntimeError(result.stderr.strip())
-        answer = json.loads(result.stdout)
-        if answer["status_other"] or not answer["status_2xx"]:
-            raise RuntimeError(f"the server refused requests: {answer}")
-        return answer
+        return subprocess.Popen([*command, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True)

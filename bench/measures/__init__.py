@@ -6,7 +6,7 @@ it raises Missing with a clear text when something that it needs is absent.
 
 from types import ModuleType
 
-from measures import (component, delegate, followers, hook, latency, listing, logs, memory,
+from measures import (component, crowd, delegate, followers, hook, latency, listing, logs, memory,
                       queued, relay, startup, step)
 
 ALL: dict[str, ModuleType] = {
@@ -17,6 +17,7 @@ ALL: dict[str, ModuleType] = {
     "relay": relay,
     "logs": logs,
     "followers": followers,
+    "crowd": crowd,
     "component": component,
     "queued": queued,
     "listing": listing,
