@@ -214,6 +214,18 @@ static void write_github(const struct api *a, struct json *j)
 	json_end(j);
 }
 
+/* The first base of the component API; NULL: this hub has none. */
+static void write_components_path(const struct call *c, struct json *j)
+{
+	const char *paths = hub_options(c->hub)->components_path;
+
+	json_key(j, "componentsPath");
+	if (c->api->components != NULL)
+		json_strn(j, paths, strcspn(paths, ","));
+	else
+		json_none(j);
+}
+
 struct answer system_show(struct call *c)
 {
 	struct buf body;
@@ -226,6 +238,7 @@ struct answer system_show(struct call *c)
 	json_kstr(&j, "hubId", hub_id(c->hub));
 	json_ktime(&j, "startedAt", hub_started_at(c->hub));
 	json_kbool(&j, "openMode", api_is_open(c->api));
+	write_components_path(c, &j);
 	write_queue(c->hub, &j);
 	write_capacity(c->hub, &j);
 	write_engine(c->hub, &j);
