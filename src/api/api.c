@@ -57,12 +57,14 @@ static bool take_value(
 }
 
 /* "/api/jobs/:id" against a path; the values go to c. A segment is never
- * empty and never a prefix. */
+ * empty and never a prefix; "*" at the end is whatever follows. */
 static bool path_matches(struct call *c, const char *pattern, const char *path)
 {
 	size_t n;
 
 	while (*pattern != '\0') {
+		if (*pattern == '*')
+			return true;
 		if (*pattern != ':') {
 			if (*pattern++ != *path++)
 				return false;
@@ -152,8 +154,9 @@ static struct answer dispatch(struct call *c)
 
 	if (component_path(c, &rest))
 		return component_dispatch(c, rest);
-	http_reply_header(c->x, "Cache-Control", "no-store");
 	r = match(c, allow, sizeof(allow));
+	if (r == NULL || !route_is_page(r))
+		http_reply_header(c->x, "Cache-Control", "no-store");
 	if (r == NULL)
 		return no_route(c, allow);
 	http_set_route(c->x, r->pattern);

@@ -65,6 +65,18 @@ bool component_path(const struct call *c, const char **ret_rest)
 	return c->api->components != NULL && *ret_rest != NULL;
 }
 
+/* Would the base of n bytes take what is asked of this route? */
+static bool hides(const char *base, size_t n, const char *pattern)
+{
+	size_t upto = strcspn(pattern, "*");
+
+	if (strncasecmp(pattern, base, n) == 0 &&
+	    (pattern[n] == '/' || pattern[n] == '\0'))
+		return true;
+	return pattern[upto] == '*' && n >= upto &&
+	       strncasecmp(pattern, base, upto) == 0;
+}
+
 int component_check_paths(const struct api *a, struct err *err)
 {
 	const char *at = hub_options(a->hub)->components_path;
@@ -75,8 +87,7 @@ int component_check_paths(const struct api *a, struct err *err)
 		for (size_t i = 0; i < nroutes; i++) {
 			const char *path = routes[i].pattern;
 
-			if (strncasecmp(path, at, n) == 0 &&
-			    (path[n] == '/' || path[n] == '\0'))
+			if (hides(at, n, path))
 				return err_set(err, ERR_INVALID, "bad_option",
 				    "components.path: \"%.*s\" would hide "
 				    "%s of the hub: choose another path",

@@ -168,7 +168,7 @@ static void write_paths(struct json *j)
 
 	json_kobj(j, "paths");
 	for (size_t i = 0; i < nroutes; i++) {
-		bool seen = false;
+		bool seen = route_is_page(&routes[i]);
 
 		for (size_t k = 0; k < i; k++)
 			seen |=

@@ -186,6 +186,8 @@ def test_a_file_of_tokens_that_is_wrong(make_hub: Callable[..., Hub], tmp_path: 
     ({"RUNNERHUB_COMPONENTS_LISTEN": "0.0.0.0:1"}, "every host"),
     ({"RUNNERHUB_COMPONENTS_PATH": "/"}, "at least one segment"),
     ({"RUNNERHUB_COMPONENTS_PATH": "/api/runner,/API"}, "\"/API\" would hide /api/"),
+    ({"RUNNERHUB_COMPONENTS_PATH": "/dashboard"}, "would hide /dashboard of the hub"),
+    ({"RUNNERHUB_COMPONENTS_PATH": "/dashboard/components"}, "would hide /dashboard/*"),
     ({"RUNNERHUB_PORTAL_OWNERS": "start"}, "off or stop"),
 ])
 def test_doors_that_nobody_guards(make_hub: Callable[..., Hub], env: dict[str, str],
