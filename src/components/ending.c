@@ -44,6 +44,7 @@ static int read_exit(struct flow *f, struct ending *e, struct err *err)
 	e->has_code = true;
 	e->code = c.exit_code;
 	e->oom_killed = c.oom_killed;
+	snprintf(f->run, sizeof(f->run), "%s", c.started_at);
 	return 0;
 }
 

@@ -93,7 +93,8 @@ struct flow {
 	char ip[64];
 	struct spool_log *log;
 	struct spool_stream_end log_end[2]; /* of the component's streams */
-	int pid;      /* of its first process, as the engine sees it */
+	int pid; /* of its first process, as the engine sees it */
+	char run[LIFEPLAN_RUN]; /* when the engine started that; "": unknown */
 	int restarts; /* so far; written under the mutex, by its thread */
 	int in_a_row; /* of those, since it ran for long */
 	int64_t running_since, used_at; /* mono; 0: it does not run */
@@ -250,8 +251,10 @@ int build_image(struct flow *f, struct err *err) MUST_CHECK;
 int run_container(struct flow *f, struct err *err) MUST_CHECK;
 /* Starts it once more. */
 int run_again(struct flow *f, struct err *err) MUST_CHECK;
-/* Where it is: its address, its process. */
+/* Where it is: its address, its process, which run of its container. */
 int run_look(struct flow *f, struct err *err) MUST_CHECK;
+/* What a hub after this one needs of it. */
+void run_write_plan(const struct flow *f, struct buf *out);
 /* By its name, whether known or not. */
 int run_remove(struct flow *f, const struct ctx *ctx, struct err *err);
 /* Of its own, for its build as for its life; there already is fine. */

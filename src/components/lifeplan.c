@@ -111,6 +111,10 @@ void lifeplan_write(const struct lifeplan *p, struct json *j)
 		json_int(j, p->ports[i]);
 	json_end(j);
 	json_kbool(j, "udp", p->udp);
+	if (p->ended_run[0] == '\0')
+		return;
+	json_kstr(j, "endedRun", p->ended_run);
+	json_kint(j, "endedLog", p->ended_log);
 }
 
 static int64_t number(const json_t *o, const char *key, int64_t least,
@@ -177,6 +181,16 @@ static void read_ports(struct lifeplan *p, const json_t *ports)
 	}
 }
 
+static void read_ended(struct lifeplan *p, const json_t *o)
+{
+	const char *run = json_string_value(json_object_get(o, "endedRun"));
+
+	if (run == NULL || strlen(run) >= sizeof(p->ended_run))
+		return;
+	snprintf(p->ended_run, sizeof(p->ended_run), "%s", run);
+	p->ended_log = number(o, "endedLog", 0, INT64_MAX, 0);
+}
+
 void lifeplan_read(struct lifeplan *p, const char *text)
 {
 	json_t *o = text != NULL ? json_loads(text, 0, NULL) : NULL;
@@ -197,6 +211,7 @@ void lifeplan_read(struct lifeplan *p, const char *text)
 	read_secrets(p, json_object_get(o, "secrets"));
 	read_ports(p, json_object_get(o, "ports"));
 	p->udp = json_is_true(json_object_get(o, "udp"));
+	read_ended(p, o);
 	json_decref(o);
 }
 

@@ -1,7 +1,8 @@
 /*
- * What of a descriptor an instance needs after its start, kept in the store
- * (column plan), so that a hub that comes back goes on with its health check,
- * its time to live, its restarts. Pure.
+ * What of a descriptor an instance needs after its start, and which of its
+ * ends was counted last, kept in the store (column plan), so that a hub that
+ * comes back goes on with its health check, its time to live, its restarts.
+ * Pure.
  */
 #ifndef COMPONENTS_LIFEPLAN_H
 #define COMPONENTS_LIFEPLAN_H
@@ -9,7 +10,11 @@
 #include "base/json_out.h"
 #include "components/descriptor.h"
 
-enum { LIFEPLAN_GRACE_MS = 10000, LIFEPLAN_PORTS_MAX = 64 };
+enum {
+	LIFEPLAN_GRACE_MS = 10000,
+	LIFEPLAN_PORTS_MAX = 64,
+	LIFEPLAN_RUN = 40,
+};
 
 struct lifeplan {
 	struct descriptor_health health;
@@ -22,6 +27,11 @@ struct lifeplan {
 	int ports[LIFEPLAN_PORTS_MAX];
 	size_t nports;
 	bool udp;
+	/* The run of its container that ended last and was counted, by the
+	 * moment in which the engine started it; "": none. And how long the log
+	 * was before that was told. */
+	char ended_run[LIFEPLAN_RUN];
+	int64_t ended_log;
 };
 void lifeplan_init(struct lifeplan *p); /* what holds when nothing is said */
 void lifeplan_fini(struct lifeplan *p);

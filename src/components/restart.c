@@ -3,6 +3,11 @@
  * by the engine, so that the hub's word counts, each end is told and a stop
  * ends it. The same container, so with the files it wrote. The thread of the
  * flow.
+ *
+ * An end is counted in the store, with the run that it was the end of, before
+ * it is told in the log: a hub that finds the container of a dead one ended
+ * knows by that whether it has been counted, and by the length of the log
+ * whether it has been told.
  */
 #include <stdio.h>
 #include <string.h>
@@ -32,10 +37,39 @@ static void say(
 	    LOG_ERR(&e->err));
 }
 
-/* -1: it cannot be written, or a stop came. */
-static int note(struct flow *f, const struct ending *e, int restarts)
+/* Found by a hub that came back: has the one before it counted this end? */
+static bool is_counted(const struct flow *f)
 {
-	const struct instance_change change = {
+	return f->in_a_row == 0 && f->run[0] != '\0' &&
+	       strcmp(f->run, f->plan.ended_run) == 0;
+}
+
+static int64_t log_length(const struct flow *f)
+{
+	struct err ignored = ERR_INIT; /* it is told once too often then */
+	struct spool_stat st;
+
+	if (spool_stat(f->owner->config.spool, f->id_text, &st, &ignored) < 0)
+		return 0;
+	return (int64_t)st.text_bytes;
+}
+
+static void mark(struct flow *f)
+{
+	const int64_t told = log_length(f);
+
+	mtx_lock(&f->owner->mtx);
+	if (f->run[0] != '\0')
+		memcpy(f->plan.ended_run, f->run, sizeof(f->run));
+	f->plan.ended_log = told;
+	mtx_unlock(&f->owner->mtx);
+}
+
+/* -1: it cannot be written, or a stop came. */
+static int count(struct flow *f, const struct ending *e, int restarts)
+{
+	CLEANUP(buf_fini) struct buf plan = {.max = 64 * 1024};
+	struct instance_change change = {
 	    .from = {INSTANCE_RUNNING, INSTANCE_STARTING},
 	    .to = INSTANCE_STARTING,
 	    .restarts = restarts,
@@ -50,6 +84,9 @@ static int note(struct flow *f, const struct ending *e, int restarts)
 
 	if (e->to == INSTANCE_ERROR)
 		faults_add(&f->owner->faults, &e->err, &in);
+	mark(f);
+	run_write_plan(f, &plan);
+	change.plan = buf_str(&plan);
 	if (flow_change(f, &change, &err) == 0)
 		return 0;
 	if (err.kind != ERR_CONFLICT)
@@ -70,6 +107,23 @@ static void forget_run(struct flow *f, int restarts)
 	mtx_unlock(&f->owner->mtx);
 }
 
+/* Counts and tells its end, each of them once. -1: as count. */
+static int note(struct flow *f, const struct ending *e, int64_t delay_ms)
+{
+	const bool counted = is_counted(f);
+	const int restarts = f->restarts + !counted;
+
+	if (!counted)
+		TRY(count(f, e, restarts));
+	FAULT("component_restart_counted");
+	if (log_length(f) == f->plan.ended_log)
+		say(f, e, restarts, delay_ms);
+	logs_begin_run(f);
+	forget_run(f, restarts);
+	FAULT("component_restart");
+	return 0;
+}
+
 /* False: a stop, or the end of its time. */
 static bool wait_for_turn(struct flow *f, int64_t delay_ms)
 {
@@ -88,7 +142,6 @@ static bool wait_for_turn(struct flow *f, int64_t delay_ms)
 bool restart(struct flow *f, struct ending *e)
 {
 	int64_t delay_ms;
-	int restarts;
 
 	while (!ending_is_of_start(f) &&
 	       lifeplan_restarts(&f->plan, e->to == INSTANCE_ERROR)) {
@@ -96,15 +149,11 @@ bool restart(struct flow *f, struct ending *e)
 		    clock_mono_ns() - f->running_since >= STEADY_NS)
 			f->in_a_row = 0;
 		f->running_since = 0; /* until it runs again */
-		restarts = f->restarts + 1;
-		delay_ms = lifeplan_delay_ms(++f->in_a_row);
+		delay_ms = lifeplan_delay_ms(f->in_a_row + 1);
 		logs_join(f);
-		say(f, e, restarts, delay_ms);
-		logs_begin_run(f);
-		if (note(f, e, restarts) < 0)
+		if (note(f, e, delay_ms) < 0)
 			return false;
-		forget_run(f, restarts);
-		FAULT("component_restart");
+		f->in_a_row++;
 		if (!wait_for_turn(f, delay_ms))
 			return false;
 		*e = (struct ending){.to = INSTANCE_STOPPED};

@@ -257,7 +257,7 @@ static void write_ports(const struct flow *f, struct buf *out)
 	json_end(&j);
 }
 
-static void write_plan(const struct flow *f, struct buf *out)
+void run_write_plan(const struct flow *f, struct buf *out)
 {
 	struct json j;
 
@@ -282,7 +282,7 @@ static int keep(struct flow *f, struct err *err)
 
 	TRY(spool_stat(f->owner->config.spool, f->id_text, &st, err));
 	write_ports(f, &ports);
-	write_plan(f, &plan);
+	run_write_plan(f, &plan);
 	change.ports = buf_str(&ports);
 	change.plan = buf_str(&plan);
 	change.log_offset = (int64_t)st.text_bytes;
@@ -306,6 +306,7 @@ int run_look(struct flow *f, struct err *err)
 		return fault_set(err, FAULT_ENGINE);
 	snprintf(f->ip, sizeof(f->ip), "%s", c.ip);
 	f->pid = c.pid;
+	snprintf(f->run, sizeof(f->run), "%s", c.started_at);
 	return 0;
 }
 

@@ -69,6 +69,7 @@ COMPONENT = {
     "component_step": [1, 2, 3, 4, 5],
     "component_started": [1],
     "component_recover": [1],
+    "component_restart_counted": [1],
     "component_restart": [1],
     "component_spare": [1],
     "component_ending": [1],

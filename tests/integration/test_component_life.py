@@ -159,16 +159,17 @@ def test_restarts_go_on_across_a_crash_of_the_hub(portal: Portal, catalog: Catal
     assert portal.show(instance["id"])["containerId"] == instance["containerId"]
 
 
+@pytest.mark.parametrize("point", ["component_restart_counted", "component_restart"])
 def test_a_hub_that_dies_over_a_restart(portal: Portal, catalog: Catalog,
-                                        engine: Engine) -> None:
-    """Between writing it down and doing it: the next hub does it, once. It
-    cannot tell whether the end that it finds was told, so it tells it."""
+                                        engine: Engine, point: str) -> None:
+    """Between counting and telling it, between that and doing it: the next hub
+    does what is missing, once."""
     port = catalog.add("twice-unlucky", dockerfile=ONCE, health=CHECKED,
                        extra="  restart: on-failure\n  stopGracePeriod: 1s\n")
     instance = portal.running("component:twice-unlucky")
     hub = portal.hub
     hub.kill9()
-    hub.env["RUNNERHUB_FAULT"] = "component_restart:1"
+    hub.env["RUNNERHUB_FAULT"] = f"{point}:1"
     hub.start()
     go(engine, instance["containerId"], 1)
     assert hub.process is not None
@@ -177,10 +178,19 @@ def test_a_hub_that_dies_over_a_restart(portal: Portal, catalog: Catalog,
     hub.env["RUNNERHUB_FAULT"] = ""
     hub.start()
     wait_for(lambda: portal.show(instance["id"])["status"] == "running", 120, "it runs again")
-    assert health(portal, instance["id"])["restartCount"] in (1, 2)
+    assert health(portal, instance["id"])["restartCount"] == 1
+    assert portal.errors(instance["id"]) == []  # told by a hub that is dead
     assert page(port) == "page\n"
-    runs = [line for line in portal.logs(instance["id"]).splitlines() if line.startswith("run ")]
-    assert runs == ["run 1", "run 2"]
+    lines = portal.logs(instance["id"]).splitlines()
+    assert [line for line in lines if line.startswith("run ")] == ["run 1", "run 2"]
+    told = [line for line in lines if line.startswith("runnerhub: ")]
+    assert len(told) == 1 and "exited with code 3" in told[0]
+    assert told[0].endswith(" Start 1 again in 250 ms.")
+
+    # The next end is another.
+    go(engine, instance["containerId"], 2)
+    runs_again(portal, instance["id"], 2)
+    assert portal.logs(instance["id"]).count("runnerhub: ") == 2
 
 
 # -- its end, seen and told ---------------------------------------------------------

@@ -69,6 +69,7 @@ static void all_of_it_comes_back(void **state)
 	assert_int_equal(read.health.timeout_ms, 200);
 	assert_int_equal(read.health.start_period_ms, 300);
 	assert_int_equal(read.health.retries, 4);
+	assert_string_equal(read.ended_run, "");
 	lifeplan_fini(&made);
 	lifeplan_fini(&read);
 }
@@ -92,13 +93,27 @@ static void little_comes_back_as_little(void **state)
 	lifeplan_fini(&read);
 }
 
+static void the_end_that_was_counted_comes_back(void **state)
+{
+	struct lifeplan made = {
+	    .ended_run = "2026-01-31T12:00:00.123456789Z", .ended_log = 4711};
+	struct lifeplan read;
+
+	(void)state;
+	there_and_back(&made, &read);
+	assert_string_equal(read.ended_run, made.ended_run);
+	assert_int_equal(read.ended_log, 4711);
+	lifeplan_fini(&read);
+}
+
 /* Of an earlier release, of nobody, or broken. */
 static void strange_plans_say_nothing(void **state)
 {
 	static const char *const texts[] = {NULL, "", "[]", "{", "{}",
 	    "{\"stopGraceMs\":-1,\"restart\":\"sometimes\",\"ports\":[0,\"a\"],"
 	    "\"deadline\":\"soon\",\"health\":{\"kind\":\"tcp\"},"
-	    "\"secrets\":[7]}"};
+	    "\"secrets\":[7],\"endedLog\":5,\"endedRun\":"
+	    "\"0123456789012345678901234567890123456789\"}"};
 	struct lifeplan p;
 
 	(void)state;
@@ -110,6 +125,7 @@ static void strange_plans_say_nothing(void **state)
 		assert_int_equal(p.deadline, 0);
 		assert_int_equal(p.health.kind, HEALTH_NONE);
 		assert_int_equal(p.nports, 0);
+		assert_string_equal(p.ended_run, "");
 		assert_true(p.secrets == NULL || p.secrets[0] == NULL);
 		lifeplan_fini(&p);
 	}
@@ -148,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_of_it_comes_back),
 	    cmocka_unit_test(little_comes_back_as_little),
+	    cmocka_unit_test(the_end_that_was_counted_comes_back),
 	    cmocka_unit_test(strange_plans_say_nothing),
 	    cmocka_unit_test(who_is_started_again),
 	    cmocka_unit_test(waits_grow_and_are_bounded),
