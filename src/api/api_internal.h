@@ -219,6 +219,8 @@ struct answer runner_show(struct call *c);
 struct answer runner_create(struct call *c);
 struct answer runner_register(struct call *c);
 struct answer runner_enrol(struct call *c);
+struct answer job_log_lines(struct call *c);
+struct answer job_log_search(struct call *c);
 struct answer runner_confirm(struct call *c);
 struct answer runner_new_token(struct call *c);
 struct answer runner_heartbeat(struct call *c);

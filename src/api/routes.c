@@ -23,6 +23,16 @@ static const struct query_param logs_query[] = {
     {"download", "true: the plain bytes as a file; takes a Range header"},
     {NULL, NULL}};
 
+static const struct query_param lines_query[] = {
+    {"from", "number of the first line, from 0; -1: the last lines"},
+    {"limit", "at most so many, 1 to 2000, 500 if not given"}, {NULL, NULL}};
+
+static const struct query_param search_query[] = {
+    {"q", "the text to look for, as it is: at most 1024 bytes"},
+    {"from", "line to begin with, 0 if not given"},
+    {"limit", "at most so many lines, 1 to 1000, 200 if not given"},
+    {"case", "true: capitals and small letters differ"}, {NULL, NULL}};
+
 static const struct query_param output_query[] = {
     {"skip", "pass over so many bytes of output"},
     {"format", "frames (if not given), or text: the plain bytes"},
@@ -108,6 +118,12 @@ const struct route routes[] = {
 	NULL},
     {"GET", "/api/jobs/:id/logs", job_logs, SCOPE_SESSION_LOOK, true,
 	"The job's log.", logs_query, NULL, "Logs", NULL, NULL},
+    {"GET", "/api/jobs/:id/logs/lines", job_log_lines, SCOPE_SESSION_LOOK,
+	true, "Lines of the job's log by their numbers.", lines_query, NULL,
+	"LogLines", NULL, NULL},
+    {"GET", "/api/jobs/:id/logs/search", job_log_search, SCOPE_SESSION_LOOK,
+	true, "Lines of the job's log that have a text in them.", search_query,
+	NULL, "LogMatches", NULL, NULL},
     {"GET", "/api/jobs/:id/events", job_history, SCOPE_SESSION_LOOK, true,
 	"Every transition of the job, with time and reason.", history_query,
 	NULL, "EventList", NULL, NULL},

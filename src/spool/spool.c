@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "spool/line_index.h"
 #include "spool/spool_internal.h"
 
 #define LOG_BYTES_MAX_DEFAULT (256u * 1024 * 1024)
@@ -155,8 +156,10 @@ int spool_open(
 	cond_init(&s->flusher_wake);
 	cond_init(&s->closed_some);
 	cond_init(&s->scanned);
+	s->line_indexes = line_indexes_new();
 	if (thread_start(&s->flusher, "spool-flush", flusher_main, s, err) <
 	    0) {
+		line_indexes_free(s->line_indexes);
 		mem_free(s->dir);
 		mem_free(s);
 		return -1;
@@ -178,6 +181,7 @@ void spool_close(struct spool *s)
 	thread_join(s->flusher);
 	ASSERT(s->closing == NULL);
 	ASSERT(s->shared_count == 0);
+	line_indexes_free(s->line_indexes);
 	cond_fini(&s->scanned);
 	cond_fini(&s->closed_some);
 	cond_fini(&s->flusher_wake);

@@ -136,6 +136,8 @@ struct spool {
 
 	pthread_t flusher;
 };
+	struct line_indexes *line_indexes; /* see line_index.h */
+
 
 struct spool_log {
 	unsigned magic;
