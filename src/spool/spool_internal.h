@@ -134,10 +134,10 @@ struct spool {
 	size_t candidates_at;
 	bool candidates_full; /* there may be more than were kept */
 
-	pthread_t flusher;
-};
 	struct line_indexes *line_indexes; /* see line_index.h */
 
+	pthread_t flusher;
+};
 
 struct spool_log {
 	unsigned magic;
