@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "config/checks.h"
 #include "config/service_tokens.h"
+#include "net/tls.h"
 
 /* What JWT_SECRET is made of when there is none. */
 #define JWT_PURPOSE "runnerhub access tokens, key 1"
@@ -279,7 +280,9 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	audit_throttle_init(&a->refusals);
 	a->followers = followers_open(hub_options(hub)->followers_max);
 	a->waits = component_waits_open();
-	if (read_tokens(a, err) < 0 || read_open(a, err) < 0) {
+	mtx_init(&a->tls_mtx, "tls");
+	if (read_tokens(a, err) < 0 || read_open(a, err) < 0 ||
+	    tls_open(a, err) < 0) {
 		api_close(a);
 		return -1;
 	}
@@ -329,6 +332,7 @@ int api_start(struct api *a, struct err *err)
 	struct http_server_config c = {.host = o->listen,
 	    .port = (int)o->port,
 	    .socket = a->socket,
+	    .tls = a->tls,
 	    .workers = (unsigned)o->workers,
 	    .write_timeout_ms = o->write_timeout_ms,
 	    .handler = handle,
@@ -377,6 +381,8 @@ void api_close(struct api *a)
 	component_waits_close(a->waits);
 	followers_close(a->followers);
 	service_tokens_free(a->service_tokens);
+	tls_keeper_close(a->tls);
+	mtx_fini(&a->tls_mtx);
 	mem_free(a->latency);
 	mem_free(a->socket);
 	mem_free(a);

@@ -24,6 +24,10 @@ int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 int api_start(struct api *a, struct err *err) MUST_CHECK;
 int api_port(const struct api *a);
 int api_components_port(const struct api *a); /* their own; 0: none */
+/* Has the hub's certificate been replaced? Looks at its files, now and then
+ * or, with `now`, in any case; one thread. */
+void api_renew_tls(struct api *a, bool now);
+bool api_has_tls(const struct api *a);
 /* The path of its unix socket, from api_open on; NULL: none. */
 const char *api_socket(const struct api *a);
 /* Stops serving; running requests get up to drain_ms. */

@@ -135,7 +135,18 @@ struct api {
 	struct login_throttle *logins;
 	struct rate_limits *rates; /* NULL: no limit */
 	char *socket; /* path of the unix socket, NULL: none */
+	struct tls_keeper *tls; /* NULL: plain HTTP */
+	struct mtx tls_mtx;
+	char tls_trouble[480]; /* guarded by tls_mtx: of the last renewal */
 };
+
+/* tls.c */
+int tls_open(struct api *a, struct err *err) MUST_CHECK;
+/* A runner, a session, who would become one: is a token enough? */
+int tls_check_runner(struct call *c, struct err *err) MUST_CHECK;
+void tls_write(struct api *a, struct json *j);
+/* Seconds of the wall clock; 0: no TLS. */
+int64_t tls_expires_s(const struct api *a);
 
 /* From the first user on there is no open mode. */
 static inline bool api_is_open(const struct api *a)

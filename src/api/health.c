@@ -246,6 +246,7 @@ struct answer system_show(struct call *c)
 	write_pool(c->hub, &j);
 	write_storage(c->hub, &j);
 	write_github(c->api, &j);
+	tls_write(c->api, &j);
 	json_end(&j);
 	envelope_end(&j);
 	return reply_json(c, 200, &body);

@@ -353,6 +353,11 @@ struct answer metrics_show(struct call *c)
 	write_engine(c->hub, &b);
 	write_storage(c->hub, &b);
 	write_api(c->api, &b);
+	write_webhooks(c->api, &b);
+	if (api_has_tls(c->api))
+		one(&b, "tls_certificate_expiry_timestamp_seconds", "gauge",
+		    "When the hub's certificate expires, since 1970.",
+		    (double)tls_expires_s(c->api));
 	one(&b, "uptime_seconds", "gauge", "Since the hub started.",
 	    (double)(clock_wall_ns() - hub_started_at(c->hub)) / 1e9);
 	one(&b, "start_time_seconds", "gauge", "When it started, since 1970.",

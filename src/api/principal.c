@@ -50,8 +50,10 @@ static void name_principal(
 static int by_runner_token(struct call *c, const char *token, struct err *err)
 {
 	runner_id id;
-	int found = store_runner_by_token(hub_store(c->hub), token, &id, err);
+	int found;
 
+	TRY(tls_check_runner(c, err));
+	found = store_runner_by_token(hub_store(c->hub), token, &id, err);
 	if (found == 0)
 		return not_valid(err);
 	TRY(found);
@@ -67,6 +69,7 @@ static int by_session_token(struct call *c, const char *token, struct err *err)
 	job_id id;
 	int found;
 
+	TRY(tls_check_runner(c, err));
 	if (!store_session_token_check(store, token, &id.u))
 		return not_valid(err);
 	found = store_job_get(store, id, &job, err);
@@ -126,6 +129,7 @@ static int by_credential(struct call *c, const char *given, struct err *err)
 	}
 	if (o->enrolment_key != NULL &&
 	    principal_same_secret(given, o->enrolment_key)) {
+		TRY(tls_check_runner(c, err));
 		c->who.kind = PRINCIPAL_ENROLMENT;
 		return 0;
 	}

@@ -28,7 +28,7 @@
 #include "runners/runners.h"
 #include "store/users.h"
 
-enum { STOP_API_MS = 2000 };
+enum { STOP_API_MS = 2000, RENEW_S = 2 };
 
 /* -- signals ----------------------------------------------------------- */
 
@@ -39,6 +39,7 @@ static void block_signals(sigset_t *ret)
 	sigemptyset(ret);
 	sigaddset(ret, SIGTERM);
 	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, ret, NULL);
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 }
@@ -48,13 +49,27 @@ static void exit_now(int sig)
 	_exit(128 + sig);
 }
 
-/* A second signal does not wait any longer: kill -9 is safe at any time. */
-static void wait_for_signal(sigset_t *set, const struct ctx *ctx)
+/* Until the hub shall stop; meanwhile the certificate is looked after. */
+static int next_signal(const sigset_t *set, struct api *api)
 {
-	struct sigaction now = {.sa_handler = exit_now};
+	static const struct timespec pause = {.tv_sec = RENEW_S};
 	int sig;
 
-	sigwait(set, &sig);
+	for (;;) {
+		sig = sigtimedwait(set, NULL, api_has_tls(api) ? &pause : NULL);
+		if (sig == SIGTERM || sig == SIGINT)
+			return sig;
+		api_renew_tls(api, sig == SIGHUP);
+	}
+}
+
+/* A second signal does not wait any longer: kill -9 is safe at any time. */
+static void wait_for_signal(
+    sigset_t *set, struct api *api, const struct ctx *ctx)
+{
+	struct sigaction now = {.sa_handler = exit_now};
+	int sig = next_signal(set, api);
+
 	log_info(ctx, "stopping", LOG_STR("signal", strsignal(sig)));
 	sigaction(SIGTERM, &now, NULL);
 	sigaction(SIGINT, &now, NULL);
@@ -211,7 +226,9 @@ static void tell_listening(
 	const struct options *o = hub_options(hub);
 	char url[160];
 
-	snprintf(url, sizeof(url), "http://%s:%d", o->listen, api_port(api));
+	snprintf(url, sizeof(url),
+	    strchr(o->listen, ':') != NULL ? "%s://[%s]:%d" : "%s://%s:%d",
+	    api_has_tls(api) ? "https" : "http", o->listen, api_port(api));
 	log_info(ctx, "listening", LOG_STR("url", url),
 	    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
 	    LOG_STR("version", RUNNERHUB_VERSION));
@@ -245,7 +262,7 @@ static int serve(const struct options *o, sigset_t *signals,
 	if (r == 0) {
 		tell_listening(ctx, hub, api);
 		notify_systemd("READY=1\nSTATUS=serving");
-		wait_for_signal(signals, ctx);
+		wait_for_signal(signals, api, ctx);
 		notify_systemd("STOPPING=1");
 	}
 	/* Jobs first: while they drain, people can still look. */

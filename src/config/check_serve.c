@@ -97,8 +97,31 @@ int config_check_open(const struct options *o, struct err *err)
 	return check_components(o, err);
 }
 
+static int check_tls(const struct options *o, struct err *err)
+{
+	bool asks = strcmp(o->tls_client_auth, "off") != 0;
+
+	if ((o->tls_certificate == NULL) != (o->tls_key == NULL))
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "the hub's certificate and its key belong together: set "
+		    "both RUNNERHUB_TLS_CERT and RUNNERHUB_TLS_KEY");
+	if (!asks && o->tls_client_ca == NULL)
+		return 0;
+	if (o->tls_certificate == NULL)
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "clients can show a certificate over TLS only: set "
+		    "RUNNERHUB_TLS_CERT and RUNNERHUB_TLS_KEY");
+	if (asks != (o->tls_client_ca != NULL))
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "RUNNERHUB_TLS_CLIENT_AUTH says who must show a "
+		    "certificate, RUNNERHUB_TLS_CLIENT_CA who vouches for it: "
+		    "set both");
+	return 0;
+}
+
 int config_check_serve(const struct options *o, struct err *err)
 {
+	TRY(check_tls(o, err));
 	if (strcmp(o->env, "production") != 0)
 		return 0;
 	TRY(check_key(o->api_key, "RUNNERHUB_API_KEY", err));

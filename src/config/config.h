@@ -42,6 +42,10 @@ struct options {
 	char *config_file; /* RUNNERHUB_CONFIG, NULL: none */
 	char *env; /* RUNNERHUB_ENV / NODE_ENV: development|test|production */
 	char *cors_origin;        /* CORS_ORIGIN csv, NULL */
+	char *tls_certificate;    /* http.tls.certificate, NULL: plain HTTP */
+	char *tls_key;            /* http.tls.key: set with it */
+	char *tls_client_ca;      /* http.tls.clientCa, NULL */
+	char *tls_client_auth;    /* http.tls.clientAuth off|runners|all */
 	int64_t workers;          /* http.workers: handler threads, 8 */
 	int64_t write_timeout_ms; /* http.writeTimeout 60 s */
 	int64_t drain_ms;         /* shutdown.drain: 30 s */

@@ -35,6 +35,8 @@ static void server_free(struct http_server *s)
 	cond_fini(&s->drained_cond);
 	mtx_fini(&s->mtx);
 	mem_free(s->read_buf);
+	mem_free(s->plain_in);
+	mem_free(s->plain_out);
 	mem_free(s->host);
 	mem_free(s->extra_host);
 	mem_free(s->socket);
@@ -68,6 +70,10 @@ int http_server_start(struct http_server **ret,
 	cond_init(&s->queue.work);
 	cond_init(&s->drained_cond);
 	s->read_buf = mem_alloc(SERVER_READ_BYTES);
+	if (s->config.tls != NULL) {
+		s->plain_in = mem_alloc(SERVER_RECORD_BYTES);
+		s->plain_out = mem_alloc(SERVER_RECORD_BYTES);
+	}
 	*ret = s; /* before the first handler can run */
 	if (server_queue_start(s, s->config.workers, err) == 0 &&
 	    server_loop_start(s, err) == 0)

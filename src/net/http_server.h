@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct tls_keeper; /* net/tls.h */
 struct http_server;
 struct http_exchange; /* one request and its one reply */
 struct http_stream;   /* a reply whose body is produced over time */
@@ -33,7 +34,7 @@ struct http_done {
 	uint64_t request_bytes; /* body */
 	uint64_t reply_bytes;   /* body */
 	int64_t ns;             /* first byte of the request to last of reply */
-	void *user;             /* http_set_user's, the last chance to free it */
+	void *user; /* http_set_user's, the last chance to free it */
 };
 
 struct http_server_config {
@@ -44,11 +45,14 @@ struct http_server_config {
 	int extra_port;            /* of it; 0: any free one */
 	const char *socket;        /* path of a unix socket to listen on as
 				      well; NULL: none */
+	struct tls_keeper *tls;    /* of both addresses, outlives the server;
+				      NULL: plain HTTP */
 	unsigned workers;          /* handler threads, 0: 8 */
 	size_t header_bytes_max;   /* 0: 16 KiB; over it 431 */
 	size_t body_bytes_max;     /* 0: 10 MiB; over it 413 */
 	unsigned connections_max;  /* 0: 10000; over it 503 and close */
-	int64_t header_timeout_ms; /* first byte to end of headers, 0: 10 s */
+	int64_t header_timeout_ms; /* first byte to end of headers, and the
+				      longest TLS handshake, 0: 10 s */
 	int64_t body_timeout_ms;   /* without a byte, 0: 30 s */
 	int64_t idle_timeout_ms;   /* keep-alive, 0: 75 s */
 	int64_t write_timeout_ms;  /* a peer that takes nothing, 0: 60 s */
@@ -104,6 +108,10 @@ const char *http_peer(const struct http_exchange *x);
 bool http_is_unix(const struct http_exchange *x);
 /* Or to the second address? */
 bool http_is_extra(const struct http_exchange *x);
+/* Over TLS? */
+bool http_is_tls(const struct http_exchange *x);
+/* With a client's certificate that we trust? */
+bool http_is_certified(const struct http_exchange *x);
 /* Made per request (UUIDv7 text) or taken from a well-formed X-Request-Id of
  * the client ([A-Za-z0-9._-]{1,64}); always sent back. */
 const char *http_request_id(const struct http_exchange *x);

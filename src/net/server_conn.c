@@ -32,6 +32,7 @@ static int64_t timeout_ms(const struct server_conn *c)
 	switch (c->timer.class) {
 	case TIMER_IDLE:
 		return conf->idle_timeout_ms;
+	case TIMER_HANDSHAKE:
 	case TIMER_HEADER:
 		return conf->header_timeout_ms;
 	case TIMER_BODY:
@@ -108,6 +109,7 @@ void server_conn_expired(struct server_conn *c)
 		server_stream_keepalive(c);
 		return;
 	case TIMER_IDLE:
+	case TIMER_HANDSHAKE:
 	case TIMER_LINGER:
 	case TIMER_NONE:
 	case TIMER_CLASSES:
@@ -151,6 +153,7 @@ static void on_closed(uv_handle_t *h)
 			server_exchange_free(x); /* never became a request */
 	}
 	conn_unlink(c);
+	tls_session_free(c->tls);
 	buf_fini(&c->held);
 	c->magic = 0;
 	mem_free(c);
@@ -162,6 +165,9 @@ void server_conn_close(struct server_conn *c)
 	if (c->phase == PHASE_CLOSING)
 		return;
 	c->with_handler = c->phase == PHASE_BUSY;
+	/* Elsewhere a missing end is what tells that something was cut. */
+	if (c->tls != NULL && c->phase == PHASE_IDLE)
+		server_tls_end(c);
 	c->phase = PHASE_CLOSING;
 	server_conn_arm(c, TIMER_NONE);
 	uv_close(&c->handle, on_closed);
@@ -183,7 +189,7 @@ static void incomplete(struct server_conn *c)
 	    "the request ended before it was complete");
 }
 
-static void on_peer_done(struct server_conn *c)
+void server_conn_peer_done(struct server_conn *c)
 {
 	c->peer_done = true;
 	switch (c->phase) {
@@ -201,6 +207,7 @@ static void on_peer_done(struct server_conn *c)
 			server_conn_close(c);
 		break;
 	case PHASE_IDLE:
+	case PHASE_SHAKE:
 	case PHASE_LINGER:
 	case PHASE_CLOSING:
 		server_conn_close(c);
@@ -223,21 +230,28 @@ static void hold(struct server_conn *c, const char *data, size_t len)
 	c->reading = false;
 }
 
+void server_conn_take(struct server_conn *c, const char *data, size_t len)
+{
+	size_t used = server_parse(c, data, len);
+
+	hold(c, data + used, len - used);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct server_conn *c = conn_of(stream->data);
-	size_t used;
 
 	if (n == 0 || c->phase == PHASE_CLOSING)
 		return;
 	if (n == UV_EOF) {
 		c->reading = false;
-		on_peer_done(c);
+		server_conn_peer_done(c);
 	} else if (n < 0) {
 		server_conn_close(c);
+	} else if (c->tls != NULL) {
+		server_tls_read(c, buf->base, (size_t)n);
 	} else {
-		used = server_parse(c, buf->base, (size_t)n);
-		hold(c, buf->base + used, (size_t)n - used);
+		server_conn_take(c, buf->base, (size_t)n);
 	}
 }
 
@@ -279,6 +293,8 @@ void server_conn_linger(struct server_conn *c)
 {
 	uv_os_fd_t fd;
 
+	if (c->tls != NULL)
+		server_tls_end(c);
 	if (c->peer_done || c->s->draining || uv_fileno(&c->handle, &fd) != 0) {
 		server_conn_close(c);
 		return;
@@ -353,18 +369,34 @@ static struct server_conn *conn_new(struct http_server *s, bool is_unix)
 	return c;
 }
 
+/* It may make requests; unless it is one too many. */
+void server_conn_begin(struct server_conn *c)
+{
+	c->phase = PHASE_IDLE;
+	server_conn_arm(c, TIMER_IDLE);
+	if (c->s->nconns > c->s->config.connections_max)
+		server_refuse(c, 503, "too_many_connections",
+		    "too many connections: try again later");
+}
+
+static void begin_tls(struct server_conn *c)
+{
+	c->tls = tls_keeper_session(c->s->config.tls);
+	c->phase = PHASE_SHAKE;
+	server_conn_arm(c, TIMER_HANDSHAKE);
+}
+
 void server_conn_accept(uv_stream_t *listener, int status)
 {
 	struct http_server *s = listener->data;
 	struct server_conn *c;
-	unsigned max = s->config.connections_max;
 
 	if (status != 0)
 		return; /* out of descriptors: libuv tries again */
 	c = conn_new(s, listener->type == UV_NAMED_PIPE);
 	c->is_extra = listener == (uv_stream_t *)&s->extra;
 	if (uv_accept(listener, &c->stream) != 0 ||
-	    s->nconns > max + SERVER_REFUSED_MAX) {
+	    s->nconns > s->config.connections_max + SERVER_REFUSED_MAX) {
 		server_conn_close(c);
 		return;
 	}
@@ -376,10 +408,9 @@ void server_conn_accept(uv_stream_t *listener, int status)
 		name_peer(c);
 	}
 	server_loop_tick_start(s);
-	server_conn_arm(c, TIMER_IDLE);
-	if (s->nconns > max)
-		server_refuse(c, 503, "too_many_connections",
-		    "too many connections: try again later");
+	if (s->config.tls != NULL && !c->is_unix)
+		begin_tls(c);
 	else
-		read_on(c);
+		server_conn_begin(c);
+	read_on(c);
 }

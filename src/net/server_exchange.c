@@ -31,6 +31,8 @@ struct http_exchange *server_exchange_new(struct server_conn *c)
 	memcpy(x->peer, c->peer, sizeof(x->peer));
 	x->is_unix = c->is_unix;
 	x->is_extra = c->is_extra;
+	x->is_tls = c->tls != NULL;
+	x->is_certified = c->is_certified;
 	buf_init(&x->head, s->config.header_bytes_max);
 	buf_init(&x->body, s->config.body_bytes_max);
 	buf_init(&x->extra, REPLY_HEADERS_MAX);
@@ -286,6 +288,16 @@ bool http_is_unix(const struct http_exchange *x)
 bool http_is_extra(const struct http_exchange *x)
 {
 	return x->is_extra;
+}
+
+bool http_is_tls(const struct http_exchange *x)
+{
+	return x->is_tls;
+}
+
+bool http_is_certified(const struct http_exchange *x)
+{
+	return x->is_certified;
 }
 
 const char *http_request_id(const struct http_exchange *x)

@@ -9,6 +9,7 @@
  *   server_exchange.c  the request as a handler sees it
  *   server_reply.c     the reply head; http_reply
  *   server_write.c     bytes to the kernel, what follows once they are taken
+ *   server_tls.c       the same two ways through a TLS session
  *   server_stream.c    replies that are produced over time
  *
  * Who owns what: a connection belongs to the loop thread, always. An
@@ -27,8 +28,10 @@
 #include "base/thread.h"
 #include "net/http_gate.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 #define SERVER_READ_BYTES       (64 * 1024)
+#define SERVER_RECORD_BYTES     (16 * 1024)
 #define SERVER_STREAM_BYTES_MAX (256 * 1024)
 #define SERVER_QUERY_MAX        64
 #define SERVER_LINGER_MS        5000
@@ -84,6 +87,7 @@ void server_queue_push_locked(struct http_server *s, struct server_item *item);
 enum server_timer_class {
 	TIMER_NONE,
 	TIMER_IDLE,
+	TIMER_HANDSHAKE,
 	TIMER_HEADER,
 	TIMER_BODY,
 	TIMER_WRITE,
@@ -100,6 +104,7 @@ struct server_timer {
 /* -- connections: server_conn.c ---------------------------------------- */
 enum server_phase {
 	PHASE_IDLE,    /* between requests */
+	PHASE_SHAKE,   /* the TLS handshake */
 	PHASE_HEAD,    /* a request has begun */
 	PHASE_BODY,    /* its head is understood */
 	PHASE_BUSY,    /* with a handler */
@@ -118,6 +123,9 @@ struct server_conn {
 	};
 	bool is_unix; /* pipe, else tcp */
 	bool is_extra;
+	bool is_certified;       /* by its TLS session */
+	bool shaking;            /* which has seen a first byte */
+	struct tls_session *tls; /* NULL: plain */
 	struct http_server *s;
 	struct server_conn *next, *prev; /* all connections */
 	struct server_timer timer;
@@ -135,6 +143,12 @@ struct server_conn {
 };
 void server_conn_accept(uv_stream_t *listener, int status);
 void server_conn_close(struct server_conn *c);
+/* Plain bytes of the peer: to the parser, or kept for later. */
+void server_conn_take(struct server_conn *c, const char *data, size_t len);
+/* The peer has no more to say. */
+void server_conn_peer_done(struct server_conn *c);
+/* It may make requests now; one too many is told so, and ends. */
+void server_conn_begin(struct server_conn *c);
 /* The last byte was written: half-close, wait for the peer's end. */
 void server_conn_linger(struct server_conn *c);
 /* After a reply: the next request, held bytes first. */
@@ -177,7 +191,7 @@ struct http_exchange {
 	bool keep_alive;
 	bool is_head;
 	bool expects_continue;
-	bool is_unix, is_extra;
+	bool is_unix, is_extra, is_tls, is_certified;
 	/* why parsing ended early; 0: it did not */
 	int refuse_status;
 	const char *refuse_code;
@@ -217,6 +231,7 @@ void server_reply_head(
 void server_reply_arrived(struct http_exchange *x);
 
 /* server_write.c */
+#define SERVER_WRITE_BUFS_MAX 4
 enum server_write_then {
 	WRITE_THEN_NOTHING,
 	WRITE_THEN_REPLIED,
@@ -229,8 +244,24 @@ enum server_write_then {
  */
 bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
     enum server_write_then then);
+/* What follows when libuv has written what had to wait. */
+void server_write_after(struct server_conn *c, enum server_write_then then);
+/* Bytes wait in libuv: the write timer, where a reply depends on them. */
+void server_write_waits(struct server_conn *c);
+/* How many of n buffers are gone with the first `taken` bytes; the next one
+ * begins behind them. */
+unsigned server_write_advance(uv_buf_t *bufs, unsigned n, size_t taken);
 /* The reply is out: access line, next request or the end. */
 void server_replied(struct server_conn *c);
+
+/* -- server_tls.c: all of it only where c->tls is set -------------------- */
+/* What came in: the handshake goes on, or plain bytes come of it. */
+void server_tls_read(struct server_conn *c, const char *data, size_t len);
+/* As server_write. */
+bool server_tls_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
+    enum server_write_then then);
+/* A last word, so that the peer knows that nothing was cut off. */
+void server_tls_end(struct server_conn *c);
 
 /* -- streams: server_stream.c ------------------------------------------ */
 enum stream_state {
@@ -287,6 +318,9 @@ struct http_server {
 	uv_timer_t drain;
 	pthread_t thread;
 	char *read_buf; /* SERVER_READ_BYTES, shared by all connections */
+	/* SERVER_RECORD_BYTES each, likewise, with TLS only: what was
+	 * unsealed, and what is to be sealed */
+	char *plain_in, *plain_out;
 	struct server_list batch; /* requests of this turn of the loop */
 	struct server_conn *conns;
 	unsigned nconns;

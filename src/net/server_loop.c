@@ -135,8 +135,8 @@ static void drain_begin(struct http_server *s, int64_t ms)
 	s->draining = true;
 	server_listen_end(s);
 	for (c = s->conns; c != NULL; c = c->next) {
-		if (c->phase == PHASE_IDLE || c->phase == PHASE_STREAM ||
-		    c->phase == PHASE_LINGER)
+		if (c->phase == PHASE_IDLE || c->phase == PHASE_SHAKE ||
+		    c->phase == PHASE_STREAM || c->phase == PHASE_LINGER)
 			server_conn_close(c);
 	}
 	uv_timer_start(&s->drain, on_drain_end, ms > 0 ? (uint64_t)ms : 0, 0);

@@ -333,6 +333,7 @@ size_t server_parse(struct server_conn *c, const char *data, size_t len)
 		case PHASE_BODY:
 			at += feed_body(c, data + at, len - at);
 			break;
+		case PHASE_SHAKE:
 		case PHASE_BUSY:
 		case PHASE_REPLY:
 		case PHASE_STREAM:

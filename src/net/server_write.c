@@ -8,8 +8,6 @@
 
 #include "base/mem.h"
 
-#define WRITE_BUFS_MAX 4
-
 struct pending {
 	uv_write_t req;
 	struct server_conn *c;
@@ -17,7 +15,7 @@ struct pending {
 	char copy[]; /* WRITE_THEN_NOTHING: the bytes */
 };
 
-static void after(struct server_conn *c, enum server_write_then then)
+void server_write_after(struct server_conn *c, enum server_write_then then)
 {
 	switch (then) {
 	case WRITE_THEN_REPLIED:
@@ -46,11 +44,10 @@ static void on_written(uv_write_t *req, int status)
 	if (status != 0)
 		server_conn_close(c);
 	else
-		after(c, then);
+		server_write_after(c, then);
 }
 
-/* Drops the first `taken` bytes; returns how many buffers are gone. */
-static unsigned advance(uv_buf_t *bufs, unsigned n, size_t taken)
+unsigned server_write_advance(uv_buf_t *bufs, unsigned n, size_t taken)
 {
 	unsigned i;
 
@@ -84,6 +81,14 @@ static struct pending *pending_new(struct server_conn *c, uv_buf_t *bufs,
 	return p;
 }
 
+void server_write_waits(struct server_conn *c)
+{
+	if (c->phase != PHASE_REPLY && c->phase != PHASE_STREAM)
+		return;
+	c->write_left = uv_stream_get_write_queue_size(&c->stream);
+	server_conn_arm(c, TIMER_WRITE);
+}
+
 static void write_later(struct server_conn *c, uv_buf_t *bufs, unsigned n,
     size_t left, enum server_write_then then)
 {
@@ -94,10 +99,7 @@ static void write_later(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 		server_conn_close(c);
 		return;
 	}
-	if (c->phase != PHASE_REPLY && c->phase != PHASE_STREAM)
-		return;
-	c->write_left = uv_stream_get_write_queue_size(&c->stream);
-	server_conn_arm(c, TIMER_WRITE);
+	server_write_waits(c);
 }
 
 bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
@@ -107,7 +109,9 @@ bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 	unsigned i;
 	int taken;
 
-	ASSERT(n > 0 && n <= WRITE_BUFS_MAX);
+	ASSERT(n > 0 && n <= SERVER_WRITE_BUFS_MAX);
+	if (c->tls != NULL)
+		return server_tls_write(c, bufs, n, then);
 	for (i = 0; i < n; i++)
 		total += bufs[i].len;
 	taken = uv_try_write(&c->stream, bufs, n);
@@ -119,7 +123,7 @@ bool server_write(struct server_conn *c, uv_buf_t *bufs, unsigned n,
 	}
 	if ((size_t)taken == total)
 		return true;
-	i = advance(bufs, n, (size_t)taken);
+	i = server_write_advance(bufs, n, (size_t)taken);
 	write_later(c, bufs + i, n - i, total - (size_t)taken, then);
 	return false;
 }

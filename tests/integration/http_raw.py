@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import subprocess
 import time
 from typing import Callable, NamedTuple, Optional, Union
@@ -26,13 +27,19 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 class Peer:
     """One connection, with a buffer for what was read beyond a reply."""
 
-    def __init__(self, where: Union[int, str], receive_buffer: Optional[int] = None) -> None:
+    tls: Optional[ssl.SSLContext] = None  # of all that go to a port
+
+    def __init__(self, where: Union[int, str], receive_buffer: Optional[int] = None,
+                 tls: Optional[ssl.SSLContext] = None) -> None:
         """A port of this machine, or the path of a unix socket."""
         self.socket = socket.socket(socket.AF_INET if isinstance(where, int) else socket.AF_UNIX)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE_S)
         self.socket.connect(("127.0.0.1", where) if isinstance(where, int) else where)
+        tls = tls or (self.tls if isinstance(where, int) else None)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.rest = b""
 
     def __enter__(self) -> "Peer":
@@ -52,7 +59,8 @@ class Peer:
             pass
 
     def half_close(self) -> None:
-        self.socket.shutdown(socket.SHUT_WR)
+        # Below TLS, which would forget its session: half of our peers end so.
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
 
     def readable(self, seconds: float) -> bool:
         return bool(self.rest) or bool(select.select([self.socket], [], [], seconds)[0])
@@ -121,8 +129,10 @@ class Peer:
 class EchoServer:
     """tests/unit/http_echo_server.c as a process of its own."""
 
+    always: tuple[str, ...] = ()  # knobs of all
+
     def __init__(self, build_dir: str, *knobs: str) -> None:
-        self.process = subprocess.Popen([f"{build_dir}/tests/unit/http_echo_server", *knobs],
+        self.process = subprocess.Popen([f"{build_dir}/tests/unit/http_echo_server", *self.always, *knobs],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin and self.process.stdout
         self.port = int(self.process.stdout.readline())

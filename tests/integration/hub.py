@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -105,6 +106,7 @@ class Hub:
         self.port = free_port()
         self.args = args or []
         self.env = self._environment(image, env or {})
+        self.tls: ssl.SSLContext | None = None  # whom requests trust, over https
         self.process: subprocess.Popen | None = None
         self._may_owe = False  # died without the chance to clean up
         self._abandoned = False
@@ -191,7 +193,7 @@ class Hub:
     # -- requests ------------------------------------------------------------
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def request(self, method: str, path: str, body: Any = None,
                 headers: dict[str, str] | None = None,
@@ -205,7 +207,7 @@ class Hub:
         request = urllib.request.Request(self.url + path, data, headers,
                                          method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=timeout, context=self.tls) as answer:
                 return Reply(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, dict(error.headers), error.read())

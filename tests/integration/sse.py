@@ -22,7 +22,9 @@ class Follower:
                  headers: dict[str, str] | None = None):
         self.events: list[Event] = []
         self.figures: list[Any] = []
-        self._connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=120)
+        self._connection = (
+            http.client.HTTPSConnection("127.0.0.1", hub.port, timeout=120, context=hub.tls)
+            if hub.tls else http.client.HTTPConnection("127.0.0.1", hub.port, timeout=120))
         headers = dict(headers or {})
         if last is not None:
             headers["Last-Event-ID"] = str(last)

@@ -2,7 +2,7 @@
  * A small server on net/http_server.h for tests/integration/
  * test_http_server.py and for measuring: prints its port, serves until its
  * standard input ends, then stops in order. Arguments "name=value" set the
- * limits (see `knobs`). Paths:
+ * limits (see `knobs`), cert=FILE and key=FILE make it speak TLS. Paths:
  *   /hello            48 bytes of JSON
  *   /echo             the body, under its own content type
  *   /info             what the handler sees of the request, line by line
@@ -26,6 +26,7 @@
 #include "base/parse.h"
 #include "base/thread.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 #define TEXT_MAX (64 * 1024 * 1024)
 
@@ -40,6 +41,7 @@ static struct {
 	bool release;                      /* guarded by mtx */
 	struct buf done;                   /* guarded by mtx */
 	bool quiet;
+	struct tls_files tls_files;
 } g;
 
 static int64_t query_int(struct http_exchange *x, const char *name)
@@ -386,6 +388,14 @@ static int set_knob(struct http_server_config *c, const char *arg)
 	const char *eq = strchr(arg, '=');
 	int64_t v;
 
+	if (strncmp(arg, "cert=", 5) == 0) {
+		g.tls_files.certificate = arg + 5;
+		return 0;
+	}
+	if (strncmp(arg, "key=", 4) == 0) {
+		g.tls_files.key = arg + 4;
+		return 0;
+	}
 	if (strncmp(arg, "socket=", 7) == 0) {
 		c->socket = arg + 7;
 		return 0;
@@ -458,7 +468,9 @@ int main(int argc, char **argv)
 	mtx_init(&g.mtx, "echo");
 	cond_init(&g.cond);
 	buf_init(&g.done, TEXT_MAX);
-	if (http_server_start(&g.server, &c, &err) != 0) {
+	if ((g.tls_files.key != NULL &&
+		tls_keeper_open(&c.tls, &g.tls_files, &err) != 0) ||
+	    http_server_start(&g.server, &c, &err) != 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
@@ -468,6 +480,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	wait_for_end_of_input();
 	http_server_stop(g.server, 2000);
+	tls_keeper_close(c.tls);
 	buf_fini(&g.done);
 	cond_fini(&g.cond);
 	mtx_fini(&g.mtx);
