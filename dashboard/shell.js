@@ -19,7 +19,7 @@ export const SECTIONS = [
 	{path: '/components', name: 'Components', icon: 'components', key: 'c', own: ['/components/:instance']},
 	{path: '/system', name: 'System', icon: 'system', key: 's'},
 	{path: '/audit', name: 'Audit', icon: 'audit', key: 'a', role: 'admin'},
-	{path: '/admin', name: 'People & secrets', icon: 'admin', key: 'p', role: 'viewer'},
+	{path: '/admin', name: 'Access', icon: 'admin', key: 'p'},
 ];
 
 const main = h('main', {id: 'main', tabindex: '-1'});

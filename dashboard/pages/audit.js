@@ -40,7 +40,7 @@ function filters(query) {
 function detail(row) {
 	const pairs = Object.entries(row.detail ?? {});
 
-	return h('div', {class: 'audit-detail'}, row.object && h('div', {dir: 'auto'}, row.object),
+	return (row.object !== null || pairs.length > 0) && h('div', {class: 'audit-detail'}, row.object && h('div', {dir: 'auto'}, row.object),
 		pairs.map(([name, value]) => h('div', {class: 'quiet', dir: 'auto'}, `${name}: ${
 			typeof value === 'string' ? value : JSON.stringify(value)}`)));
 }

@@ -21,7 +21,7 @@ function stepLine(step) {
 	return h('li', {class: `step-line step-${step.status}`}, iconOf(STEP_STATES[step.status] ?? step.status),
 		h('span', null, step.title, h('span', {class: 'unseen'}, `: ${step.status.replace('_', ' ')}`)),
 		h('span', {class: 'quiet', dir: 'auto'}, step.status === 'in_progress' ? step.description : ''),
-		h('span', {class: 'quiet num'}, took), step.error && h('span', {class: 'why', dir: 'auto'}, step.error));
+		h('span', {class: 'quiet num'}, took));
 }
 
 function drawStart({deploymentProgress}) {

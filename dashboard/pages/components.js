@@ -105,7 +105,7 @@ function stateCell({instance}) {
 		return h('span', {class: 'quiet'}, 'never started');
 	return h('div', null, badge(instance.status),
 		instance.status === 'starting' && instance.deploymentProgress && progressBar(instance.deploymentProgress),
-		instance.error && h('div', {class: 'why', dir: 'auto'}, instance.error));
+		instance.error && h('div', {class: 'why few-lines', dir: 'auto', title: instance.error}, instance.error));
 }
 
 function actionCell({componentRef, instance, isGone, title, name}) {
