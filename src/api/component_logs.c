@@ -3,7 +3,8 @@
  * its container runs that is the component's own output; before, and for a
  * start that failed, the build's. ?build=true begins with the build in any
  * case; ?since=<offset> where an answer before has ended, counted in bytes of
- * the whole log. Streams pull from the spool, as those of jobs do.
+ * the whole log. What is older than the log goes back is told in every shape.
+ * Streams pull from the spool, as those of jobs do.
  */
 #include <string.h>
 
@@ -84,12 +85,21 @@ static enum http_produce produce(void *arg, struct buf *out)
 	return HTTP_WAIT;
 }
 
+static enum spool_format format_of(struct call *c)
+{
+	const char *format = http_query(c->x, "format");
+
+	return format != NULL && strcmp(format, "json") == 0 ? SPOOL_JSONL
+							     : SPOOL_PLAIN;
+}
+
 static struct answer follow(struct call *c, instance_id id, uint64_t from)
 {
 	/* By itself it looks now and then whether its time is over. */
 	const struct http_stream_ops ops = {.produce = produce,
 	    .closed = closed,
 	    .keepalive_ms = follower_look_ms(c)};
+	enum spool_format format = format_of(c);
 	struct component_stream *s;
 	struct err err = ERR_INIT;
 
@@ -101,36 +111,56 @@ static struct answer follow(struct call *c, instance_id id, uint64_t from)
 	s->id = id;
 	s->deadline = follower_deadline(c);
 	uuid_text(id.u, s->text);
-	if (spool_cursor_open(hub_spool(c->hub), s->text, from, SPOOL_PLAIN,
+	if (spool_cursor_open(hub_spool(c->hub), s->text, from, format,
 		&s->cursor, &err) < 0) {
 		followers_leave(c->api->followers, FOLLOWS_LOG, id);
 		mem_free(s);
 		return component_error(c, &err);
 	}
 	component_stream_headers(c);
-	http_reply_stream(c->x, 200, "text/plain", -1, &ops, s, bind_stream);
+	http_reply_stream(c->x, 200,
+	    format == SPOOL_JSONL ? "application/x-ndjson" : "text/plain", -1,
+	    &ops, s, bind_stream);
 	return (struct answer){200};
 }
 
 /* -- at once ----------------------------------------------------------- */
 
-static int read_all(struct call *c, const char *id, uint64_t from, uint64_t end,
-    struct buf *out, struct err *err)
+/* The cursor's text up to `end`, or as much as there is. */
+static int read_until(
+    struct spool_cursor *cursor, uint64_t end, struct buf *out, struct err *err)
 {
 	size_t before;
+	uint64_t left;
+	bool over;
 
-	if (end - from > STATIC_MAX)
-		from = end - STATIC_MAX; /* the newest of it */
-	while (from < end) {
+	do {
 		before = out->len;
-		TRY(spool_read(hub_spool(c->hub), id, from,
-		    end - from < CHUNK ? (size_t)(end - from) : CHUNK, out,
-		    err));
-		if (out->len == before)
-			break;
-		from += out->len - before;
-	}
+		left = end - spool_cursor_offset(cursor);
+		TRY(spool_cursor_read(
+		    cursor, left < CHUNK ? left : CHUNK, out, &over, err));
+	} while (out->len > before && spool_cursor_offset(cursor) < end);
 	return 0;
+}
+
+static int read_all(struct call *c, const char *id, uint64_t from,
+    uint64_t *end, struct buf *out, uint64_t *ret_forgotten, struct err *err)
+{
+	struct spool_cursor *cursor;
+	int r = 0;
+
+	*ret_forgotten = 0;
+	if (from == *end)
+		return 0;
+	if (*end - from > STATIC_MAX)
+		from = *end - STATIC_MAX; /* the newest of it */
+	TRY(spool_cursor_open(
+	    hub_spool(c->hub), id, from, SPOOL_PLAIN, &cursor, err));
+	r = read_until(cursor, *end, out, err);
+	*end = spool_cursor_offset(cursor);
+	*ret_forgotten = spool_cursor_forgotten(cursor);
+	spool_cursor_close(cursor);
+	return r;
 }
 
 static struct answer reply_logs(
@@ -138,10 +168,11 @@ static struct answer reply_logs(
 {
 	CLEANUP(buf_fini) struct buf text = {.max = 2 * STATIC_MAX};
 	struct err err = ERR_INIT;
+	uint64_t forgotten;
 	struct buf body;
 	struct json j;
 
-	if (read_all(c, id, from, end, &text, &err) < 0)
+	if (read_all(c, id, from, &end, &text, &forgotten, &err) < 0)
 		return component_error(c, &err);
 	buf_init(&body, BODY_MAX);
 	json_init(&j, &body);
@@ -149,6 +180,8 @@ static struct answer reply_logs(
 	json_key(&j, "logs");
 	json_strn(&j, buf_str(&text), text.len);
 	json_kint(&j, "next", (int64_t)end); /* for ?since= */
+	if (forgotten > 0)
+		json_kint(&j, "forgotten", (int64_t)forgotten);
 	json_end(&j);
 	return component_json(c, 200, &body);
 }

@@ -1,7 +1,8 @@
 /*
  * What an instance says: the build's output by the flow, then that of its
  * container by a thread of its own, which also learns of the container's end.
- * Both outlive the container. One log an instance, under its id.
+ * Both outlive the container. One log an instance, under its id; what runs for
+ * months keeps the newest of it.
  */
 #include <string.h>
 
@@ -25,8 +26,10 @@ int logs_open(struct flow *f, bool resumed, struct err *err)
 	if (resumed)
 		TRY(spool_step_end(f->owner->config.spool, f->id_text,
 		    LOG_COMPONENT, f->log_end, err));
-	return spool_log_open(
-	    f->owner->config.spool, f->id_text, &f->log, &off, err);
+	TRY(spool_log_open(
+	    f->owner->config.spool, f->id_text, &f->log, &off, err));
+	spool_log_ring(f->log);
+	return 0;
 }
 
 int logs_say(struct flow *f, const char *text, size_t len, struct err *err)

@@ -291,7 +291,9 @@ const struct option option_table[] = {
     /* -- job logs, disk --------------------------------------------------- */
     {"logs.maxPerJob", {"RUNNERHUB_LOG_MAX_PER_JOB"}, "log-max-per-job",
 	SECTION_RETENTION, SIZE(log_max_bytes), .def = "256m", .min = 4096,
-	.max = TIB, .doc = "a job's log beyond this is cut, with a mark"},
+	.max = TIB,
+	.doc = "a job's log beyond this is cut, with a mark; "
+	       "a component's forgets its oldest bytes"},
     {"logs.maxTotal", {"RUNNERHUB_LOG_MAX_TOTAL"}, "log-max-total",
 	SECTION_RETENTION, SIZE(log_total_bytes), .def = "10g", .min = MIB,
 	.max = 1024 * TIB,

@@ -60,6 +60,7 @@ int account_look(struct spool *s, const char *id, struct walked *ret)
 	CLEANUP(fd_close) int fd = -1;
 	uint8_t raw[LAYOUT_HEADER_LEN];
 	struct layout_header header;
+	uint64_t size[FILE_COUNT] = {0}, begin[FILE_COUNT] = {0};
 	struct err err = ERR_INIT;
 	char path[SPOOL_PATH_BYTES];
 	struct stat st;
@@ -74,12 +75,14 @@ int account_look(struct spool *s, const char *id, struct walked *ret)
 	    layout_header_get(raw, &header) == LAYOUT_HEADER_OK) {
 		ret->ended = header.ended;
 		ret->ended_ns = header.ended_ns;
+		ring_begin_get(&header, begin);
 	}
 	for (int i = 0; i < FILE_COUNT; i++) {
 		files_path(s, id, (enum spool_file)i, path);
 		if (stat(path, &st) == 0)
-			ret->bytes += (uint64_t)st.st_size;
+			size[i] = (uint64_t)st.st_size;
 	}
+	ret->bytes = ring_bytes(size, begin);
 	return 1;
 }
 

@@ -139,12 +139,23 @@ static bool is_untold(const struct batch *b, const struct spool_record *rec)
 	       (b->cap_step == STEP_NONE || rec->step > b->cap_step);
 }
 
+/* That of a ring was made before. */
+static uint64_t room_of(const struct batch *b)
+{
+	uint64_t max = b->log->spool->log_bytes_max;
+
+	if (b->log->ring)
+		return UINT64_MAX;
+	if (b->entries >= SPOOL_ENTRIES_MAX || max < b->last.text_end)
+		return 0;
+	return max - b->last.text_end;
+}
+
 /* What fits below the cap is kept; the first record that does not fit whole
  * is followed by the mark. */
 static void add_output(struct batch *b, const struct spool_record *rec)
 {
-	uint64_t max = b->log->spool->log_bytes_max;
-	uint64_t room = max > b->last.text_end ? max - b->last.text_end : 0;
+	uint64_t room = room_of(b);
 	size_t len = rec->len;
 
 	if (b->capped) {
@@ -153,8 +164,6 @@ static void add_output(struct batch *b, const struct spool_record *rec)
 			add_cap(b, rec);
 		return;
 	}
-	if (b->entries >= SPOOL_ENTRIES_MAX)
-		room = 0;
 	if (len > room)
 		len = (size_t)room;
 	add_text(b, rec->data, len);
@@ -164,14 +173,20 @@ static void add_output(struct batch *b, const struct spool_record *rec)
 		add_cap(b, rec);
 }
 
+static uint64_t entries_of(const struct batch *b)
+{
+	return b->entries - ring_first(b->log->begin);
+}
+
 static void add_mark(struct batch *b, const struct spool_record *rec)
 {
-	bool full = rec->kind != SPOOL_STEP_GIVEN &&
-		    b->last.note_end + rec->len > SPOOL_NOTES_MAX;
+	uint64_t notes = b->last.note_end - b->log->begin[FILE_NOTE];
+	bool full =
+	    rec->kind != SPOOL_STEP_GIVEN && notes + rec->len > SPOOL_NOTES_MAX;
 	size_t len = full ? 0 : rec->len;
 
 	if (rec->kind == SPOOL_NOTE &&
-	    (full || b->entries >= SPOOL_ENTRIES_MAX)) {
+	    (full || entries_of(b) >= SPOOL_ENTRIES_MAX)) {
 		b->dropped = true;
 		return;
 	}
@@ -304,7 +319,7 @@ static int append(struct spool_log *log, const struct spool_record *recs,
 	build(&b, recs, n);
 	if (log->index.len == 0)
 		return 0; /* all dropped, and nothing the agent need know */
-	if (b.entries > SPOOL_ENTRIES_MAX + SPOOL_ENTRIES_MAX / 4)
+	if (entries_of(&b) > SPOOL_ENTRIES_MAX + SPOOL_ENTRIES_MAX / 4)
 		return err_set(err, ERR_LIMIT, "log_full",
 		    "log %s has no room for more marks", log->shared->id);
 	if (write_files(log, &b, err) < 0) {
@@ -324,6 +339,8 @@ int spool_append(struct spool_log *log, const struct spool_record *recs,
 	TRY(check_records(recs, n, err));
 	if (log->undo_pending)
 		TRY(undo(log, err));
+	if (log->ring && ring_make_room(log, recs, n, err) < 0)
+		return err_wrap(err, "log %s", log->shared->id);
 	r = append(log, recs, n, err);
 	reset(log);
 	return r;

@@ -42,6 +42,16 @@ void spool_cursor_close(struct spool_cursor *c)
 	mem_free(c);
 }
 
+uint64_t spool_cursor_offset(const struct spool_cursor *c)
+{
+	return c->off;
+}
+
+uint64_t spool_cursor_forgotten(const struct spool_cursor *c)
+{
+	return c->forgotten;
+}
+
 bool cursor_is_full(const struct cursor_call *call)
 {
 	return call->out->len - call->begin >= call->max;
@@ -77,17 +87,19 @@ static int read_plain(
 	    c->shared, FILE_TEXT, c->off, buf_reserve(out, len), len, err));
 	buf_commit(out, len);
 	c->off += len;
+	c->in_line = out->data[out->len - 1] != '\n';
 	return 0;
 }
 
 /* -- by records -------------------------------------------------------- */
 
 /* A line that began before off gets no second stamp. */
-static int look_before(struct spool_cursor *c, struct err *err)
+static int look_before(
+    struct spool_cursor *c, const struct log_view *view, struct err *err)
 {
 	char before;
 
-	if (c->off == 0 || c->format != SPOOL_TIMESTAMPED)
+	if (c->off <= view->begin[FILE_TEXT] || c->format != SPOOL_TIMESTAMPED)
 		return 0;
 	TRY(shared_read(c->shared, FILE_TEXT, c->off - 1, &before, 1, err));
 	c->in_line = before != '\n';
@@ -109,7 +121,7 @@ static int place(
 		return 0;
 	reader_init(&call->reader, c->shared, view);
 	TRY(reader_seek(&call->reader, c->off, err));
-	TRY(look_before(c, err));
+	TRY(look_before(c, view, err));
 	c->number = call->reader.number;
 	c->prev = call->reader.prev;
 	c->placed = true;
@@ -203,6 +215,67 @@ static int read_timestamped(struct cursor_call *call, struct err *err)
 	return more < 0 ? -1 : 0;
 }
 
+/* -- what a ring has forgotten ----------------------------------------- */
+
+/* Is what comes next gone? */
+static bool is_behind(const struct spool_cursor *c, const struct log_view *view)
+{
+	uint64_t first = ring_first(view->begin);
+
+	if (c->placed)
+		return (c->in_entry ? c->number - 1 : c->number) < first;
+	return c->off < view->begin[FILE_TEXT];
+}
+
+/* 1 said, 0 no room now, -1. */
+static int say_forgotten(
+    struct cursor_call *call, uint64_t bytes, struct err *err)
+{
+	struct spool_cursor *c = call->c;
+	char text[128], stamp[STAMP_LEN];
+	size_t len = ring_notice(bytes, text, sizeof(text));
+	struct buf *out = call->out;
+
+	if (c->format == SPOOL_JSONL)
+		return cursor_forgotten_json(call, bytes, err);
+	if (out->max - out->len < 1 + STAMP_LEN + len)
+		return cursor_no_room(call, err);
+	if (c->in_line)
+		ASSERT(buf_append_char(out, '\n') == 0);
+	clock_iso(clock_wall_ns(), stamp);
+	stamp[STAMP_LEN - 1] = ' ';
+	if (c->format == SPOOL_TIMESTAMPED)
+		ASSERT(buf_append(out, stamp, STAMP_LEN) == 0);
+	ASSERT(buf_append(out, text, len) == 0);
+	return 1;
+}
+
+/* Goes on with the oldest that there is. 1, 0 no room now, -1. */
+static int skip_forgotten(
+    struct cursor_call *call, const struct log_view *view, struct err *err)
+{
+	struct spool_cursor *c = call->c;
+	struct spool_cursor was = *c;
+	uint64_t gone = 0;
+	int r;
+
+	if (!is_behind(c, view))
+		return 1;
+	if (c->off < view->begin[FILE_TEXT]) {
+		gone = view->begin[FILE_TEXT] - c->off;
+		c->off = view->begin[FILE_TEXT];
+	}
+	c->placed = c->in_entry = false;
+	r = gone > 0 ? say_forgotten(call, gone, err) : 1;
+	if (r <= 0) {
+		*c = was;
+		return r;
+	}
+	c->in_line = false;
+	c->forgotten += gone;
+	return 1;
+}
+
 /* -- read -------------------------------------------------------------- */
 
 static int read_records(
@@ -215,6 +288,25 @@ static int read_records(
 	if (call->c->format == SPOOL_JSONL)
 		return cursor_read_json(call, err);
 	return read_timestamped(call, err);
+}
+
+/* As the log is now; a ring may forget while it is read, then once more. */
+static int read_now(
+    struct cursor_call *call, struct log_view *view, struct err *err)
+{
+	struct spool_cursor *c = call->c;
+	int r;
+
+	do {
+		err_clear(err);
+		TRY(shared_view(c->shared, view, err));
+		r = skip_forgotten(call, view, err);
+		if (r <= 0)
+			return r;
+		r = c->format == SPOOL_PLAIN ? read_plain(call, view, err)
+					     : read_records(call, view, err);
+	} while (r < 0 && ring_has_forgotten(err));
+	return r;
 }
 
 static bool has_all(const struct spool_cursor *c, const struct log_view *view)
@@ -234,11 +326,7 @@ int spool_cursor_read(struct spool_cursor *c, size_t max, struct buf *out,
 
 	MAGIC_CHECK(c, CURSOR_MAGIC);
 	*ret_end = false;
-	TRY(shared_view(c->shared, &view, err));
-	if (c->format == SPOOL_PLAIN)
-		TRY(read_plain(&call, &view, err));
-	else
-		TRY(read_records(&call, &view, err));
+	TRY(read_now(&call, &view, err));
 	if (!has_all(c, &view))
 		return 0;
 	if (view.ended) {

@@ -18,7 +18,8 @@ struct spool_cursor {
 	unsigned magic;
 	struct spool_shared *shared; /* counted */
 	enum spool_format format;
-	uint64_t off; /* text offset of the next byte */
+	uint64_t off;       /* text offset of the next byte */
+	uint64_t forgotten; /* bytes passed over, so far */
 	bool wants_tail;
 
 	/* formats that go by records: */
@@ -28,7 +29,7 @@ struct spool_cursor {
 	bool in_entry; /* part of `entry` is still to be given out */
 	struct reader_entry entry;
 	uint64_t note_at;
-	bool in_line; /* timestamped: the last line has no end yet */
+	bool in_line; /* the last line given has no end yet */
 	struct carry carry[SPOOL_STDERR + 1]; /* JSONL: by stream */
 };
 
@@ -51,6 +52,9 @@ int cursor_no_room(const struct cursor_call *call, struct err *err) MUST_CHECK;
 int cursor_read_json(struct cursor_call *call, struct err *err) MUST_CHECK;
 /* The log has ended: what was held back is all there will be. */
 int cursor_end_json(struct cursor_call *call, struct err *err) MUST_CHECK;
+/* Says that so many bytes are missing before c->off. 1, or 0: no room, -1. */
+int cursor_forgotten_json(
+    struct cursor_call *call, uint64_t bytes, struct err *err) MUST_CHECK;
 bool cursor_holds_json(const struct spool_cursor *c);
 
 #endif

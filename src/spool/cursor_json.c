@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "spool/cursor_internal.h"
@@ -148,6 +149,27 @@ static int flush_other_steps(
 int cursor_end_json(struct cursor_call *call, struct err *err)
 {
 	return flush_other_steps(call, STEP_NONE, true, err) < 0 ? -1 : 0;
+}
+
+int cursor_forgotten_json(
+    struct cursor_call *call, uint64_t bytes, struct err *err)
+{
+	struct spool_cursor *c = call->c;
+	struct json j;
+
+	if (call->out->max - call->out->len < OBJECT_OVERHEAD)
+		return cursor_no_room(call, err);
+	json_init(&j, call->out);
+	json_obj(&j);
+	json_ktime(&j, "time", clock_wall_ns());
+	json_kstr(&j, "kind", "forgotten");
+	json_kint(&j, "bytes", (int64_t)bytes);
+	json_kint(&j, "offset", (int64_t)c->off);
+	json_end(&j);
+	ASSERT(buf_append_char(call->out, '\n') == 0);
+	for (size_t i = 0; i < ARRAY_LEN(c->carry); i++)
+		c->carry[i].len = 0; /* its rest is gone */
+	return 1;
 }
 
 /* -- records ----------------------------------------------------------- */

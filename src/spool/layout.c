@@ -12,6 +12,7 @@
 static const char magic[8] = {'R', 'H', 'S', 'P', 'O', 'O', 'L', '\n'};
 
 #define CHECK_AT      56
+#define BEGIN_MAX     (UINT64_C(1) << 56) /* 64 times that is an offset */
 #define HEADER_NUMBER UINT64_MAX /* what the header's check counts as */
 
 static void put64(uint8_t *p, uint64_t v)
@@ -115,10 +116,13 @@ void layout_header_put(
 {
 	memset(out, 0, LAYOUT_HEADER_LEN);
 	memcpy(out, magic, sizeof(magic));
-	put32(out + 8, LAYOUT_VERSION);
+	put32(out + 8, header->first > 0 ? LAYOUT_RING : LAYOUT_VERSION);
 	put32(out + 12, LAYOUT_ENTRY_LEN);
 	put64(out + 16, (uint64_t)header->ended_ns);
 	put32(out + 24, header->ended ? 1 : 0);
+	put64(out + 32, header->first);
+	put64(out + 40, header->text_begin);
+	put64(out + 48, header->note_begin);
 	put64(out + CHECK_AT, check_of(out, HEADER_NUMBER));
 }
 
@@ -126,19 +130,27 @@ enum layout_header_state layout_header_get(
     const uint8_t in[LAYOUT_HEADER_LEN], struct layout_header *ret)
 {
 	static const uint8_t zero[LAYOUT_HEADER_LEN];
+	uint32_t version = get32(in + 8);
 
 	*ret = (struct layout_header){0};
 	if (memcmp(in, zero, LAYOUT_HEADER_LEN) == 0)
 		return LAYOUT_HEADER_EMPTY;
 	if (memcmp(in, magic, sizeof(magic)) != 0 ||
-	    get32(in + 8) != LAYOUT_VERSION ||
+	    (version != LAYOUT_VERSION && version != LAYOUT_RING) ||
 	    get32(in + 12) != LAYOUT_ENTRY_LEN)
 		return LAYOUT_HEADER_FOREIGN;
 	/* A header that fails its check still says whose file this is; only
 	 * its mark of the end is not believed. */
-	if (get64(in + CHECK_AT) == check_of(in, HEADER_NUMBER)) {
-		ret->ended = get32(in + 24) == 1;
-		ret->ended_ns = (int64_t)get64(in + 16);
-	}
+	if (get64(in + CHECK_AT) != check_of(in, HEADER_NUMBER))
+		return version == LAYOUT_RING ? LAYOUT_HEADER_FOREIGN
+					      : LAYOUT_HEADER_OK;
+	ret->ended = get32(in + 24) == 1;
+	ret->ended_ns = (int64_t)get64(in + 16);
+	ret->first = get64(in + 32);
+	ret->text_begin = get64(in + 40);
+	ret->note_begin = get64(in + 48);
+	if (ret->first > BEGIN_MAX || ret->text_begin > BEGIN_MAX ||
+	    ret->note_begin > BEGIN_MAX)
+		return LAYOUT_HEADER_FOREIGN;
 	return LAYOUT_HEADER_OK;
 }

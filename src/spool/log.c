@@ -17,11 +17,6 @@
 #define SCRATCH_MAX (80u * 1024 * 1024)
 #define CLOSING_MAX 64 /* writers whose files wait to be synced */
 
-static uint64_t bytes_of(const uint64_t size[FILE_COUNT])
-{
-	return size[FILE_TEXT] + size[FILE_NOTE] + size[FILE_INDEX];
-}
-
 void log_dispose(struct spool_log *log)
 {
 	for (int i = 0; i < FILE_COUNT; i++)
@@ -63,12 +58,13 @@ static int open_files(struct spool_log *log, struct err *err)
 }
 
 /* Writes a fresh header, also over one that says "ended". */
-static int write_header(
-    struct spool_log *log, const struct layout_header *header, struct err *err)
+static int write_header(struct spool_log *log, struct err *err)
 {
+	struct layout_header header = {.ended = false};
 	uint8_t raw[LAYOUT_HEADER_LEN];
 
-	layout_header_put(raw, header);
+	ring_begin_put(log, &header);
+	layout_header_put(raw, &header);
 	TRY(files_write(log->fd[FILE_INDEX], 0, raw, sizeof(raw), err));
 	log->dirty |= 1u << FILE_INDEX;
 	return 0;
@@ -91,24 +87,26 @@ static int cut(struct spool_log *log, enum spool_file file, struct err *err)
  * text that is gone. */
 static int recover(struct spool_log *log, struct err *err)
 {
-	struct layout_header running = {.ended = false};
 	struct recovered r;
 
 	TRY(recover_scan(log->fd, &r, err));
 	log->before.ended = r.header.ended;
 	memcpy(log->size, r.size, sizeof(log->size));
+	ring_begin_get(&r.header, log->begin);
 	log->agent_off = r.agent_off;
 	log->capped = r.capped;
 	log->cap_step = r.cap_step;
 	log->last_is_progress = r.last_is_progress;
 	TRY(cut(log, FILE_INDEX, err));
 	if (!r.has_header || r.header.ended)
-		TRY(write_header(log, &running, err));
+		TRY(write_header(log, err));
 	log->size[FILE_INDEX] =
 	    r.has_header ? r.size[FILE_INDEX] : LAYOUT_HEADER_LEN;
 	FAULT("spool_recover_index_cut");
 	TRY(cut(log, FILE_NOTE, err));
-	return cut(log, FILE_TEXT, err);
+	TRY(cut(log, FILE_TEXT, err));
+	ring_punch(log); /* what a crash left to be done */
+	return 0;
 }
 
 /* The log could not be opened: all is as it was. */
@@ -130,9 +128,10 @@ static int open_reserved(struct spool_log *log, struct err *err)
 	TRY(open_files(log, err));
 	for (int i = 0; i < FILE_COUNT; i++)
 		TRY(files_size(log->fd[i], &size[i], err));
-	log->before.bytes = bytes_of(size);
 	log->before.exists = size[FILE_INDEX] > 0;
-	return recover(log, err);
+	TRY(recover(log, err));
+	log->before.bytes = ring_bytes(size, log->begin);
+	return 0;
 }
 
 /* From here on readers see the writer's view. */
@@ -149,6 +148,7 @@ static void enlist(struct spool_log *log, bool counted)
 	cond_signal(&s->flusher_wake);
 	mtx_lock(&sh->mtx);
 	memcpy(sh->view.size, log->size, sizeof(sh->view.size));
+	memcpy(sh->view.begin, log->begin, sizeof(sh->view.begin));
 	sh->view.exists = true;
 	sh->view.ended = false;
 	sh->view_known = true;
@@ -342,8 +342,9 @@ void log_publish(struct spool_log *log, const struct publication *p)
 static void hand_to_flusher(struct spool_log *log, bool ended)
 {
 	struct spool *s = log->spool;
-	struct account_item now = {
-	    .bytes = bytes_of(log->size), .exists = true, .ended = ended};
+	struct account_item now = {.bytes = ring_bytes(log->size, log->begin),
+	    .exists = true,
+	    .ended = ended};
 	struct spool_log **p;
 
 	mtx_lock(&s->mtx);
@@ -374,6 +375,7 @@ void spool_log_finish(struct spool_log *log, int64_t wall_ns)
 
 	MAGIC_CHECK(log, LOG_MAGIC);
 	FAULT("spool_before_finish");
+	ring_begin_put(log, &header);
 	layout_header_put(raw, &header);
 	written =
 	    files_write(log->fd[FILE_INDEX], 0, raw, sizeof(raw), &err) == 0;

@@ -34,6 +34,7 @@ int spool_stat(
 	TRY(find(s, id, &sh, &view, err));
 	*ret = (struct spool_stat){
 	    .text_bytes = view.size[FILE_TEXT],
+	    .text_begin = view.begin[FILE_TEXT],
 	    .entries = layout_entries(view.size[FILE_INDEX]),
 	    .ended = view.ended,
 	    .exists = view.exists,
@@ -68,16 +69,18 @@ int spool_read(struct spool *s, const char *id, uint64_t off, size_t max,
  * The last n lines begin behind the (n+1)-th newline from the end, not
  * counting one that is the very last byte: it ends a line and begins none.
  */
-static int tail_offset(struct spool_shared *sh, uint64_t size, uint64_t lines,
-    uint64_t *ret, struct err *err)
+static int tail_offset(struct spool_shared *sh, const struct log_view *view,
+    uint64_t lines, uint64_t *ret, struct err *err)
 {
 	CLEANUP(mem_free) char *block = mem_alloc(TAIL_BLOCK);
+	uint64_t size = view->size[FILE_TEXT], first = view->begin[FILE_TEXT];
 	uint64_t begin = size, end = size > 0 ? size - 1 : 0;
 	const char *nl;
 	size_t len;
 
-	while (end > 0) {
-		len = end > TAIL_BLOCK ? TAIL_BLOCK : (size_t)end;
+	while (end > first) {
+		len = end - first > TAIL_BLOCK ? TAIL_BLOCK
+					       : (size_t)(end - first);
 		begin = end - len;
 		TRY(shared_read(sh, FILE_TEXT, begin, block, len, err));
 		while ((nl = memrchr(block, '\n', len)) != NULL) {
@@ -89,7 +92,7 @@ static int tail_offset(struct spool_shared *sh, uint64_t size, uint64_t lines,
 		}
 		end = begin;
 	}
-	*ret = 0;
+	*ret = first;
 	return 0;
 }
 
@@ -98,13 +101,19 @@ int spool_tail_offset(struct spool *s, const char *id, uint64_t lines,
 {
 	CLEANUP(shared_put) struct spool_shared *sh = NULL;
 	struct log_view view;
+	int r;
 
 	TRY(find(s, id, &sh, &view, err));
 	if (lines == 0) {
 		*ret_off = view.size[FILE_TEXT];
 		return 0;
 	}
-	return tail_offset(sh, view.size[FILE_TEXT], lines, ret_off, err);
+	while ((r = tail_offset(sh, &view, lines, ret_off, err)) < 0 &&
+	       ring_has_forgotten(err)) {
+		err_clear(err);
+		TRY(shared_view(sh, &view, err));
+	}
+	return r;
 }
 
 /* -- marks ------------------------------------------------------------- */

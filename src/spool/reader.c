@@ -26,9 +26,9 @@ void reader_init_at(struct reader *r, struct spool_shared *shared,
 void reader_init(
     struct reader *r, struct spool_shared *shared, const struct log_view *view)
 {
-	static const struct layout_entry none;
+	struct layout_entry before = ring_before(view->begin);
 
-	reader_init_at(r, shared, view, 0, &none);
+	reader_init_at(r, shared, view, ring_first(view->begin), &before);
 }
 
 /* The bytes of an entry that exists, from the block or the file. */
@@ -89,8 +89,9 @@ static int text_end_of(struct reader *r, uint64_t number,
 
 int reader_seek(struct reader *r, uint64_t off, struct err *err)
 {
-	uint64_t low = 0, high = layout_entries(r->view.size[FILE_INDEX]);
-	struct layout_entry e, before = {0};
+	uint64_t low = ring_first(r->view.begin);
+	uint64_t high = layout_entries(r->view.size[FILE_INDEX]);
+	struct layout_entry e, before = ring_before(r->view.begin);
 	struct reader_entry next;
 	uint64_t middle;
 	int more;

@@ -50,7 +50,7 @@ static int begin(const int fd[FILE_COUNT], struct recovered *ret,
 	switch (layout_header_get(header, &ret->header)) {
 	case LAYOUT_HEADER_OK:
 		ret->has_header = true;
-		ret->size[FILE_INDEX] = LAYOUT_HEADER_LEN;
+		ring_begin_get(&ret->header, ret->size); /* at least */
 		return 0;
 	case LAYOUT_HEADER_EMPTY:
 		return 0;
@@ -103,15 +103,16 @@ static bool accept_block(struct recovered *r, const struct block *b,
 int recover_scan(
     const int fd[FILE_COUNT], struct recovered *ret, struct err *err)
 {
-	struct layout_entry prev = {0};
+	struct layout_entry prev;
 	struct recovered r;
 	struct sizes sizes;
 	struct block b;
 	uint64_t total;
 
 	TRY(begin(fd, &r, &sizes, err));
+	prev = ring_before(r.size);
 	total = r.has_header ? layout_entries(sizes.on_disk[FILE_INDEX]) : 0;
-	for (uint64_t n = 0; n < total; n += b.len) {
+	for (uint64_t n = r.header.first; n < total; n += b.len) {
 		TRY(read_block(fd[FILE_INDEX], n, total - n, &b, err));
 		if (!accept_block(&r, &b, n, &prev, &sizes))
 			break;
@@ -143,12 +144,13 @@ int recover_peek(
 	struct recovered r;
 	struct sizes sizes;
 	struct block b;
-	uint64_t left, n;
+	uint64_t left, n, first;
 
 	TRY(begin(fd, &r, &sizes, err));
+	first = r.header.first;
 	left = r.has_header ? layout_entries(sizes.on_disk[FILE_INDEX]) : 0;
-	while (left > 0) {
-		n = left > BLOCK_ENTRIES ? left - BLOCK_ENTRIES : 0;
+	while (left > first) {
+		n = left - first > BLOCK_ENTRIES ? left - BLOCK_ENTRIES : first;
 		TRY(read_block(fd[FILE_INDEX], n, left - n, &b, err));
 		if (find_last(&r, &b, n, &sizes))
 			break;

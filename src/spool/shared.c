@@ -174,6 +174,7 @@ static int look_at_files(
 	if (recover_peek(fd, &r, err) < 0)
 		return err_wrap(err, "log %s", sh->id);
 	memcpy(ret->size, r.size, sizeof(ret->size));
+	ring_begin_get(&r.header, ret->begin);
 	ret->exists = true;
 	ret->ended = r.header.ended;
 	ret->ended_ns = r.header.ended_ns;
@@ -216,6 +217,18 @@ static bool tail_read(const struct tail *t, uint64_t off, void *out, size_t len)
 	return true;
 }
 
+/* After it was read: the hole may have come meanwhile. */
+static bool was_forgotten(
+    struct spool_shared *sh, enum spool_file file, uint64_t off)
+{
+	bool r;
+
+	mtx_lock(&sh->mtx);
+	r = off < sh->view.begin[file];
+	mtx_unlock(&sh->mtx);
+	return r;
+}
+
 int shared_read(struct spool_shared *sh, enum spool_file file, uint64_t off,
     void *out, size_t len, struct err *err)
 {
@@ -237,6 +250,9 @@ int shared_read(struct spool_shared *sh, enum spool_file file, uint64_t off,
 		return err_set(err, ERR_NOT_FOUND, "log_gone",
 		    "log %s was removed while it was read", sh->id);
 	TRY(files_read(fd, off, out, len, &got, err));
+	if (was_forgotten(sh, file, off))
+		return err_set(err, ERR_NOT_FOUND, FORGOTTEN,
+		    "log %s does not go back that far any more", sh->id);
 	if (got < len)
 		return err_set(err, ERR_INTERNAL, "log_damaged",
 		    "log %s: %s ends before what the index tells", sh->id,

@@ -200,8 +200,7 @@ static void add_writers_locked(struct spool *s, struct spool_totals *t)
 		struct spool_shared *sh = log->shared;
 
 		mtx_lock(&sh->mtx);
-		for (int i = 0; i < FILE_COUNT; i++)
-			t->stored_bytes += sh->view.size[i];
+		t->stored_bytes += ring_bytes(sh->view.size, sh->view.begin);
 		t->bytes_written += log->written;
 		mtx_unlock(&sh->mtx);
 		t->logs++;

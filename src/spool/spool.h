@@ -78,6 +78,16 @@ void spool_close(struct spool *s);
  */
 int spool_log_open(struct spool *s, const char *id, struct spool_log **ret,
     uint64_t *ret_agent_off, struct err *err) MUST_CHECK;
+/*
+ * From now on the log is a ring: where it would grow beyond the cap its oldest
+ * records go, an eighth of it at a time, and offsets stay what they are. For
+ * what has no end; a job's log is evidence, of which the beginning is kept.
+ * The record that was the last before an append always stays, and the append
+ * itself: a cap that has no room for both is exceeded. Where the file system
+ * cannot give back the begin of a file, the log says so once and stays as it
+ * was. The writer's thread.
+ */
+void spool_log_ring(struct spool_log *log);
 /* Appends all or nothing (a failed write is cut off again). Past the cap
  * OUT text is dropped after one SPOOL_CAP record for each step that loses some;
  * agent_off still advances.
@@ -109,17 +119,20 @@ int spool_marks(struct spool *s, const char *id,
 
 /* -- readers; any thread ----------------------------------------------- */
 struct spool_stat {
-	uint64_t text_bytes;
-	uint64_t entries;
-	bool ended;  /* finished: no more will come */
-	bool exists; /* false: never had output, or retention took it */
+	uint64_t text_bytes; /* also counts what a ring has forgotten, ... */
+	uint64_t text_begin; /* ... which is all before this offset */
+	uint64_t entries;    /* likewise */
+	bool ended;          /* finished: no more will come */
+	bool exists;         /* false: never had output, or retention took it */
 };
 int spool_stat(struct spool *s, const char *id, struct spool_stat *ret,
     struct err *err) MUST_CHECK;
-/* Appends up to max bytes of text from byte offset off to out. */
+/* Appends up to max bytes of text from byte offset off to out. ERR_NOT_FOUND
+ * "log_forgotten": off is before what a ring still has. */
 int spool_read(struct spool *s, const char *id, uint64_t off, size_t max,
     struct buf *out, struct err *err) MUST_CHECK;
-/* Byte offset at which the last n lines begin; 0 lines: the end. */
+/* Byte offset at which the last n lines begin, or what is left of them; 0
+ * lines: the end. */
 int spool_tail_offset(struct spool *s, const char *id, uint64_t lines,
     uint64_t *ret_off, struct err *err) MUST_CHECK;
 
@@ -127,7 +140,10 @@ int spool_tail_offset(struct spool *s, const char *id, uint64_t lines,
  * A cursor reads a log forward from text offset off in one of three shapes,
  * keeping files open between calls. The log need not exist yet. By records
  * (JSONL) it begins with the marks that stand at off. Not thread safe
- * itself.
+ * itself. Where a ring has forgotten what would come next, now or since the
+ * call before, it says so in the words of its shape (a line; an object of the
+ * kind "forgotten" with the number of bytes, and the offset that it goes on
+ * at) and goes on with the oldest byte kept.
  */
 enum spool_format {
 	SPOOL_PLAIN,       /* the bytes */
@@ -145,6 +161,11 @@ int spool_cursor_open(struct spool *s, const char *id, uint64_t off,
  * room; what was not appended comes with the next call. */
 int spool_cursor_read(struct spool_cursor *c, size_t max, struct buf *out,
     bool *ret_end, struct err *err) MUST_CHECK;
+/* Of the byte that comes next; by records it may be one that was given, but
+ * whose record was not given whole. */
+uint64_t spool_cursor_offset(const struct spool_cursor *c);
+/* Bytes that it had to pass over, so far. */
+uint64_t spool_cursor_forgotten(const struct spool_cursor *c);
 void spool_cursor_close(struct spool_cursor *c);
 
 /*
@@ -178,7 +199,7 @@ int spool_retain(struct spool *s, int64_t now_wall_ns, struct err *err);
 
 struct spool_totals {
 	uint64_t bytes_written; /* since start */
-	uint64_t stored_bytes;  /* on disk now */
+	uint64_t stored_bytes;  /* on disk now, without holes */
 	uint64_t logs;
 	uint64_t disk_free_bytes;
 };

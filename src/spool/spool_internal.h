@@ -45,6 +45,8 @@ struct tail {
  * written and belongs to whole records. */
 struct log_view {
 	uint64_t size[FILE_COUNT];
+	uint64_t begin[FILE_COUNT]; /* before it a ring has forgotten all; of
+				       the index: entries, not the header */
 	int64_t ended_ns;
 	bool ended;
 	bool exists;
@@ -148,7 +150,9 @@ struct spool_log {
 	/* the writer's thread only */
 	int fd[FILE_COUNT]; /* closed by the flusher */
 	uint64_t size[FILE_COUNT];
+	uint64_t begin[FILE_COUNT]; /* as in the view */
 	uint64_t agent_off;
+	bool ring;
 	bool capped;
 	uint16_t cap_step; /* the last step that was told so */
 	bool last_is_progress;
@@ -181,7 +185,9 @@ int shared_reserve(
 /* What may be read now; looks at the files when nothing is known yet. */
 int shared_view(
     struct spool_shared *sh, struct log_view *ret, struct err *err) MUST_CHECK;
-/* Exactly len bytes that lie below the view's size. */
+/* Exactly len bytes that lie below the view's size. ERR_NOT_FOUND
+ * FORGOTTEN: a ring has forgotten some of them, now or before. */
+#define FORGOTTEN "log_forgotten"
 int shared_read(struct spool_shared *sh, enum spool_file file, uint64_t off,
     void *out, size_t len, struct err *err) MUST_CHECK;
 /* The next appends are to be kept in memory: a cursor waits at the edge. */
@@ -208,6 +214,26 @@ int files_read(int fd, uint64_t off, void *out, size_t len, size_t *ret,
 /* All or an error ("disk_full" when that is the reason). */
 int files_write(int fd, uint64_t off, const void *data, size_t len,
     struct err *err) MUST_CHECK;
+
+/* -- ring.c ------------------------------------------------------------ */
+/* Forgets what must go so that a batch of so much fits. */
+int ring_make_room(struct spool_log *log, const struct spool_record *recs,
+    size_t n, struct err *err) MUST_CHECK;
+/* Gives the disk back what was forgotten. */
+void ring_punch(struct spool_log *log);
+/* What the header of this log says of its begin; and back. */
+void ring_begin_put(const struct spool_log *log, struct layout_header *header);
+void ring_begin_get(
+    const struct layout_header *header, uint64_t ret[FILE_COUNT]);
+/* Bytes on the disk of files of these sizes that begin there. */
+uint64_t ring_bytes(
+    const uint64_t size[FILE_COUNT], const uint64_t begin[FILE_COUNT]);
+bool ring_has_forgotten(const struct err *err);
+/* The record before the first one that is kept, and the number of that. */
+struct layout_entry ring_before(const uint64_t begin[FILE_COUNT]);
+uint64_t ring_first(const uint64_t begin[FILE_COUNT]);
+/* What readers are told where bytes are missing: a line. */
+size_t ring_notice(uint64_t bytes, char *out, size_t size);
 
 /* -- recover.c --------------------------------------------------------- */
 struct recovered {

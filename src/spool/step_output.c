@@ -79,7 +79,7 @@ static int find(struct step_output *o, const struct log_view *view,
     uint64_t *ret, struct layout_entry *e, struct err *err)
 {
 	uint64_t total = layout_entries(view->size[FILE_INDEX]);
-	uint64_t low = 0, high = total, at;
+	uint64_t low = ring_first(view->begin), high = total, at;
 	int some;
 
 	while (low < high) {
@@ -127,9 +127,11 @@ static int place(struct step_output *o, struct err *err)
 	TRY(shared_view(o->shared, &view, err));
 	if (!view.exists)
 		return 0;
+	o->number = ring_first(view.begin);
+	o->prev = ring_before(view.begin);
 	found = find(o, &view, &number, &e, err);
-	if (found <= 0 || !begins(o, &e) || number == 0)
-		return found; /* at the log's start: o is zeroed */
+	if (found <= 0 || !begins(o, &e) || number == o->number)
+		return found; /* at the log's start */
 	o->number = number;
 	TRY(look(o, number - 1, &o->prev, err));
 	return 1;

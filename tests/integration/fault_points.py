@@ -100,5 +100,8 @@ def in_sources() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    "spool_ring_begin": "test_spool_ring.c",
+    "spool_ring_header": "test_spool_ring.c",
+    "spool_ring_hole": "test_spool_ring.c",
     for point, place in sorted(in_sources().items()):
         print(f"{point:28} {place}")
