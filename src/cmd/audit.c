@@ -190,7 +190,7 @@ const struct command command_audit_verify = {
     .flags = COMMAND_CLIENT,
     .summary = "check that no row was changed, taken out or put in",
     .details = "Each row carries a hash over itself and the one before, made "
-	       "with the hub's ENCRYPTION_KEY. The exit code is 1 when the "
+	       "with a key of the hub. The exit code is 1 when the "
 	       "chain is broken. A database that was put back whole from an "
 	       "older copy shows only by --noted.",
     .options = verify_options,

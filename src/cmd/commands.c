@@ -52,6 +52,7 @@ const struct command *const commands[] = {
     &command_secret_list,
     &command_secret_delete,
     &command_user_bootstrap,
+    &command_secret_rotate,
     &command_user_add,
     &command_user_list,
     &command_user_passwd,

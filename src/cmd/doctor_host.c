@@ -17,6 +17,7 @@
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/doctor.h"
+#include "jobs/store_place.h"
 #include "store/store.h"
 
 /* One descriptor per connection, and a few per running job. */
@@ -217,12 +218,8 @@ static bool exists(const char *path)
 /* A running hub owns its store and is asked instead. */
 void doctor_store(struct patient *p, struct finding *f)
 {
-	CLEANUP(mem_free) char *path =
-	    mem_printf("%s/runnerhub.db", p->o->state_dir);
-	CLEANUP(mem_free) char *key =
-	    mem_printf("%s/encryption.key", p->o->state_dir);
 	CLEANUP(store_close) struct store *s = NULL;
-	struct store_config c = {.path = path, .key_path = key};
+	struct store_place place;
 	struct err err = ERR_INIT;
 
 	if (p->hub_answers) {
@@ -231,20 +228,21 @@ void doctor_store(struct patient *p, struct finding *f)
 		    p->hub_database_ok ? "commits" : "does not commit");
 		return;
 	}
-	if (!exists(path)) {
-		finding_set(f, DOCTOR_SKIP, "%s: serve will make it", path);
+	store_place_find(&place, p->o, p->o->state_dir);
+	if (!exists(place.path)) {
+		finding_set(
+		    f, DOCTOR_SKIP, "%s: serve will make it", place.path);
 		return;
 	}
-	if (p->o->encryption_key != NULL)
-		c.encryption_key = secret_expose(p->o->encryption_key, NULL);
-	if (store_open(&s, &c, &err) < 0 || store_check(s, &err) < 0) {
+	if (store_open(&s, &place.config, &err) < 0 ||
+	    store_check(s, &err) < 0) {
 		finding_set(f, DOCTOR_FAIL, "%s", err.msg);
 		finding_advise(f,
 		    "is another hub using %s? else see docs/TROUBLESHOOTING.md",
 		    p->o->state_dir);
 		return;
 	}
-	finding_set(f, DOCTOR_OK, "%s opens and commits, schema %d", path,
+	finding_set(f, DOCTOR_OK, "%s opens and commits, schema %d", place.path,
 	    store_schema_version(s));
 }
 

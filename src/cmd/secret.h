@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 
+extern const struct command command_secret_rotate;
 extern const struct command command_secret_set, command_secret_list,
     command_secret_delete;
 

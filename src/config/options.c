@@ -119,8 +119,11 @@ const struct option option_table[] = {
     {"auth.encryptionKey", {"ENCRYPTION_KEY"}, "encryption-key", SECTION_ACCESS,
 	SECRET(encryption_key), .min = 16,
 	.def_note = "a key generated into the state directory",
-	.doc = "seals job secrets at rest; with another one the tokens of "
-	       "runners are void"},
+	.doc = "opens the keys that the store's secrets and tokens hang on; "
+	       "change it with `runnerhub secret rotate`"},
+    {"auth.encryptionKeyOld", {"ENCRYPTION_KEY_OLD"}, "encryption-key-old",
+	SECTION_ACCESS, SECRET(encryption_key_old), .min = 16,
+	.doc = "the one before, while `runnerhub secret rotate` changes it"},
     {"auth.jwtSecret", {"JWT_SECRET"}, "jwt-secret", SECTION_ACCESS,
 	SECRET(jwt_secret), .min = 16,
 	.def_note = "one that follows from the encryption key",

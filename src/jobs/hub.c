@@ -21,6 +21,7 @@
 #include "jobs/grounds_of.h"
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
+#include "jobs/store_place.h"
 
 enum { ERASE_TIMEOUT_MS = 10000, API_STARTS_MS = 10000 };
 
@@ -84,15 +85,10 @@ static int open_state(struct hub *h, struct err *err)
 
 static int open_store(struct hub *h, struct err *err)
 {
-	char path[PATH_MAX], key_path[PATH_MAX];
-	const struct secret *key = h->options->encryption_key;
-	struct store_config c = {.path = path,
-	    .key_path = key_path,
-	    .encryption_key = key != NULL ? secret_expose(key, NULL) : NULL};
+	struct store_place place;
 
-	snprintf(path, sizeof(path), "%s/runnerhub.db", h->state_dir);
-	snprintf(key_path, sizeof(key_path), "%s/encryption.key", h->state_dir);
-	return store_open(&h->store, &c, err);
+	store_place_find(&place, h->options, h->state_dir);
+	return store_open(&h->store, &place.config, err);
 }
 
 static int open_spool(struct hub *h, struct err *err)

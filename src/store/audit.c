@@ -56,9 +56,8 @@ static int insert(struct db *db, int64_t seq, const struct audit_text *row,
 	return db_run(st, err);
 }
 
-static int run_addition(struct tx *tx, struct write *w, struct err *err)
+int audit_append(struct tx *tx, const struct audit_entry *e, struct err *err)
 {
-	const struct audit_entry *e = &((struct addition *)w)->entry;
 	struct audit_head next = {.seq = tx->audit.seq + 1};
 	char at[CLOCK_ISO_LEN];
 	const struct audit_text row = {.at = clock_iso(e->at, at),
@@ -76,6 +75,11 @@ static int run_addition(struct tx *tx, struct write *w, struct err *err)
 	TRY(insert(tx->db, next.seq, &row, next.hash, err));
 	tx->audit = next;
 	return 0;
+}
+
+static int run_addition(struct tx *tx, struct write *w, struct err *err)
+{
+	return audit_append(tx, &((struct addition *)w)->entry, err);
 }
 
 static void finish_addition(struct write *w)
@@ -142,7 +146,7 @@ static int begin_anew(
     struct store *s, const struct audit_head *last, struct err *err)
 {
 	log_warn(NULL,
-	    "the audit log was written under another ENCRYPTION_KEY: its rows "
+	    "the audit log was written with a key that was given up: its rows "
 	    "stay, only those from now on can be checked",
 	    LOG_INT("rows_until", last->seq));
 	err_clear(err);

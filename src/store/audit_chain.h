@@ -18,6 +18,10 @@ void audit_hash(const struct sealer *sealer,
 /* Before the writer starts: where the chain ends. */
 int audit_open(struct store *s, struct err *err) MUST_CHECK;
 
+/* Adds a row within the transaction of something else; e is borrowed. */
+int audit_append(struct tx *tx, const struct audit_entry *e,
+    struct err *err) MUST_CHECK;
+
 /* A place in the chain, sealed into store_keys: "audit_head" is its end,
  * "audit_anchor" the last row that was purged. 1, 0: none, -1. */
 int audit_place_load(const struct store *s, struct db *db, const char *name,

@@ -13,7 +13,9 @@ int64_t job_id_time_ns(job_id id)
 
 	for (int i = 0; i < 6; i++)
 		ms = ms << 8 | id.u.b[i];
-	return ms * CLOCK_NS_PER_MS;
+	/* In a token it may be anybody's invention. */
+	return ms > INT64_MAX / CLOCK_NS_PER_MS ? INT64_MAX
+						: ms * CLOCK_NS_PER_MS;
 }
 
 static void id_of_ms(int64_t ms, uint8_t fill, char out[UUID_TEXT_LEN])

@@ -208,6 +208,66 @@ static const char SCHEMA_8[] = "CREATE TABLE settings ("
 			       " value TEXT NOT NULL,"
 			       " updated_at TEXT NOT NULL);";
 
+/* Whom the hub tells of events, what waits to be told, and what happened
+ * beside the history of jobs. */
+static const char SCHEMA_9[] =
+    "CREATE TABLE webhooks ("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " origin TEXT NOT NULL,"
+    " sealed BLOB NOT NULL,"
+    " format TEXT NOT NULL,"
+    " events TEXT NOT NULL,"
+    " repository TEXT,"
+    " enabled SMALLINT NOT NULL,"
+    " delivered BIGINT NOT NULL DEFAULT 0,"
+    " failed BIGINT NOT NULL DEFAULT 0,"
+    " dropped BIGINT NOT NULL DEFAULT 0,"
+    " created_at TEXT NOT NULL,"
+    " updated_at TEXT NOT NULL);"
+    "CREATE TABLE webhook_deliveries ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " id TEXT NOT NULL,"
+    " webhook_id TEXT NOT NULL,"
+    " event TEXT NOT NULL,"
+    " trace TEXT,"
+    " body TEXT NOT NULL,"
+    " state TEXT NOT NULL,"
+    " attempts INTEGER NOT NULL DEFAULT 0,"
+    " created_ns BIGINT NOT NULL,"
+    " due_ns BIGINT NOT NULL,"
+    " updated_ns BIGINT NOT NULL,"
+    " status INTEGER,"
+    " error TEXT);"
+    "CREATE INDEX webhook_deliveries_by_webhook"
+    " ON webhook_deliveries (webhook_id, seq);"
+    "CREATE INDEX webhook_deliveries_due"
+    " ON webhook_deliveries (webhook_id, due_ns) WHERE state = 'waiting';"
+    "CREATE TABLE notices ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " at_ns BIGINT NOT NULL,"
+    " type TEXT NOT NULL,"
+    " repository TEXT,"
+    " data TEXT NOT NULL);";
+
+/* The keys of what is sealed, sealed with the operator's: see keyring.h. */
+static const char SCHEMA_10[] = "CREATE TABLE seal_keys ("
+				" purpose TEXT NOT NULL,"
+				" id BIGINT NOT NULL,"
+				" since_ns BIGINT NOT NULL,"
+				" sealed BLOB NOT NULL,"
+				" PRIMARY KEY (purpose, id));";
+
+/* Figures over time read the first alone, a search in the names of jobs the
+ * second. Neither changes between a job's delegation and its end: what the
+ * first holds changes with the end, what the second holds never. */
+static const char SCHEMA_11[] =
+    "CREATE INDEX jobs_by_end ON jobs (completed_at, status,"
+    " phase_queued_ns, phase_started_ns, phase_ended_ns)"
+    " WHERE completed_at IS NOT NULL;"
+    "CREATE INDEX jobs_by_words ON jobs"
+    " (id, repository, workflow_name, job_name, runner_name);";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
@@ -217,6 +277,9 @@ static const char *const migrations[] = {
     SCHEMA_6,
     SCHEMA_7,
     SCHEMA_8,
+    SCHEMA_9,
+    SCHEMA_10,
+    SCHEMA_11,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

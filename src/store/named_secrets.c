@@ -51,8 +51,7 @@ static int check_value(const char *value, size_t len, struct err *err)
 	return 0;
 }
 
-/* Whom its bytes are sealed for. */
-static struct uuid owner_of(const struct store *s, const char *name)
+struct uuid named_secret_owner(const struct store *s, const char *name)
 {
 	struct uuid owner;
 
@@ -119,7 +118,7 @@ int store_named_secret_put(struct store *s, const char *name, const char *value,
 	TRY(check_value(value, len, err));
 	p.sealed_len = len + SEAL_OVERHEAD_BYTES;
 	p.sealed = sealed = mem_alloc(p.sealed_len);
-	seal(&s->sealer, owner_of(s, name), value, len, sealed);
+	seal(&s->sealer, named_secret_owner(s, name), value, len, sealed);
 	clock_iso(clock_wall_ns(), p.now);
 	return writer_run(s, &p.write, err);
 }
@@ -178,7 +177,8 @@ int store_named_secret_get(
 	if (rc <= 0)
 		return rc;
 	sealed = db_col_blob(st, &len);
-	if (unseal(&s->sealer, owner_of(s, name), sealed, len, &plain, err) < 0)
+	if (unseal(&s->sealer, named_secret_owner(s, name), sealed, len, &plain,
+		err) < 0)
 		return err_wrap(err, "open the secret %.128s", name);
 	value = secret_expose(plain, &len);
 	if (buf_append(out, value, len) == 0)

@@ -1,110 +1,51 @@
 /*
  * Sealing of secrets: see seal.h. seal() runs on the threads that delegate,
- * unseal() on those that start a job; the key does not change after
- * store_open.
+ * unseal() on those that start a job.
  */
 #include "store/seal.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/buf.h"
-#include "base/fs.h"
 #include "base/mem.h"
 
-#define SEAL_VERSION    1
-#define NONCE_BYTES     crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_BYTES       crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define KEY_TEXT_MIN    16
-#define HASH_CONTEXT    "runnerhub content hashes, key 1"
-#define RUNNER_CONTEXT  "runnerhub tokens of runners, key 1"
-#define SESSION_CONTEXT "runnerhub tokens of sessions, key 1"
-#define AUDIT_CONTEXT   "runnerhub chain of the audit log, key 1"
-#define KEY_CONTEXT     "runnerhub secrets at rest, key 1"
+#define VERSION_PLAIN  1 /* of before there was a keyring: no number, key 0 */
+#define VERSION        2
+#define NONCE_BYTES    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES      crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define HEAD_BYTES     5 /* version and number */
+#define BOUND_MAX      (HEAD_BYTES + sizeof(struct uuid))
+#define HASH_CONTEXT   "runnerhub content hashes, key 1"
+#define RUNNER_CONTEXT "runnerhub tokens of runners, key 1"
+#define AUDIT_CONTEXT  "runnerhub chain of the audit log, key 1"
 
 _Static_assert(
     SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
-_Static_assert(SEAL_OVERHEAD_BYTES == 1 + NONCE_BYTES + TAG_BYTES, "overhead");
+_Static_assert(
+    SEAL_OVERHEAD_BYTES == HEAD_BYTES + NONCE_BYTES + TAG_BYTES, "overhead");
 
-/* BLAKE2b of data under a context, so that no two uses share a key. */
-static void hash(uint8_t out[SEAL_KEY_BYTES], const char *context,
+void seal_hash(uint8_t out[SEAL_KEY_BYTES], const char *context,
     const void *data, size_t len)
 {
 	ASSERT(crypto_generichash(out, SEAL_KEY_BYTES, data, len,
 		   (const unsigned char *)context, strlen(context)) == 0);
 }
 
-static int derive(struct sealer *s, const char *text, struct err *err)
+int seal_begin(struct err *err)
 {
-	size_t len = strlen(text);
-
-	if (len < KEY_TEXT_MIN)
-		return err_set(err, ERR_INVALID, "key_too_short",
-		    "ENCRYPTION_KEY has %zu bytes, at least %d are needed", len,
-		    KEY_TEXT_MIN);
-	hash(s->key, KEY_CONTEXT, text, len);
-	return 0;
+	if (sodium_init() >= 0)
+		return 0;
+	return err_set(err, ERR_INTERNAL, "no_randomness",
+	    "libsodium found no source of randomness");
 }
 
-static int read_key_file(struct sealer *s, const char *path, struct err *err)
+void sealer_derive(struct sealer *s)
 {
-	struct buf b;
-	struct stat st;
-	int rc = 0;
+	const uint8_t *root = s->root.bytes;
 
-	if (stat(path, &st) < 0)
-		return err_sys(err, errno, "look at the key file %s", path);
-	if ((st.st_mode & 077) != 0)
-		return err_set(err, ERR_FORBIDDEN, "key_file_open",
-		    "the key file %s is open to others (mode %03o): chmod 600 "
-		    "%s",
-		    path, (unsigned)(st.st_mode & 0777), path);
-	buf_init(&b, SEAL_KEY_BYTES);
-	rc = fs_read_file(path, &b, err);
-	if (rc == 0 && b.len != SEAL_KEY_BYTES)
-		rc = err_set(err, ERR_INVALID, "key_file_damaged",
-		    "the key file %s has %zu bytes instead of %d: restore it "
-		    "from a backup",
-		    path, b.len, SEAL_KEY_BYTES);
-	if (rc == 0)
-		memcpy(s->key, b.data, SEAL_KEY_BYTES);
-	if (b.data != NULL)
-		secret_wipe(b.data, b.len);
-	buf_fini(&b);
-	return rc;
-}
-
-static int make_key_file(struct sealer *s, const char *path, struct err *err)
-{
-	random_bytes(s->key, sizeof(s->key));
-	return fs_replace_file(path, s->key, sizeof(s->key), 0600, err);
-}
-
-static int find_key(struct sealer *s, const char *encryption_key,
-    const char *key_path, struct err *err)
-{
-	if (encryption_key != NULL)
-		return derive(s, encryption_key, err);
-	if (access(key_path, F_OK) < 0 && errno == ENOENT)
-		return make_key_file(s, key_path, err);
-	return read_key_file(s, key_path, err);
-}
-
-int sealer_init(struct sealer *s, const char *encryption_key,
-    const char *key_path, struct err *err)
-{
-	if (sodium_init() < 0)
-		return err_set(err, ERR_INTERNAL, "no_randomness",
-		    "libsodium found no source of randomness");
-	TRY(find_key(s, encryption_key, key_path, err));
-	hash(s->hash_key, HASH_CONTEXT, s->key, sizeof(s->key));
-	hash(s->runner_key, RUNNER_CONTEXT, s->key, sizeof(s->key));
-	hash(s->session_key, SESSION_CONTEXT, s->key, sizeof(s->key));
-	hash(s->audit_key, AUDIT_CONTEXT, s->key, sizeof(s->key));
-	return 0;
+	seal_hash(s->hash_key, HASH_CONTEXT, root, SEAL_KEY_BYTES);
+	seal_hash(s->runner_key, RUNNER_CONTEXT, root, SEAL_KEY_BYTES);
+	seal_hash(s->audit_key, AUDIT_CONTEXT, root, SEAL_KEY_BYTES);
 }
 
 void sealer_fini(struct sealer *s)
@@ -112,52 +53,142 @@ void sealer_fini(struct sealer *s)
 	secret_wipe(s, sizeof(*s));
 }
 
+void seal_sign_key(const struct sealer *s, int64_t wall_ns, const char *purpose,
+    uint8_t ret[SEAL_KEY_BYTES])
+{
+	size_t i = s->n_sign - 1;
+
+	ASSERT(s->n_sign > 0);
+	while (i > 0 && s->sign[i].since > wall_ns)
+		i--;
+	seal_hash(ret, purpose, s->sign[i].bytes, SEAL_KEY_BYTES);
+}
+
+/* -- the box ----------------------------------------------------------- */
+
+struct head {
+	uint32_t id;
+	size_t size_bytes;
+	/* what the box is bound to beside its key */
+	uint8_t bound[BOUND_MAX];
+	size_t bound_len;
+};
+
+static void write_head(uint8_t *out, uint32_t id)
+{
+	out[0] = VERSION;
+	for (int i = 0; i < 4; i++)
+		out[1 + i] = (uint8_t)(id >> (24 - 8 * i));
+}
+
+/* -1: no sealed blob of ours. */
+static int read_head(
+    struct head *h, struct uuid owner, const void *sealed, size_t len)
+{
+	const uint8_t *p = sealed;
+	size_t own;
+
+	if (sealed == NULL || len < 1 ||
+	    (p[0] != VERSION && p[0] != VERSION_PLAIN))
+		return -1;
+	h->size_bytes = p[0] == VERSION ? HEAD_BYTES : 1;
+	if (len < h->size_bytes + NONCE_BYTES + TAG_BYTES)
+		return -1;
+	h->id = 0;
+	for (size_t i = 1; i < h->size_bytes; i++)
+		h->id = h->id << 8 | p[i];
+	own = p[0] == VERSION ? HEAD_BYTES : 0;
+	memcpy(h->bound, p, own);
+	memcpy(h->bound + own, owner.b, sizeof(owner.b));
+	h->bound_len = own + sizeof(owner.b);
+	return 0;
+}
+
+static int open_box(const struct seal_key *key, const struct head *h,
+    const void *sealed, size_t len, struct secret **ret)
+{
+	const uint8_t *nonce = (const uint8_t *)sealed + h->size_bytes;
+	size_t box_len = len - h->size_bytes - NONCE_BYTES;
+	size_t plain_len = box_len - TAG_BYTES;
+	char *plain = mem_alloc(plain_len);
+	int rc = crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)plain,
+	    NULL, NULL, nonce + NONCE_BYTES, box_len, h->bound, h->bound_len,
+	    nonce, key->bytes);
+
+	if (rc == 0)
+		*ret = secret_new(plain, plain_len);
+	secret_wipe(plain, plain_len);
+	mem_free(plain);
+	return rc;
+}
+
+static int refuse_damaged(struct err *err)
+{
+	return err_set(err, ERR_INTERNAL, "sealed_damaged",
+	    "the stored secrets are damaged or of an unknown version");
+}
+
+static int refuse_key(struct err *err)
+{
+	return err_set(err, ERR_INVALID, "wrong_key",
+	    "the stored secrets do not open: they were sealed with another "
+	    "key, or for something else");
+}
+
+void seal_with(const struct seal_key *key, struct uuid owner, const void *plain,
+    size_t len, uint8_t *out)
+{
+	uint8_t bound[BOUND_MAX], *nonce = out + HEAD_BYTES;
+
+	write_head(out, key->id);
+	memcpy(bound, out, HEAD_BYTES);
+	memcpy(bound + HEAD_BYTES, owner.b, sizeof(owner.b));
+	random_bytes(nonce, NONCE_BYTES);
+	ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_BYTES,
+		   NULL, plain, len, bound, sizeof(bound), NULL, nonce,
+		   key->bytes) == 0);
+}
+
+int unseal_with(const struct seal_key *key, struct uuid owner,
+    const void *sealed, size_t len, struct secret **ret, struct err *err)
+{
+	struct head h;
+
+	if (read_head(&h, owner, sealed, len) < 0)
+		return refuse_damaged(err);
+	if (h.id != key->id || open_box(key, &h, sealed, len, ret) < 0)
+		return refuse_key(err);
+	return 0;
+}
+
+/* -- with the keys of the store ---------------------------------------- */
+
 void seal(const struct sealer *s, struct uuid owner, const void *plain,
     size_t len, uint8_t *out)
 {
-	uint8_t *nonce = out + 1;
-
-	out[0] = SEAL_VERSION;
-	random_bytes(nonce, NONCE_BYTES);
-	ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_BYTES,
-		   NULL, plain, len, owner.b, sizeof(owner.b), NULL, nonce,
-		   s->key) == 0);
+	ASSERT(s->n_data > 0);
+	seal_with(&s->data[s->n_data - 1], owner, plain, len, out);
 }
 
 int unseal(const struct sealer *s, struct uuid owner, const void *sealed,
     size_t len, struct secret **ret, struct err *err)
 {
-	const uint8_t *p = sealed;
-	char *plain;
-	size_t plain_len;
-	int rc;
+	struct head h;
 
-	if (len < SEAL_OVERHEAD_BYTES || p[0] != SEAL_VERSION)
-		return err_set(err, ERR_INTERNAL, "sealed_damaged",
-		    "the stored secrets are damaged or of an unknown version");
-	plain_len = len - SEAL_OVERHEAD_BYTES;
-	plain = mem_alloc(plain_len);
-	rc = crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)plain, NULL,
-	    NULL, p + 1 + NONCE_BYTES, len - 1 - NONCE_BYTES, owner.b,
-	    sizeof(owner.b), p + 1, s->key);
-	if (rc == 0)
-		*ret = secret_new(plain, plain_len);
-	secret_wipe(plain, plain_len);
-	mem_free(plain);
-	if (rc != 0)
-		return err_set(err, ERR_INVALID, "wrong_key",
-		    "the stored secrets do not open: they were sealed with "
-		    "another ENCRYPTION_KEY (or key file)");
-	return 0;
+	if (read_head(&h, owner, sealed, len) < 0)
+		return refuse_damaged(err);
+	for (size_t i = 0; i < s->n_data; i++)
+		if (s->data[i].id == h.id &&
+		    open_box(&s->data[i], &h, sealed, len, ret) == 0)
+			return 0;
+	return refuse_key(err);
 }
 
-struct secret *seal_secret_for(const struct sealer *s, const char *purpose)
+bool seal_is_newest(const struct sealer *s, const void *sealed, size_t len)
 {
-	uint8_t bytes[SEAL_KEY_BYTES];
-	struct secret *made;
+	static const struct uuid nobody;
+	struct head h;
 
-	hash(bytes, purpose, s->key, sizeof(s->key));
-	made = secret_new((const char *)bytes, sizeof(bytes));
-	secret_wipe(bytes, sizeof(bytes));
-	return made;
+	return read_head(&h, nobody, sealed, len) == 0 &&
+	       h.id == s->data[s->n_data - 1].id;
 }

@@ -16,87 +16,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/audit_chain.h"
-#include "store/store_internal.h"
+#include "store/keyring.h"
 
 #define QUEUE_MAX_DEFAULT 16384
-
-/* -- the key ----------------------------------------------------------- */
-
-/*
- * A known text sealed with the key of the first opening tells a wrong key
- * now instead of at the first job that needs its secrets.
- */
-static const char KEY_CHECK[] = "key_check";
-static const struct uuid KEY_OWNER; /* nobody's id */
-
-static int64_t count_sealed(struct db *db, struct err *err)
-{
-	static const char sql[] = "SELECT (SELECT COUNT(*) FROM job_secrets)"
-				  " + (SELECT COUNT(*) FROM named_secrets)";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-
-	TRY(db_use(db, sql, &st, err));
-	TRY(db_step(st, err));
-	return db_col_int(st);
-}
-
-static int write_key_check(struct store *s, struct err *err)
-{
-	static const char sql[] =
-	    "INSERT INTO store_keys (name, sealed) VALUES (?, ?)"
-	    " ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	uint8_t sealed[sizeof(KEY_CHECK) + SEAL_OVERHEAD_BYTES];
-
-	seal(&s->sealer, KEY_OWNER, KEY_CHECK, sizeof(KEY_CHECK), sealed);
-	TRY(db_use(s->db, sql, &st, err));
-	db_bind_text(st, KEY_CHECK);
-	db_bind_blob(st, sealed, sizeof(sealed));
-	return db_run(st, err);
-}
-
-/* 1: opens with our key, 0: there is none, -1: ERR_INVALID: another key. */
-static int read_key_check(struct store *s, struct err *err)
-{
-	static const char sql[] =
-	    "SELECT sealed FROM store_keys WHERE name = ?";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	CLEANUP(secret_free) struct secret *plain = NULL;
-	const void *sealed;
-	size_t len;
-	int rc;
-
-	TRY(db_use(s->db, sql, &st, err));
-	db_bind_text(st, KEY_CHECK);
-	rc = db_step(st, err);
-	if (rc <= 0)
-		return rc;
-	sealed = db_col_blob(st, &len);
-	TRY(unseal(&s->sealer, KEY_OWNER, sealed, len, &plain, err));
-	return 1;
-}
-
-static int check_key(struct store *s, struct err *err)
-{
-	int rc = read_key_check(s, err);
-	int64_t n;
-
-	if (rc == 1)
-		return 0;
-	if (rc < 0 && err->kind != ERR_INVALID)
-		return -1;
-	n = count_sealed(s->db, err);
-	if (n < 0)
-		return -1;
-	if (n > 0)
-		return err_set(err, ERR_INVALID, "wrong_key",
-		    "%s holds %lld secrets (of waiting jobs, and named ones), "
-		    "sealed with another key: start with the ENCRYPTION_KEY "
-		    "(or key file) used before, or give them up with DELETE "
-		    "FROM job_secrets and DELETE FROM named_secrets",
-		    s->path, (long long)n);
-	return write_key_check(s, err); /* nothing sealed: take the new key */
-}
 
 /* -- open and close ---------------------------------------------------- */
 
@@ -126,20 +48,19 @@ static void fini_parts(struct store *s)
 	mem_free(s);
 }
 
-static int open_parts(
-    struct store *s, const struct store_config *c, struct err *err)
+static int open_parts(struct store *s, const struct store_config *c,
+    enum keyring_mode mode, struct keyring_opened *ret, struct err *err)
 {
-	TRY(sealer_init(&s->sealer, c->encryption_key, c->key_path, err));
 	TRY(db_open(&s->db, c->path, DB_WRITER, err));
 	TRY(migrate(s->db, c->path, &s->schema_version, err));
-	TRY(check_key(s, err));
+	TRY(keyring_open(s, c, mode, ret, err));
 	TRY(counters_load(s->db, &s->queue.counters, err));
 	TRY(audit_open(s, err));
 	return writer_start(s, err);
 }
 
-int store_open(
-    struct store **ret, const struct store_config *config, struct err *err)
+int store_open_as(struct store **ret, const struct store_config *config,
+    enum keyring_mode mode, struct keyring_opened *ret_opened, struct err *err)
 {
 	struct store *s = mem_zalloc(sizeof(*s));
 
@@ -148,12 +69,26 @@ int store_open(
 	s->queue_max =
 	    config->queue_max > 0 ? config->queue_max : QUEUE_MAX_DEFAULT;
 	init_parts(s);
-	if (open_parts(s, config, err) < 0) {
+	if (open_parts(s, config, mode, ret_opened, err) < 0) {
 		fini_parts(s);
 		return -1;
 	}
 	*ret = s;
 	return 0;
+}
+
+int store_open(
+    struct store **ret, const struct store_config *config, struct err *err)
+{
+	struct keyring_opened opened;
+	int64_t n = 0;
+
+	TRY(store_open_as(ret, config, KEYRING_OPEN, &opened, err));
+	if (keyring_tidy(*ret, &n, err) == 0)
+		return 0;
+	store_close(*ret);
+	*ret = NULL;
+	return -1;
 }
 
 void store_close(struct store *s)
@@ -218,8 +153,14 @@ void reader_return(struct reader *borrowed)
 
 struct secret *store_secret_for(struct store *s, const char *purpose)
 {
+	uint8_t bytes[SEAL_KEY_BYTES];
+	struct secret *made;
+
 	MAGIC_CHECK(s, STORE_MAGIC);
-	return seal_secret_for(&s->sealer, purpose);
+	seal_sign_key(&s->sealer, INT64_MAX, purpose, bytes);
+	made = secret_new((const char *)bytes, sizeof(bytes));
+	secret_wipe(bytes, sizeof(bytes));
+	return made;
 }
 
 /* -- check and statistics ---------------------------------------------- */

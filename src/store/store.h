@@ -20,6 +20,8 @@ struct store_config {
 	const char *key_path;       /* generated (0600) when encryption_key is
 				       NULL: "<state dir>/encryption.key" */
 	const char *encryption_key; /* any text of >= 16 bytes, or NULL */
+	const char *encryption_key_old; /* the one before, for a rotation and
+					   for saying that it fits; or NULL */
 	size_t queue_max;           /* inserts that may wait; 0: 16384 */
 };
 
@@ -33,7 +35,8 @@ void store_close(struct store *s);
 /* Can it still commit? Runs an empty durable write. */
 int store_check(struct store *s, struct err *err) MUST_CHECK;
 
-/* 32 bytes that follow from the store's key and the purpose; the caller's. */
+/* 32 bytes that follow from the store's newest sign key and the purpose; the
+ * caller's. */
 struct secret;
 struct secret *store_secret_for(struct store *s, const char *purpose);
 

@@ -158,6 +158,9 @@ int job_read_row(
     struct db_stmt *st, struct job *ret, struct err *err) MUST_CHECK;
 #define EVENT_COLUMNS                                                          \
 	"seq, job_id, repository, at_ns, type, from_status, to_status, "       \
+/* Whom the bytes of a named secret are sealed for. */
+struct uuid named_secret_owner(const struct store *s, const char *name);
+
 	"reason_code, reason, data"
 
 /* The creation time is the one in a UUIDv7 id, so that lists by id are

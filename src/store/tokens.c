@@ -1,9 +1,9 @@
 /*
  * Tokens: text like "rhr_<id>_<64 hex>". The id tells whose row to look at,
  * the rest is the secret. A runner's is random and kept as a keyed hash of
- * its whole text; a session's follows from its job's id and our key, so
- * nothing of it is kept. Both are compared in constant time. Called for every
- * request that carries one; any thread.
+ * its whole text; a session's follows from its job's id and the sign key of
+ * its time, so nothing of it is kept. Both are compared in constant time.
+ * Called for every request that carries one; any thread.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -15,11 +15,12 @@
 #include "store/store_internal.h"
 #include "store/users.h"
 
-#define KIND_LEN     4 /* "rhr_" */
-#define ID_LEN       (2 * sizeof(struct uuid))
-#define SECRET_BYTES TOKEN_SECRET_BYTES
-#define TOKEN_LEN    (KIND_LEN + ID_LEN + 1 + (size_t)2 * SECRET_BYTES)
-#define HASH_BYTES   TOKEN_HASH_BYTES
+#define KIND_LEN        4 /* "rhr_" */
+#define ID_LEN          (2 * sizeof(struct uuid))
+#define SECRET_BYTES    TOKEN_SECRET_BYTES
+#define TOKEN_LEN       (KIND_LEN + ID_LEN + 1 + (size_t)2 * SECRET_BYTES)
+#define HASH_BYTES      TOKEN_HASH_BYTES
+#define SESSION_CONTEXT "runnerhub tokens of sessions, key 1"
 
 _Static_assert(TOKEN_LEN < RUNNER_TOKEN_LEN, "room for a runner's token");
 _Static_assert(TOKEN_LEN < SESSION_TOKEN_LEN, "room for a session's token");
@@ -147,12 +148,15 @@ int store_runner_by_token(
 void store_session_token(
     struct store *s, struct uuid job, char ret[SESSION_TOKEN_LEN])
 {
-	uint8_t secret[SECRET_BYTES];
+	uint8_t secret[SECRET_BYTES], key[SEAL_KEY_BYTES];
 
 	MAGIC_CHECK(s, STORE_MAGIC);
-	crypto_generichash(secret, sizeof(secret), job.b, sizeof(job.b),
-	    s->sealer.session_key, sizeof(s->sealer.session_key));
+	seal_sign_key(
+	    &s->sealer, job_id_time_ns((job_id){job}), SESSION_CONTEXT, key);
+	crypto_generichash(
+	    secret, sizeof(secret), job.b, sizeof(job.b), key, sizeof(key));
 	token_write("rhs_", job, secret, ret);
+	secret_wipe(key, sizeof(key));
 	secret_wipe(secret, sizeof(secret));
 }
 

@@ -75,12 +75,34 @@ COMPONENT = {
     "component_ending": [1],
 }
 
+# Passed by `runnerhub secret rotate`, to another text and to another key file:
+# test_secrets_rotate.py.
+ROTATION = {
+    "text": {
+        "rotate_before_commit": [1],
+        "rotate_changed": [1],
+        "rotate_batch": [1, 2, 3, 4, 5, 6],
+        "rotate_before_drop": [1],
+    },
+    "file": {
+        "rotate_key_written": [1],
+        "rotate_before_commit": [1],
+        "rotate_changed": [1],
+        "rotate_key_named": [1],
+        "rotate_batch": [1, 2, 3, 4, 5, 6],
+        "rotate_before_drop": [1],
+    },
+}
+
 # Passed when a job is ended early: test_fault_points.py names each.
 EARLY_END = ["after_step_cut_short"]
 
 # Not in a job's life: the unit test that dies there.
 UNIT = {
     "spool_remove": "test_spool_retain.c",
+    "spool_ring_begin": "test_spool_ring.c",
+    "spool_ring_header": "test_spool_ring.c",
+    "spool_ring_hole": "test_spool_ring.c",
 }
 
 
@@ -100,8 +122,5 @@ def in_sources() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    "spool_ring_begin": "test_spool_ring.c",
-    "spool_ring_header": "test_spool_ring.c",
-    "spool_ring_hole": "test_spool_ring.c",
     for point, place in sorted(in_sources().items()):
         print(f"{point:28} {place}")

@@ -41,7 +41,7 @@ def stored(hub: Hub) -> int:
     """Bytes of the last value, without its seal."""
     with sqlite3.connect(f"file:{hub.state_dir}/runnerhub.db?mode=ro", uri=True) as db:
         sealed, = db.execute("SELECT max(length(sealed)) FROM named_secrets").fetchone()
-    return sealed - 41
+    return sealed - 45
 
 
 def test_a_value_is_read_from_a_pipe_listed_and_deleted(run: Run, hub: Hub) -> None:

