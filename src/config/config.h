@@ -57,11 +57,11 @@ struct options {
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */
 	/* secrets */
 	struct secret *encryption_key; /* ENCRYPTION_KEY */
+	struct secret *encryption_key_old;
 	struct secret *jwt_secret;     /* JWT_SECRET, NULL: the store's */
 	int64_t login_age_ms;          /* auth.loginAge 30 d */
 	/* engine */
 	char *engine_host; /* DOCKER_HOST, DOCKER_SOCKET_PROXY wins; default
-	struct secret *encryption_key_old;
 			      unix:///var/run/docker.sock */
 	char *pull_policy; /* RUNNER_PULL_POLICY if-missing|always|never */
 	int64_t pull_timeout_ms;  /* engine.pullTimeout 10 min */

@@ -142,6 +142,9 @@ struct store {
 	void *on_event_arg;
 };
 
+/* Whom the bytes of a named secret are sealed for. */
+struct uuid named_secret_owner(const struct store *s, const char *name);
+
 /* -- rows -------------------------------------------------------------- */
 /* The columns that job_read_row reads, in its order. */
 #define JOB_COLUMNS                                                            \
@@ -158,9 +161,6 @@ int job_read_row(
     struct db_stmt *st, struct job *ret, struct err *err) MUST_CHECK;
 #define EVENT_COLUMNS                                                          \
 	"seq, job_id, repository, at_ns, type, from_status, to_status, "       \
-/* Whom the bytes of a named secret are sealed for. */
-struct uuid named_secret_owner(const struct store *s, const char *name);
-
 	"reason_code, reason, data"
 
 /* The creation time is the one in a UUIDv7 id, so that lists by id are
