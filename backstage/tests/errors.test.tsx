@@ -207,9 +207,16 @@ test('an end without a step that failed', async () => {
     error: 'It needs more',
     errorCode: 'OUT_OF_MEMORY',
     exitCode: 137,
+    signal: 'SIGKILL',
     outOfMemory: true,
   };
   show(<RunnerStatus instance={instance} />);
   const words = await problemOf(() => document.body);
   assert.equal(words, 'Out of memoryIt needs moreOUT_OF_MEMORY');
+  cleanup();
+  show(<RunnerStatus instance={{ ...instance, outOfMemory: false }} />);
+  assert.equal(
+    await problemOf(() => document.body),
+    'Ended by SIGKILLIt needs moreOUT_OF_MEMORY',
+  );
 });

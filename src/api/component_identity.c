@@ -176,10 +176,35 @@ int component_identify(
 
 /* -- what they may ----------------------------------------------------- */
 
-struct component_caller component_caller_of(const struct call *c)
+/* Members of its owner, when the rule is on; an instance without an owner is
+ * everybody's. Both are in lower case and in full. */
+static bool may_stop_one_of(const struct call *c, const char *owner)
 {
-	return (struct component_caller){
-	    .subject = c->caller->subject, .portal_token = c->caller->token};
+	const struct component_identity *who = c->caller;
+	char *const *group = who->portal.groups;
+
+	if (who->may_stop_all || owner == NULL ||
+	    strcmp(hub_options(c->hub)->portal_owners, "stop") != 0)
+		return true;
+	if (who->subject != NULL && strcasecmp(who->subject, owner) == 0)
+		return true;
+	for (; group != NULL && *group != NULL; group++)
+		if (strcasecmp(*group, owner) == 0)
+			return true;
+	return false;
+}
+
+static bool may_replace(void *arg, const char *owner)
+{
+	return may_stop_one_of(arg, owner);
+}
+
+struct component_caller component_caller_of(struct call *c)
+{
+	return (struct component_caller){.subject = c->caller->subject,
+	    .portal_token = c->caller->token,
+	    .may_replace = may_replace,
+	    .arg = c};
 }
 
 static int only_look(struct err *err)
@@ -198,24 +223,13 @@ int component_may_start(const struct call *c, struct err *err)
 	    "This endpoint does not allow 'service' credentials");
 }
 
-/* Members of its owner, when the rule is on; an instance without an owner is
- * everybody's. Both are in lower case and in full. */
 int component_may_stop(
     const struct call *c, const struct instance *i, struct err *err)
 {
-	const struct component_identity *who = c->caller;
-	char *const *group = who->portal.groups;
-
-	if (who->may_only_look)
+	if (c->caller->may_only_look)
 		return only_look(err);
-	if (who->may_stop_all || i->owner == NULL ||
-	    strcmp(hub_options(c->hub)->portal_owners, "stop") != 0)
+	if (may_stop_one_of(c, i->owner))
 		return 0;
-	if (who->subject != NULL && strcasecmp(who->subject, i->owner) == 0)
-		return 0;
-	for (; group != NULL && *group != NULL; group++)
-		if (strcasecmp(*group, i->owner) == 0)
-			return 0;
 	return err_set(err, ERR_FORBIDDEN, "not_owner",
 	    "%.200s is stopped by its owner only, %.200s", i->component_ref,
 	    i->owner);

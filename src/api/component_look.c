@@ -5,83 +5,95 @@
  */
 #include "api/components.h"
 
-/* Opens {"key": -- the caller writes the value, then close_key. */
-static void open_key(struct json *j, struct buf *body, const char *key)
+/* Writes the value; i: of which instance, where it is one that is there. */
+typedef void write_fn(struct call *c, const struct instance *i, struct json *j);
+
+/* {"<key>": ...} */
+static struct answer reply_key(
+    struct call *c, const char *key, write_fn *write, const struct instance *i)
 {
-	buf_init(body, BODY_MAX);
-	json_init(j, body);
-	json_obj(j);
-	json_key(j, key);
+	struct buf body;
+	struct json j;
+
+	buf_init(&body, BODY_MAX);
+	json_init(&j, &body);
+	json_obj(&j);
+	json_key(&j, key);
+	write(c, i, &j);
+	json_end(&j);
+	return component_json(c, 200, &body);
 }
 
-static struct answer close_key(struct call *c, struct json *j, struct buf *body)
+/* Of the instance that the path names. */
+static struct answer look(struct call *c, const char *key, write_fn *write)
 {
-	json_end(j);
-	return component_json(c, 200, body);
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct err err = ERR_INIT;
+
+	if (component_instance(c, &i, &err) < 0)
+		return component_odd_error(c, &err);
+	return reply_key(c, key, write, &i);
+}
+
+static void write_health(
+    struct call *c, const struct instance *i, struct json *j)
+{
+	components_health(c->api->components, i->id, j);
 }
 
 struct answer component_health(struct call *c)
 {
-	CLEANUP(instance_fini) struct instance i = {0};
-	struct err err = ERR_INIT;
-	struct buf body;
-	struct json j;
+	return look(c, "health", write_health);
+}
 
-	if (component_instance(c, &i, &err) < 0)
-		return component_odd_error(c, &err);
-	open_key(&j, &body, "health");
-	components_health(c->api->components, i.id, &j);
-	return close_key(c, &j, &body);
+static void write_stats(
+    struct call *c, const struct instance *i, struct json *j)
+{
+	components_stats(c->api->components, i->id, j);
 }
 
 struct answer component_stats(struct call *c)
 {
-	CLEANUP(instance_fini) struct instance i = {0};
-	struct err err = ERR_INIT;
-	struct buf body;
-	struct json j;
+	return look(c, "stats", write_stats);
+}
 
-	if (component_instance(c, &i, &err) < 0)
-		return component_odd_error(c, &err);
-	open_key(&j, &body, "stats");
-	components_stats(c->api->components, i.id, &j);
-	return close_key(c, &j, &body);
+static void write_metrics(
+    struct call *c, const struct instance *i, struct json *j)
+{
+	components_metrics(
+	    c->api->components, i->id, component_number(c, "limit"), j);
 }
 
 struct answer component_metrics(struct call *c)
 {
-	CLEANUP(instance_fini) struct instance i = {0};
-	struct err err = ERR_INIT;
-	struct buf body;
-	struct json j;
-
-	if (component_instance(c, &i, &err) < 0)
-		return component_odd_error(c, &err);
-	open_key(&j, &body, "metrics");
-	components_metrics(
-	    c->api->components, i.id, component_number(c, "limit"), &j);
-	return close_key(c, &j, &body);
+	return look(c, "metrics", write_metrics);
 }
 
-static struct answer reply_faults(struct call *c, const char *instance)
+/* Also of one that is not there: those are empty. */
+static void write_faults_of(
+    struct call *c, const struct instance *i, struct json *j)
 {
-	struct buf body;
-	struct json j;
-
-	open_key(&j, &body, "errors");
+	(void)i;
 	components_faults(
-	    c->api->components, instance, component_number(c, "limit"), &j);
-	return close_key(c, &j, &body);
+	    c->api->components, c->id, component_number(c, "limit"), j);
 }
 
 struct answer component_errors(struct call *c)
 {
-	return reply_faults(c, c->id);
+	return reply_key(c, "errors", write_faults_of, NULL);
+}
+
+static void write_faults(
+    struct call *c, const struct instance *i, struct json *j)
+{
+	(void)i;
+	components_faults(
+	    c->api->components, NULL, component_number(c, "limit"), j);
 }
 
 struct answer component_errors_all(struct call *c)
 {
-	return reply_faults(c, NULL);
+	return reply_key(c, "errors", write_faults, NULL);
 }
 
 struct answer component_catalog(struct call *c)

@@ -4,10 +4,25 @@
  */
 #include "api/components.h"
 
+#include <stdio.h>
+
 static void optional(struct json *j, const char *key, const char *text)
 {
 	if (text != NULL)
 		json_kstr(j, key, text);
+}
+
+/* An engine tells of a signal by the code alone: 128 and its number. */
+static void write_code(int code, struct json *j)
+{
+	const char *abbreviation = instance_signal(code);
+	char name[16];
+
+	json_kint(j, "exitCode", code);
+	if (abbreviation == NULL)
+		return;
+	snprintf(name, sizeof(name), "SIG%s", abbreviation);
+	json_kstr(j, "signal", name);
 }
 
 static void write_end(const struct instance *i, struct json *j)
@@ -17,7 +32,7 @@ static void write_end(const struct instance *i, struct json *j)
 	optional(j, "error", i->error);
 	optional(j, "errorCode", i->error_code);
 	if (i->has_exit_code)
-		json_kint(j, "exitCode", i->exit_code);
+		write_code(i->exit_code, j);
 	if (i->oom_killed)
 		json_kbool(j, "outOfMemory", true);
 }

@@ -67,7 +67,8 @@ static inline void component_identity_fini_guard(struct component_identity *i)
  * the portal is away. May ask the portal. */
 int component_identify(
     struct call *c, struct component_identity *ret, struct err *err) MUST_CHECK;
-struct component_caller component_caller_of(const struct call *c);
+/* As long as the call. */
+struct component_caller component_caller_of(struct call *c);
 /* ERR_FORBIDDEN */
 int component_may_start(const struct call *c, struct err *err) MUST_CHECK;
 int component_may_stop(

@@ -289,16 +289,18 @@ static void print_step(struct buf *out, const json_t *instance)
 static void print_end(struct buf *out, const json_t *instance)
 {
 	const json_t *code = json_object_get(instance, "exitCode");
-	char number[32];
+	const char *sig = reply_str(instance, "signal", NULL);
+	char number[64];
 
 	print_time(out, "ended", reply_str(instance, "stoppedAt", NULL));
 	print_line(out, "error", reply_str(instance, "error", NULL));
 	if (json_is_integer(code)) {
-		snprintf(number, sizeof(number), "%lld%s",
+		if (json_is_true(json_object_get(instance, "outOfMemory")))
+			sig = "out of memory";
+		snprintf(number, sizeof(number), "%lld%s%.30s%s",
 		    (long long)json_integer_value(code),
-		    json_is_true(json_object_get(instance, "outOfMemory"))
-			? " (out of memory)"
-			: "");
+		    sig != NULL ? " (" : "", sig != NULL ? sig : "",
+		    sig != NULL ? ")" : "");
 		print_line(out, "exit code", number);
 	}
 }

@@ -44,6 +44,10 @@ struct component_caller {
 	const char *subject;      /* "user:default/jane"; NULL: this machine */
 	const char *portal_token; /* what the portal is asked with, or NULL */
 	bool rebuild; /* of a start: nothing that was built before is used */
+	/* May an instance of this owner be stopped for it (components.whenBusy
+	 * replace)? NULL: any. As store_instance_admit has it. */
+	bool (*may_replace)(void *arg, const char *owner);
+	void *arg;
 };
 
 /* -- instances --------------------------------------------------------- */

@@ -2,7 +2,6 @@
  * The end of an instance: how did it come about, what is left of it, what is
  * written down. The thread of the flow.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,12 +26,6 @@ bool ending_is_of_start(struct flow *f)
 	starting = f->progress.started_at != 0 && f->progress.completed_at == 0;
 	mtx_unlock(&f->owner->mtx);
 	return starting;
-}
-
-/* "SIGKILL"; NULL: none that we know. */
-static const char *signal_of(int exit_code)
-{
-	return exit_code > 128 ? sigabbrev_np(exit_code - 128) : NULL;
 }
 
 static int read_exit(struct flow *f, struct ending *e, struct err *err)
@@ -72,7 +65,7 @@ void ending_judge(struct flow *f, struct ending *e)
 		    "The container is gone: %.300s", err.msg));
 		return;
 	}
-	sig = signal_of(e->code);
+	sig = instance_signal(e->code);
 	if (e->oom_killed)
 		snprintf(what, sizeof(what), "ran out of memory (exit code %d)",
 		    e->code);

@@ -39,6 +39,8 @@ static int admit(struct components *c, const struct wanted *w,
 	    .owner = w->owner,
 	    .started_by = by->subject,
 	    .replace = strcmp(c->config.options->when_busy, "replace") == 0,
+	    .may_replace = by->may_replace,
+	    .arg = by->arg,
 	    .max = c->config.options->components_max};
 	struct deployment first;
 	instance_id spare;

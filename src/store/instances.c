@@ -1,9 +1,11 @@
 /*
- * The table of component instances: see instances.h. Changes pass through
- * the writer thread, reads use a borrowed connection.
+ * The table of component instances: see instances.h; how one gets into it is
+ * instance_admission.c's. Changes pass through the writer thread, reads use a
+ * borrowed connection.
  */
 #include "store/instances.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +19,6 @@
 	"image, commit_sha, ports, progress, error_code, error, plan, "        \
 	"exit_code, oom_killed, log_offset, started_at, stopped_at, "          \
 	"updated_at, owner, started_by, restarts"
-#define ACTIVE " status IN ('starting', 'running', 'stopping')"
 
 enum { TOLD_MAX = 64 * 1024 };
 
@@ -33,6 +34,11 @@ const char *instance_status_name(enum instance_status status)
 {
 	ASSERT(status > 0 && status < ARRAY_LEN(status_names));
 	return status_names[status];
+}
+
+const char *instance_signal(int exit_code)
+{
+	return exit_code > 128 ? sigabbrev_np(exit_code - 128) : NULL;
 }
 
 bool instance_is_active(enum instance_status status)
@@ -67,171 +73,6 @@ static bool parse_status(const char *text, enum instance_status *ret)
 			return true;
 		}
 	return false;
-}
-
-/* -- admission --------------------------------------------------------- */
-
-struct admission {
-	struct write write; /* first */
-	const struct instance_admission *wanted;
-	char id[UUID_TEXT_LEN];
-	char now[CLOCK_ISO_LEN];
-};
-
-static int refuse_same(
-    struct db *db, const struct admission *a, struct err *err)
-{
-	static const char sql[] = "SELECT status FROM instances WHERE " ACTIVE
-				  " AND component_ref = ? LIMIT 1";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	int rc;
-
-	TRY(db_use(db, sql, &st, err));
-	db_bind_text(st, a->wanted->component_ref);
-	rc = db_step(st, err);
-	TRY(rc);
-	if (rc == 0)
-		return 0;
-	return err_set(err, ERR_CONFLICT, "component_running",
-	    "%.200s is already %s. Stop it first.", a->wanted->component_ref,
-	    db_col_text(st));
-}
-
-static int refuse_full(
-    struct db *db, const struct admission *a, struct err *err)
-{
-	static const char sql[] =
-	    "SELECT component_ref, status FROM instances WHERE " ACTIVE
-	    " ORDER BY seq";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	char first[256] = "", status[16] = "";
-	int64_t n = 0;
-	int rc;
-
-	TRY(db_use(db, sql, &st, err));
-	while ((rc = db_step(st, err)) == 1 && n++ == 0) {
-		snprintf(first, sizeof(first), "%s", db_col_text(st));
-		snprintf(status, sizeof(status), "%s", db_col_text(st));
-	}
-	TRY(rc);
-	if (n < a->wanted->max)
-		return 0;
-	if (a->wanted->max == 1)
-		return err_set(err, ERR_CONFLICT, "component_running",
-		    "Another component is already running: %s is %s. Stop it "
-		    "first.",
-		    first, status);
-	return err_set(err, ERR_CONFLICT, "component_running",
-	    "%lld components are running already, that is the maximum "
-	    "(components.max); the oldest is %s. Stop one first.",
-	    (long long)n, first);
-}
-
-/* -- the replacing one ------------------------------------------------- */
-
-struct rival {
-	char id[UUID_TEXT_LEN];
-	bool same; /* another of its component */
-};
-
-/* Those that hold a place and are not on their way out, the oldest first. */
-static int list_rivals(struct db *db, const struct admission *a,
-    struct rival **ret, size_t *ret_n, struct err *err)
-{
-	static const char sql[] =
-	    "SELECT id, component_ref FROM instances WHERE"
-	    " status IN ('starting', 'running')"
-	    " ORDER BY seq";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-	int rc;
-
-	TRY(db_use(db, sql, &st, err));
-	while ((rc = db_step(st, err)) == 1) {
-		struct rival *r;
-
-		*ret = mem_realloc(*ret, (*ret_n + 1) * sizeof(**ret));
-		r = &(*ret)[(*ret_n)++];
-		snprintf(r->id, sizeof(r->id), "%s", db_col_text(st));
-		r->same =
-		    strcmp(db_col_text(st), a->wanted->component_ref) == 0;
-	}
-	return rc;
-}
-
-static int send_away(
-    struct db *db, const struct admission *a, const char *id, struct err *err)
-{
-	static const char sql[] = "UPDATE instances SET status = 'stopping',"
-				  " stop_requested = 1, updated_at = ?"
-				  " WHERE id = ?";
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-
-	TRY(db_use(db, sql, &st, err));
-	db_bind_text(st, a->now);
-	db_bind_text(st, id);
-	return db_run(st, err);
-}
-
-static int make_room(struct db *db, const struct admission *a, struct err *err)
-{
-	struct rival *rivals = NULL;
-	size_t n = 0, stay = 0;
-	int r = list_rivals(db, a, &rivals, &n, err);
-
-	for (size_t i = 0; i < n; i++)
-		stay += !rivals[i].same;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (!rivals[i].same && (int64_t)stay < a->wanted->max)
-			continue;
-		stay -= !rivals[i].same;
-		r = send_away(db, a, rivals[i].id, err);
-	}
-	mem_free(rivals);
-	return r;
-}
-
-static int run_admission(struct tx *tx, struct write *w, struct err *err)
-{
-	static const char sql[] =
-	    "INSERT INTO instances (id, component_ref, status, ports,"
-	    " progress, plan, started_at, updated_at, owner, started_by)"
-	    " VALUES (?, ?, 'starting', '[]', ?, ?, ?, ?, ?, ?)";
-	struct admission *a = (struct admission *)w;
-	CLEANUP(db_done) struct db_stmt *st = NULL;
-
-	if (a->wanted->replace) {
-		TRY(make_room(tx->db, a, err));
-	} else {
-		TRY(refuse_same(tx->db, a, err));
-		TRY(refuse_full(tx->db, a, err));
-	}
-	TRY(db_use(tx->db, sql, &st, err));
-	db_bind_text(st, a->id);
-	db_bind_text(st, a->wanted->component_ref);
-	db_bind_text(st, a->wanted->progress);
-	db_bind_text(st, a->wanted->plan);
-	db_bind_text(st, a->now);
-	db_bind_text(st, a->now);
-	db_bind_text(st, a->wanted->owner);
-	db_bind_text(st, a->wanted->started_by);
-	return db_run(st, err);
-}
-
-int store_instance_admit(struct store *s,
-    const struct instance_admission *wanted, instance_id *ret, struct err *err)
-{
-	struct admission a = {
-	    .write = {.run = run_admission}, .wanted = wanted};
-	instance_id id;
-
-	MAGIC_CHECK(s, STORE_MAGIC);
-	ASSERT(wanted->max >= 1);
-	id = wanted->id != NULL ? *wanted->id : (instance_id){uuid_v4()};
-	uuid_text(id.u, a.id);
-	clock_iso(clock_wall_ns(), a.now);
-	TRY(writer_run(s, &a.write, err));
-	*ret = id;
-	return 0;
 }
 
 /* -- change ------------------------------------------------------------ */
@@ -529,7 +370,7 @@ int store_instance_list(struct store *s, bool active_only, int64_t limit,
 	static const char all[] = "SELECT " INSTANCE_COLUMNS
 				  " FROM instances ORDER BY seq DESC LIMIT ?";
 	static const char active[] =
-	    "SELECT " INSTANCE_COLUMNS " FROM instances WHERE " ACTIVE
+	    "SELECT " INSTANCE_COLUMNS " FROM instances WHERE " INSTANCE_ACTIVE
 	    " ORDER BY seq DESC LIMIT ?";
 	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;

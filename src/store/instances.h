@@ -29,6 +29,8 @@ enum instance_status {
 const char *instance_status_name(enum instance_status status);
 /* Does it hold one of the places that `max` counts? */
 bool instance_is_active(enum instance_status status);
+/* "KILL", of the exit code 137; NULL: no signal ended it, or none by name. */
+const char *instance_signal(int exit_code);
 
 struct instance {
 	int64_t seq; /* order of creation */
@@ -65,6 +67,10 @@ struct instance_admission {
 	const char *progress, *plan;    /* JSON, or NULL */
 	int64_t max;
 	bool replace; /* those that are in the way are to stop */
+	/* May one of this owner (or NULL) be stopped for it? NULL: any. On the
+	 * writer thread: quick, and without the store. */
+	bool (*may_replace)(void *arg, const char *owner);
+	void *arg;
 };
 /*
  * Makes an instance in INSTANCE_STARTING, unless `max` are active:
@@ -73,7 +79,9 @@ struct instance_admission {
  *
  * replace: instead of that the oldest ones become INSTANCE_STOPPING, as many
  * as there are too many, and another one of the same component; those that
- * are stopping already do not count. Whoever carries them has to be told.
+ * are stopping already do not count. Whoever carries them has to be told. Those
+ * that may not be replaced stay; ERR_CONFLICT "component_running" names one,
+ * and its owner, when without them there is no room.
  */
 int store_instance_admit(struct store *s, const struct instance_admission *a,
     instance_id *ret, struct err *err) MUST_CHECK;

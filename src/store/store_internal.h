@@ -104,6 +104,9 @@ int token_claim(const char *kind, const char *token, struct uuid *ret);
 void token_hash(
     const struct store *s, const char *token, uint8_t out[TOKEN_HASH_BYTES]);
 
+/* -- instances ---------------------------------------------------------- */
+#define INSTANCE_ACTIVE " status IN ('starting', 'running', 'stopping')"
+
 /* -- readers ----------------------------------------------------------- */
 #define STORE_READERS_MAX 4
 struct readers {

@@ -269,6 +269,15 @@ def test_status_of_one_by_reference_is_of_its_newest(run: Run, script: ScriptedH
     assert "no instance of component:default/nope" in missing.stderr
 
 
+@pytest.mark.parametrize("end,words", [
+    ({"exitCode": 3}, "3"), ({"exitCode": 143, "signal": "SIGTERM"}, "143 (SIGTERM)"),
+    ({"exitCode": 137, "signal": "SIGKILL", "outOfMemory": True}, "137 (out of memory)")])
+def test_how_it_ended(run: Run, script: ScriptedHub, end: dict, words: str) -> None:
+    script.on("GET", f"{BASE}/instances/{ID}", (200, {**instance(1, "error"), **end}))
+    lines = [line.split(maxsplit=2) for line in run("status", ID).stdout.splitlines()]
+    assert [line[2] for line in lines if line[:2] == ["exit", "code"]] == [words]
+
+
 def test_logs_options_reach_the_hub(run: Run, script: ScriptedHub) -> None:
     target = f"{BASE}/instances/{ID}/logs"
     script.on("GET", f"{BASE}/instances/{ID}", (200, RUNNING))

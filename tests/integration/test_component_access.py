@@ -264,6 +264,29 @@ def test_users_stop_what_they_own(live: Hub, portal: FakePortal) -> None:
     other.stop(NOBODY).error(404, "NotFoundError")
 
 
+def test_users_replace_what_they_own(make_hub: Callable[..., Hub], portal: FakePortal,
+                                     catalog: Catalog, engine: Engine) -> None:
+    hub = make_hub({
+        "RUNNERHUB_CATALOG": f"{catalog.path('ticker')},{catalog.path('second')}",
+        "RUNNERHUB_PORTAL_URL": portal.url, "RUNNERHUB_PORTAL_OWNERS": "stop",
+        "RUNNERHUB_API_KEY": KEY, "RUNNERHUB_COMPONENTS_WHEN_BUSY": "replace",
+    }).start()
+    member = bearing(hub, portal.user_token("user:default/jane", [TEAM]))
+    other = bearing(hub, portal.user_token("user:default/joe", ["user:default/joe"]))
+    first = member.start("component:ticker", "?wait=true").json["id"]
+    for ref in ("component:second", "component:ticker"):
+        message = other.start(ref).error(409, "ConflictError")["error"]["message"]
+        assert TEAM in message and "Component:default/Ticker is already running" in message
+    assert member.status(first).json["status"] == "running"
+    second = member.start("component:second", "?wait=true").json
+    assert second["status"] == "running"
+    assert member.status(first).json["status"] == "stopped"
+    third = bearing(hub, KEY).start("component:ticker", "?wait=true").json
+    assert third["status"] == "running"  # whoever runs the hub may
+    assert member.stop(third["id"]).status == 200
+    remove_images(engine, hub)
+
+
 def test_who_started_it_is_kept(live: Hub, portal: FakePortal) -> None:
     user = bearing(live, portal.user_token("user:default/ann", [TEAM]))
     instance = user.start("component:second").json["id"]

@@ -243,6 +243,77 @@ static void another_of_its_component_makes_room(void **state)
 	assert_int_equal(status_now(f, b), INSTANCE_STOPPING);
 }
 
+/* arg: whose may go. */
+static bool is_owners(void *arg, const char *owner)
+{
+	return owner == NULL || strcmp(arg, owner) == 0;
+}
+
+static instance_id admit_of(
+    struct fixture *f, const char *ref, const char *owner)
+{
+	const struct instance_admission a = {
+	    .component_ref = ref, .owner = owner, .max = 2};
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	assert_int_equal(store_instance_admit(f->s, &a, &id, &err), 0);
+	return id;
+}
+
+static void only_what_may_go_makes_room(void **state)
+{
+	static char us[] = "group:b/us", them[] = "group:b/them",
+		    nobody[] = "group:b/nobody";
+	struct fixture *f = *state;
+	instance_id theirs = admit_of(f, "Component:default/a", them);
+	instance_id ours = admit_of(f, "Component:default/b", us);
+	struct instance_admission w = {.component_ref = "Component:default/c",
+	    .owner = us,
+	    .max = 2,
+	    .replace = true,
+	    .may_replace = is_owners,
+	    .arg = us};
+	struct err err = ERR_INIT;
+	instance_id id;
+
+	/* The oldest is another's. */
+	assert_int_equal(store_instance_admit(f->s, &w, &id, &err), 0);
+	assert_int_equal(status_now(f, theirs), INSTANCE_STARTING);
+	assert_int_equal(status_now(f, ours), INSTANCE_STOPPING);
+
+	/* None of these may go: nothing has changed then. */
+	w.component_ref = "Component:default/d";
+	w.arg = nobody;
+	assert_int_equal(store_instance_admit(f->s, &w, &id, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_string_equal(err.code, "component_running");
+	assert_non_null(strstr(err.msg, "Component:default/a is already"));
+	assert_non_null(strstr(err.msg, them));
+	assert_int_equal(status_now(f, theirs), INSTANCE_STARTING);
+
+	/* Another of the component, with places free. */
+	err_clear(&err);
+	w.component_ref = "Component:default/a";
+	w.max = 9;
+	assert_int_equal(store_instance_admit(f->s, &w, &id, &err), -1);
+	assert_non_null(strstr(err.msg, them));
+	w.arg = them;
+	err_clear(&err);
+	assert_int_equal(store_instance_admit(f->s, &w, &id, &err), 0);
+	assert_int_equal(status_now(f, theirs), INSTANCE_STOPPING);
+}
+
+static void signals_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(instance_signal(137), "KILL");
+	assert_string_equal(instance_signal(139), "SEGV");
+	assert_null(instance_signal(0));
+	assert_null(instance_signal(128));
+	assert_null(instance_signal(255));
+}
+
 /* -- history ----------------------------------------------------------- */
 
 static void the_oldest_are_forgotten(void **state)
@@ -289,6 +360,8 @@ int main(void)
 	    TEST(the_list_is_the_order_of_creation),
 	    TEST(the_oldest_makes_room),
 	    TEST(another_of_its_component_makes_room),
+	    TEST(only_what_may_go_makes_room),
+	    TEST(signals_have_names),
 	    TEST(the_oldest_are_forgotten),
 	};
 

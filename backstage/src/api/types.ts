@@ -48,6 +48,8 @@ export interface RunnerInstance {
   error?: string;
   errorCode?: string;
   exitCode?: number;
+  /** That ended it: `SIGKILL`. */
+  signal?: string;
   outOfMemory?: boolean;
   /** Where browsers reach the ports, when the hub was told. */
   publicHost?: string;

@@ -78,7 +78,7 @@ function Failure({ instance }: { instance: RunnerInstance }) {
   const failed = steps.find(step => step.status === 'failed');
   const end = instance.outOfMemory
     ? 'Out of memory'
-    : exitOf(instance.exitCode);
+    : exitOf(instance);
   return (
     <Problem
       title={failed ? `${failed.title} has failed` : (end ?? 'It has failed')}
@@ -88,6 +88,7 @@ function Failure({ instance }: { instance: RunnerInstance }) {
   );
 }
 
-function exitOf(exitCode: number | undefined): string | undefined {
+function exitOf({ exitCode, signal }: RunnerInstance): string | undefined {
+  if (signal) return `Ended by ${signal}`;
   return exitCode === undefined ? undefined : `Ended with code ${exitCode}`;
 }
