@@ -119,8 +119,13 @@ function line({key, tone}, chart, at) {
 		svg('circle', {class: `fill-${tone}`, cx: at.x(run[0]), cy: at.y(chart.points[run[0]][key]), r: 2.5}));
 }
 
+function nothing(chart, at) {
+	return !chart.points.some((point) => chart.series.some(({key}) => point[key])) &&
+		svg('text', {class: 'chart-mark middle', x: EDGE.left + at.w / 2, y: HEIGHT / 2}, 'nothing in this time');
+}
+
 function drawAll(chart, at, cursor) {
-	return [axes(chart, at), cursor, chart.stacked ?
+	return [nothing(chart, at), axes(chart, at), cursor, chart.stacked ?
 		chart.points.map((point, index) => bar(chart, at, point, index)) :
 		chart.series.map((one) => line(one, chart, at))];
 }

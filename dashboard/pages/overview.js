@@ -139,11 +139,12 @@ function drawDay({points}) {
 export default {
 	title: 'Overview',
 	render(root, params, signal) {
-		replace(root, pageHead('Overview'), figures(signal), h('div', {class: 'panels'},
+		replace(root, pageHead('Overview'), figures(signal), h('div', {class: 'panels'}, h('div', null,
 			freshPanel({title: 'Running', load: readRunning, draw: drawRunning, on: JOB_EVENTS, every: 5000}, signal),
-			freshPanel({title: 'Waiting, oldest first', load: readWaiting, draw: drawWaiting, on: JOB_EVENTS, every: 15000}, signal),
+			freshPanel({title: 'Waiting, oldest first', load: readWaiting, draw: drawWaiting, on: JOB_EVENTS, every: 15000}, signal)),
+		h('div', null,
+			freshPanel({title: 'Last 24 hours', load: (s) => lastDay(s, 1800), draw: drawDay, every: 60000}, signal),
 			freshPanel({title: 'Failed lately', load: (s) => read({status: 'failed'}, s), draw: drawFailed,
-				on: ['job:status'], every: 60000}, signal),
-			freshPanel({title: 'Last 24 hours', load: (s) => lastDay(s, 1800), draw: drawDay, every: 60000}, signal)));
+				on: ['job:status'], every: 60000}, signal))));
 	},
 };

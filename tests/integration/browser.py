@@ -58,13 +58,12 @@ class Browser:
         options.binary_location = "/usr/bin/chromium"
         for flag in (*_FLAGS, f"--user-data-dir={self.profile}/user"):
             options.add_argument(flag)
-        options.add_experimental_option("prefs", {
-            "download.default_directory": self.downloads,
-            "download.prompt_for_download": False})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         # The driver's path is given: else selenium asks the network for one.
         self.driver = webdriver.Chrome(
             service=Service("/usr/bin/chromedriver", log_path=os.devnull), options=options)
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {
+            "behavior": "allow", "downloadPath": self.downloads})
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument",
                                     {"source": _WATCH})
 
@@ -133,6 +132,14 @@ class Browser:
         """Waits until an expression of the page is true."""
         return wait_for(lambda: self.run(f"return ({script})", *given),
                         what=what or script)
+
+    def downloaded(self, name: str) -> str | None:
+        """A file that a page saved, once it is whole."""
+        path = os.path.join(self.downloads, name)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            return file.read()
 
     # -- doing -----------------------------------------------------------------
     def click(self, selector: str, text: str | None = None) -> None:

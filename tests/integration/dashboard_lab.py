@@ -71,6 +71,7 @@ class Page:
             browser.fill("input[name=username]", name)
             browser.fill("input[name=password]", PASSWORD)
             browser.click("button[type=submit]", "Log in")
+        browser.find("nav")
         browser.find("main h1")
         return browser
 
