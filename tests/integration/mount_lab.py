@@ -4,6 +4,8 @@ it, as small proxies with the habits of the real ones.
     Proxy(hub.url + "/api/runner", kept=FEW, tells=False)  # a portal's proxy
     Proxy(hub.url + "/api/runner", gzips=True)             # a plugin that pipes
     Proxy(hub.url, prefix="")                              # a reverse proxy
+    Nginx(hub.url)                                         # a real one
+    PageServer("<script>...</script>")                     # a page elsewhere
 
 A portal's proxy cuts headers both ways and does not tell the hub that its
 client has left: it reads on and throws away.
@@ -11,11 +13,16 @@ client has left: it reads on and throws away.
 
 import gzip
 import http.client
+import os
 import socket
+import subprocess
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from hub import free_port, wait_for
 
 # What proxies of portals let through (components-api 6.4).
 REQUEST_FEW = {"content-type", "content-length", "accept", "user-agent", "cache-control"}
@@ -157,3 +164,87 @@ class Proxy(ThreadingHTTPServer):
         self._thread.join()
         for upstream in self.upstreams:  # those it has kept, too
             shut(upstream)
+
+
+_NGINX = """daemon off;
+master_process off;
+pid {place}/pid;
+error_log stderr;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {place}/body;
+  proxy_temp_path {place}/proxy;
+  fastcgi_temp_path {place}/none;
+  uwsgi_temp_path {place}/none;
+  scgi_temp_path {place}/none;
+  server {{
+    listen 127.0.0.1:{port};
+    location /api/runner/ {{
+      proxy_pass {hub};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_read_timeout 1h;
+    }}
+  }}
+}}
+"""
+
+
+class Nginx:
+    """The configuration of docs/BACKSTAGE.md, way D, in front of a hub."""
+
+    def __init__(self, hub: str):
+        self.port = free_port()
+        self._place = tempfile.TemporaryDirectory(prefix="runnerhub-nginx-")
+        config = os.path.join(self._place.name, "nginx.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(_NGINX.format(place=self._place.name, port=self.port, hub=hub))
+        self._process = subprocess.Popen(["nginx", "-c", config, "-p", self._place.name],
+                                         stderr=subprocess.PIPE)
+
+    def __enter__(self) -> "Nginx":
+        wait_for(self._answers, what="nginx answers")
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self._process.stderr.read().decode()
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+        self._place.cleanup()
+
+
+class PageServer:
+    """One page, at an origin of its own."""
+
+    def __init__(self, page: str, policy: str = ""):
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                body = page.encode() if self.path == "/" else b""
+                self.send_response(200 if body else 204)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                if policy:
+                    self.send_header("Content-Security-Policy", policy)
+                self.end_headers()
+                self.wfile.write(body)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

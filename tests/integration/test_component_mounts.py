@@ -1,16 +1,18 @@
 """The four ways in which a portal reaches the component API, with what each
 of them does to requests, answers and readers that leave."""
 
+import os
 from typing import Callable, Iterator
 
 import pytest
 
 import component_api_lab
+from browser import Browser
 from component_api_lab import TICKER
 from component_lab import Catalog, remove_images
 from engine_api import Engine
 from hub import Hub, wait_for
-from mount_lab import Proxy
+from mount_lab import Nginx, PageServer, Proxy
 from raw_portal import Client, ask
 
 ORIGIN = "https://portal.example"
@@ -24,8 +26,36 @@ TOKENS = f"""\
 """
 
 
+# What a portal's frontend does in a browser, without the portal.
+PAGE = """<!doctype html><title>portal</title><script>
+async function ask(path, token, method = "GET", body = undefined) {
+  const answer = await fetch(HUB + "/api/runner" + path, {method, body, credentials: "include",
+    headers: {"Authorization": `Bearer ${token}`, "Content-Type": "application/json"}});
+  return [answer.status, await answer.json()];
+}
+async function follow(path, token, lines) {
+  const abort = new AbortController();
+  const answer = await fetch(HUB + "/api/runner" + path,
+    {signal: abort.signal, headers: {"Authorization": `Bearer ${token}`}});
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (text.split("\\n").length <= lines) text += (await reader.read()).value;
+  abort.abort();
+  return text;
+}
+</script>"""
+
+
 @pytest.fixture(scope="module")
-def live(make_module_hub: Callable[..., Hub], image: str, engine: Engine) -> Iterator[Hub]:
+def portal_page() -> Iterator[PageServer]:
+    server = PageServer(PAGE)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def live(make_module_hub: Callable[..., Hub], image: str, engine: Engine,
+         portal_page: PageServer) -> Iterator[Hub]:
     catalog = Catalog(image)
     catalog.add("Ticker", health="", dockerfile=TICKER)
     catalog.write("Tokens", "tokens.txt", TOKENS)
@@ -34,7 +64,7 @@ def live(make_module_hub: Callable[..., Hub], image: str, engine: Engine) -> Ite
         "RUNNERHUB_PORTAL_TOKENS": catalog.path("tokens", "tokens.txt"),
         "RUNNERHUB_API_KEY": KEY,
         "RUNNERHUB_COMPONENTS_FOLLOWERS": "2",
-        "CORS_ORIGIN": ORIGIN,
+        "CORS_ORIGIN": f"{ORIGIN},{portal_page.origin}",
     }).start()
     yield hub
     own = Client(hub.port, headers={"Authorization": f"Bearer {STARTS}"})
@@ -100,6 +130,39 @@ def test_a_directly_from_a_page_of_another_origin(live: Hub, ticker: str) -> Non
     check_live(page, ticker, live)
 
 
+@pytest.fixture(scope="module")
+def browser(build_dir: str) -> Iterator[Browser]:
+    browser = Browser(os.path.join(build_dir, "shots"))
+    yield browser
+    browser.close()
+
+
+def test_a_in_a_browser(live: Hub, ticker: str, portal_page: PageServer,
+                        browser: Browser) -> None:
+    """What a browser makes of the answers to a page of another origin."""
+    def asked(script: str) -> object:
+        return browser.driver.execute_async_script(
+            f"const done = arguments[arguments.length - 1]; const HUB = '{live.url}'; "
+            f"window.HUB = HUB; {script}.then(done, (e) => done(String(e)))")
+    browser.driver.set_script_timeout(120)
+    browser.open(f"{portal_page.origin}/")
+    status, listed = asked(f"ask('/instances', '{LOOKS}')")
+    assert status == 200 and [i["id"] for i in listed["items"]] == [ticker]
+    status, said = asked(f"ask('/start', '{LOOKS}', 'POST', '{{\"entityRef\":\"x:y/z\"}}')")
+    assert status == 403 and said["error"]["name"] == "NotAllowedError"
+    assert asked("ask('/instances', 'wrong')")[0] == 401
+    text = asked(f"follow('/instances/{ticker}/logs?follow=true', '{LOOKS}', 3)")
+    assert "tick" in text
+    wait_for(lambda: followers(live) == 0, what="the page that stopped reading is noticed")
+    # The same page at an origin that was not named gets nothing to read.
+    stranger = PageServer(PAGE)
+    try:
+        browser.open(f"{stranger.origin}/")
+        assert "Failed to fetch" in asked(f"ask('/instances', '{LOOKS}')")
+    finally:
+        stranger.close()
+
+
 def test_b_behind_the_proxy_of_a_portal(live: Hub, ticker: str) -> None:
     with Proxy(f"{live.url}/api/runner", prefix="/api/proxy/runner", kept=False,
                tells=False) as proxy:
@@ -144,6 +207,15 @@ def test_d_behind_a_reverse_proxy(live: Hub, ticker: str) -> None:
         assert client.get(f"/instances/{ticker}", {"If-None-Match": str(tag)}).status == 304
         check_live(client, ticker, live)
         wait_for(lambda: followers(live) == 0, what="its end is passed on")
+
+
+def test_d_behind_nginx(live: Hub, ticker: str) -> None:
+    with Nginx(live.url) as proxy:
+        client = frontend(proxy.port)
+        check(client, ticker)
+        check_live(client, ticker, live)
+        wait_for(lambda: followers(live) == 0, what="its end is passed on")
+        assert ask(proxy.port, "GET", "/api/jobs").status == 404, "it opens nothing else"
 
 
 def test_what_service_tokens_may(live: Hub, ticker: str) -> None:
