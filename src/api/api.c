@@ -307,6 +307,11 @@ void api_set_portal(struct api *a, struct portal *portal)
 
 const char *api_socket(const struct api *a)
 {
+void api_set_notify(struct api *a, struct notify *notify)
+{
+	a->notify = notify;
+}
+
 	return a->socket;
 }
 

@@ -19,6 +19,8 @@ struct components; /* the same */
 void api_set_components(struct api *a, struct components *components);
 struct portal; /* whose users may use components; the same, or NULL */
 void api_set_portal(struct api *a, struct portal *portal);
+struct notify; /* the same */
+void api_set_notify(struct api *a, struct notify *notify);
 int api_open(struct api **ret, struct hub *hub, struct err *err) MUST_CHECK;
 /* Binds and serves. */
 int api_start(struct api *a, struct err *err) MUST_CHECK;

@@ -122,6 +122,7 @@ struct api {
 	struct runners *runners;
 	struct components *components;
 	struct portal *portal;                 /* NULL: none */
+	struct notify *notify;
 	struct service_tokens *service_tokens; /* NULL: none */
 	atomic_uint asking; /* handlers that ask the portal who it is */
 	struct followers *followers;
@@ -272,6 +273,12 @@ struct answer secret_put(struct call *c);
 struct answer secret_delete(struct call *c);
 
 /* 1 found, 0 none, -1 error: the call's job. */
+struct answer webhook_list_show(struct call *c);
+struct answer webhook_create(struct call *c);
+struct answer webhook_update(struct call *c);
+struct answer webhook_remove(struct call *c);
+struct answer webhook_test(struct call *c);
+struct answer webhook_deliveries(struct call *c);
 int call_job(struct call *c, struct job *ret, struct err *err) MUST_CHECK;
 /* ERR_NOT_FOUND in the contract's words. */
 int no_such_job(struct err *err);

@@ -18,7 +18,7 @@ struct event_stream {
 	struct bus_filter filter;
 	char *repository;
 	bool greeted;
-	uint64_t ticks; /* seen */
+	uint64_t ticks, notes; /* seen */
 	struct bus_follower follower;
 	struct http_stream *stream;
 };
@@ -65,8 +65,10 @@ static enum http_produce produce(void *arg, struct buf *out)
 	if (bus_read(hub_bus(s->hub), &s->seq, &s->filter, AT_ONCE, out, &more,
 		&err) < 0)
 		return HTTP_ABORT;
-	if (!s->filter.has_job && s->filter.repository == NULL)
+	if (!s->filter.has_job && s->filter.repository == NULL) {
+		bus_read_notes(hub_bus(s->hub), &s->notes, out);
 		bus_read_tick(hub_bus(s->hub), &s->ticks, out);
+	}
 	return more ? HTTP_MORE : HTTP_WAIT;
 }
 
@@ -119,6 +121,7 @@ struct answer events_stream(struct call *c)
 	s = mem_zalloc(sizeof(*s));
 	s->hub = c->hub;
 	s->seq = seq;
+	s->notes = bus_last_note(hub_bus(c->hub));
 	s->filter = f;
 	s->repository = mem_strdup_or_null(http_query(c->x, "repository"));
 	s->filter.repository = s->repository;

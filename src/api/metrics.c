@@ -9,6 +9,7 @@
 
 #include "api/components.h"
 #include "base/clock.h"
+#include "notify/notify.h"
 #include "store/runners.h"
 
 #define P "github_runnerhub_"
@@ -338,6 +339,28 @@ static void write_api(const struct api *a, struct buf *b)
 			    routes[i].method, routes[i].pattern, k + 1);
 			meter_write(m, P "api_request_seconds", label, b);
 		}
+}
+
+static void write_webhooks(const struct api *a, struct buf *b)
+{
+	struct notify_stats s;
+
+	notify_stats(a->notify, &s);
+	head(b, "webhook_deliveries_total", "counter",
+	    "Attempts to deliver to webhooks, by what came of them.");
+	IGNORE(buf_printf(b,
+	    P "webhook_deliveries_total{result=\"delivered\"} %" PRIu64 "\n" P
+	      "webhook_deliveries_total{result=\"retried\"} %" PRIu64 "\n" P
+	      "webhook_deliveries_total{result=\"failed\"} %" PRIu64 "\n" P
+	      "webhook_deliveries_total{result=\"dropped\"} %" PRIu64 "\n",
+	    s.delivered, s.retried, s.failed, s.dropped));
+	one(b, "webhook_queue", "gauge", "Deliveries that wait.",
+	    (double)s.waiting);
+	one(b, "webhooks", "gauge", "Webhooks that there are.",
+	    (double)s.webhooks);
+	one(b, "webhook_circuits_open", "gauge",
+	    "Webhooks that fail and are left alone for a while.",
+	    (double)s.open);
 }
 
 struct answer metrics_show(struct call *c)

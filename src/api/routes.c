@@ -85,6 +85,10 @@ static const struct query_param audit_verify_query[] = {
 static const struct query_param audit_export_query[] = {AUDIT_FILTER,
     {"format", "json (if not given; a row per line) or csv"}, {NULL, NULL}};
 
+static const struct query_param deliveries_query[] = {
+    {"before", "only older ones than this number: the last of the page before"},
+    {"limit", "at most so many, 1 to 100, 50 if not given"}, {NULL, NULL}};
+
 static const struct query_param users_query[] = {
     {"after", "only names behind this one: the last of the page before"},
     {"limit", "at most so many, 1 to 1000, 100 if not given"}, {NULL, NULL}};
@@ -208,6 +212,25 @@ const struct route routes[] = {
 	"SecretValue", NULL, NULL, "secret.set"},
     {"DELETE", "/api/secrets/:name", secret_delete, SCOPE_ADMIN, false,
 	"Delete a secret.", NULL, NULL, NULL, NULL, "secret.delete"},
+    {"GET", "/api/webhooks", webhook_list_show, SCOPE_ADMIN, false,
+	"Whom the hub tells of events, and whether it gets through.", NULL,
+	NULL, "WebhookList", NULL, NULL},
+    {"POST", "/api/webhooks", webhook_create, SCOPE_ADMIN, false,
+	"Tell an address of events. 201 with the secret that signs, if the hub "
+	"made it: the only copy.",
+	NULL, "WebhookCreate", "Webhook", NULL, "webhook.create"},
+    {"PATCH", "/api/webhooks/:id", webhook_update, SCOPE_ADMIN, false,
+	"Change what the body names.", NULL, "WebhookChange", "Webhook", NULL,
+	"webhook.update"},
+    {"DELETE", "/api/webhooks/:id", webhook_remove, SCOPE_ADMIN, false,
+	"Tell it no more, with what waits for it.", NULL, NULL, NULL, NULL,
+	"webhook.delete"},
+    {"POST", "/api/webhooks/:id/test", webhook_test, SCOPE_ADMIN, false,
+	"Send a test now; answers what came of it.", NULL, NULL, "WebhookSent",
+	NULL, "webhook.test"},
+    {"GET", "/api/webhooks/:id/deliveries", webhook_deliveries, SCOPE_ADMIN,
+	false, "What waits for it, and the last hundred that do not.",
+	deliveries_query, NULL, "WebhookDeliveryList", NULL, NULL},
     {"GET", "/api/queue", queue_show, SCOPE_READ, false,
 	"What waits and runs, and is the queue paused?", NULL, NULL, "Queue",
 	NULL, NULL},

@@ -8,6 +8,7 @@
 #include "cmd/component.h"
 #include "cmd/secret.h"
 #include "cmd/user.h"
+#include "cmd/webhook.h"
 
 const struct command command_serve = {
     .name = "serve",
@@ -63,6 +64,11 @@ const struct command *const commands[] = {
     &command_token_create,
     &command_token_list,
     &command_token_delete,
+    &command_webhook_add,
+    &command_webhook_list,
+    &command_webhook_test,
+    &command_webhook_deliveries,
+    &command_webhook_remove,
     &command_audit_list,
     &command_audit_verify,
     &command_audit_export,

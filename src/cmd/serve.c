@@ -24,6 +24,7 @@
 #include "components/app_config.h"
 #include "components/components.h"
 #include "jobs/hub.h"
+#include "notify/notify.h"
 #include "portal/portal.h"
 #include "runners/runners.h"
 #include "store/users.h"
@@ -162,6 +163,38 @@ static void close_runners(
 	runners_close(runners);
 }
 
+/* Webhooks, which look again when something happens. */
+static int open_notify(struct notify **ret, struct hub *hub, struct api *api,
+    struct bus_follower *events, struct err *err)
+{
+	const struct options *o = hub_options(hub);
+	struct notify_config c = {.store = hub_store(hub),
+	    .hub_id = hub_id(hub),
+	    .allow = o->webhooks_allow,
+	    .jobs = {o->network_subnet, o->session_subnet},
+	    .timeout_ms = o->webhooks_timeout_ms,
+	    .retry_ms = o->webhooks_retry_ms,
+	    .retry_for_ms = o->webhooks_retry_for_ms,
+	    .queue_max = o->webhooks_queue_max};
+
+	TRY(notify_open(ret, &c, err));
+	api_set_notify(api, *ret);
+	*events = (struct bus_follower){
+	    .wake = notify_wake, .arg = *ret, .no_ticks = true};
+	bus_follow(hub_bus(hub), events);
+	return 0;
+}
+
+static void close_notify(
+    struct notify *notify, struct hub *hub, struct bus_follower *events)
+{
+	if (notify == NULL)
+		return;
+	bus_leave(hub_bus(hub), events);
+	notify_stop(notify);
+	notify_close(notify);
+}
+
 static int read_app_config(
     const struct options *o, struct app_config *ret, struct err *err)
 {
@@ -246,7 +279,8 @@ static int serve(const struct options *o, sigset_t *signals,
 	struct runners *runners = NULL;
 	struct components *components = NULL;
 	struct portal *portal = NULL;
-	struct bus_follower sessions;
+	struct notify *notify = NULL;
+	struct bus_follower sessions, events;
 	int r;
 
 	TRY(hub_open(&hub, o, err));
@@ -257,6 +291,8 @@ static int serve(const struct options *o, sigset_t *signals,
 	}
 	if (r == 0)
 		r = open_components(&components, &portal, hub, api, err);
+	if (r == 0)
+		r = open_notify(&notify, hub, api, &events, err);
 	if (r == 0)
 		r = api_start(api, err);
 	if (r == 0) {
@@ -274,6 +310,7 @@ static int serve(const struct options *o, sigset_t *signals,
 		    components, strcmp(o->shutdown_mode, "drain") == 0);
 	if (api != NULL)
 		api_stop(api, STOP_API_MS);
+	close_notify(notify, hub, &events);
 	close_runners(runners, hub, &sessions);
 	components_close(components);
 	hub_close(hub);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/ip_range.h"
 #include "base/parse.h"
 #include "base/utf8.h"
 
@@ -95,6 +96,17 @@ bool check_addresses(const char *text)
 		if (text[n] == '\0')
 			return true;
 	}
+}
+
+bool check_networks(const char *text)
+{
+	struct ip_range ranges[64];
+	struct err ignored = ERR_INIT;
+	size_t n = 0;
+
+	return ip_ranges_read(text, ranges, ARRAY_LEN(ranges), &n, &ignored) ==
+		   0 &&
+	       n > 0;
 }
 
 bool check_subnet(const char *text)

@@ -9,6 +9,8 @@ bool check_name(const char *text);      /* [A-Za-z0-9][A-Za-z0-9_.-]{0,127} */
 bool check_image(const char *text);     /* an image reference's characters */
 bool check_listen(const char *text);    /* IP address or "localhost" */
 bool check_addresses(const char *text); /* IP addresses, comma separated */
+/* networks or addresses, comma separated; at most 64 */
+bool check_networks(const char *text);
 bool check_subnet(const char *text);    /* IPv4 network, prefix 8 to 28 */
 /* http://host[:port][/prefix] or unix:///path of the API's socket */
 bool check_url(const char *text);

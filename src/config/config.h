@@ -52,6 +52,10 @@ struct options {
 	char *
 	    shutdown_mode; /* shutdown.mode: handover|drain, default handover */
 	/* log of the hub itself */
+	/* webhooks */
+	char *webhooks_allow; /* csv of networks, NULL */
+	int64_t webhooks_timeout_ms, webhooks_retry_ms, webhooks_retry_for_ms;
+	int64_t webhooks_queue_max;
 	char *log_level;  /* LOG_LEVEL info|debug|warn|error */
 	char *log_format; /* LOG_FORMAT json|logfmt, default logfmt */
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */

@@ -145,9 +145,34 @@ const struct option option_table[] = {
 	.doc = "writes per window and principal (reads: 100 times as "
 	       "many), 0: no limit; off in open mode"},
     {"http.rateWindow", {"API_RATE_WINDOW"}, "rate-window", SECTION_ACCESS,
-	DURATION(rate_window_ms), .def = "900000",
-	.unit_ms = MS, .min = S, .max = DAY,
-	.doc = "the window of the rate limit"},
+	DURATION(rate_window_ms), .def = "900000", .unit_ms = MS, .min = S,
+	.max = DAY, .doc = "the window of the rate limit"},
+
+    /* -- webhooks ------------------------------------------------------ */
+    {"webhooks.allow", {"RUNNERHUB_WEBHOOKS_ALLOW"}, "webhooks-allow",
+	SECTION_WEBHOOKS, STRING(webhooks_allow), .check = check_networks,
+	.accepts = "addresses and networks such as 10.1.0.0/16, separated by "
+		   "commas",
+	.doc = "webhooks may also go there: to this machine, to networks of "
+	       "jobs; never to link-local addresses"},
+    {"webhooks.timeout", {"RUNNERHUB_WEBHOOKS_TIMEOUT"}, "webhooks-timeout",
+	SECTION_WEBHOOKS, DURATION(webhooks_timeout_ms), .def = "10s",
+	.unit_ms = S, .min = 100, .max = 5 * MINUTE,
+	.doc = "the longest that one delivery may take"},
+    {"webhooks.retryWait", {"RUNNERHUB_WEBHOOKS_RETRY_WAIT"},
+	"webhooks-retry-wait", SECTION_WEBHOOKS, DURATION(webhooks_retry_ms),
+	.def = "5s", .unit_ms = S, .min = 10, .max = HOUR,
+	.doc = "before a delivery is tried again; doubles to an hour, give or "
+	       "take a quarter"},
+    {"webhooks.retryFor", {"RUNNERHUB_WEBHOOKS_RETRY_FOR"},
+	"webhooks-retry-for", SECTION_WEBHOOKS, DURATION(webhooks_retry_for_ms),
+	.def = "24h", .unit_ms = HOUR, .min = 0, .max = 30 * DAY,
+	.doc = "a delivery that is older is not tried again"},
+    {"webhooks.queueMax", {"RUNNERHUB_WEBHOOKS_QUEUE_MAX"},
+	"webhooks-queue-max", SECTION_WEBHOOKS, INT(webhooks_queue_max),
+	.def = "1000", .min = 1, .max = 100000,
+	.doc = "deliveries that may wait for one webhook; more are dropped "
+	       "and counted"},
 
     /* -- log of the hub ------------------------------------------------ */
     {"log.level", {"LOG_LEVEL"}, "log-level", SECTION_LOG, CHOICE(log_level),
@@ -531,6 +556,7 @@ static const char *const section_titles[SECTION_COUNT] = {
 };
 
 const char *option_section_title(enum option_section s)
+    [SECTION_WEBHOOKS] = "Webhooks",
 {
 	ASSERT(s < SECTION_COUNT);
 	return section_titles[s];

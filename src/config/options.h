@@ -29,6 +29,7 @@ enum option_type {
 enum option_section {
 	SECTION_SERVER,
 	SECTION_ACCESS,
+	SECTION_WEBHOOKS,
 	SECTION_LOG,
 	SECTION_ENGINE,
 	SECTION_JOBS,

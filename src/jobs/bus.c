@@ -9,8 +9,9 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "store/notices.h"
 
-enum { RING = 4096, EVENT_MAX = 64 * 1024 };
+enum { RING = 4096, EVENT_MAX = 64 * 1024, NOTES = 64 };
 
 struct slot {
 	int64_t seq;
@@ -26,8 +27,10 @@ struct bus {
 	    ring[RING];      /* by seq modulo RING; guarded, like all below */
 	int64_t first, last; /* seq of the oldest and newest in the ring */
 	struct bus_follower *followers;
-	uint64_t ticks; /* so far */
-	char *tick;     /* the newest, as a server-sent event */
+	uint64_t ticks;     /* so far */
+	char *tick;         /* the newest, as a server-sent event */
+	uint64_t nnotes;    /* so far */
+	char *notes[NOTES]; /* the newest, by number modulo NOTES */
 };
 
 /* -- rendering --------------------------------------------------------- */
@@ -108,6 +111,26 @@ static void publish(void *arg, const struct job_event *e)
 	mtx_unlock(&b->mtx);
 }
 
+/* The store's writer thread, after the commit. Followers of all are woken also
+ * by notices that they do not see: webhooks read those from the store. */
+static void note(void *arg, const struct notice *n)
+{
+	struct bus *b = arg;
+	char **place;
+
+	mtx_lock(&b->mtx);
+	if (strncmp(n->type, "runner.", 7) == 0) {
+		place = &b->notes[b->nnotes++ % NOTES];
+		mem_free(*place);
+		*place =
+		    mem_printf("event: runner:status\ndata: %s\n\n", n->data);
+	}
+	for (struct bus_follower *f = b->followers; f != NULL; f = f->next)
+		if (!f->has_job)
+			f->wake(f->arg);
+	mtx_unlock(&b->mtx);
+}
+
 int bus_open(struct bus **ret, struct store *store, struct err *err)
 {
 	struct bus *b = mem_zalloc(sizeof(*b));
@@ -117,6 +140,7 @@ int bus_open(struct bus **ret, struct store *store, struct err *err)
 	b->last = store_last_event_seq(store);
 	mtx_init(&b->mtx, "bus");
 	store_on_event(store, publish, b);
+	store_on_notice(store, note, b);
 	*ret = b;
 	return 0;
 }
@@ -128,6 +152,8 @@ void bus_close(struct bus *b)
 	ASSERT(b->followers == NULL);
 	for (size_t i = 0; i < RING; i++)
 		slot_clear(&b->ring[i]);
+	for (size_t i = 0; i < NOTES; i++)
+		mem_free(b->notes[i]);
 	mem_free(b->tick);
 	mtx_fini(&b->mtx);
 	mem_free(b);
@@ -196,6 +222,27 @@ void bus_read_tick(struct bus *b, uint64_t *seen, struct buf *out)
 	if (*seen != b->ticks && b->tick != NULL)
 		IGNORE(buf_append_str(out, b->tick)); /* the next one comes */
 	*seen = b->ticks;
+	mtx_unlock(&b->mtx);
+}
+
+uint64_t bus_last_note(struct bus *b)
+{
+	uint64_t n;
+
+	mtx_lock(&b->mtx);
+	n = b->nnotes;
+	mtx_unlock(&b->mtx);
+	return n;
+}
+
+void bus_read_notes(struct bus *b, uint64_t *seen, struct buf *out)
+{
+	mtx_lock(&b->mtx);
+	if (b->nnotes - *seen > NOTES)
+		*seen = b->nnotes - NOTES;
+	for (; *seen < b->nnotes; ++*seen)
+		if (buf_append_str(out, b->notes[*seen % NOTES]) < 0)
+			break; /* no room: the rest comes next time */
 	mtx_unlock(&b->mtx);
 }
 

@@ -56,6 +56,16 @@ void bus_read_tick(struct bus *b, uint64_t *seen, struct buf *out);
 /* By somebody who wants ticks. */
 bool bus_is_followed(struct bus *b);
 
+/*
+ * Notes: changes beside the history of jobs (store/notices.h), for now those
+ * of runners, `event: runner:status`. Sent to followers of everything, without
+ * a number; whoever comes back looks at the list of runners. *seen begins at
+ * bus_last_note.
+ */
+uint64_t bus_last_note(struct bus *b);
+/* Appends those behind *seen that are still kept (64); moves *seen. */
+void bus_read_notes(struct bus *b, uint64_t *seen, struct buf *out);
+
 /* One event as JSON: also the body of GET /api/jobs/:id/events. */
 struct json;
 void event_write(const struct job_event *e, struct json *j);

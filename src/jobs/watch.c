@@ -15,6 +15,7 @@
 #include "jobs/hub_internal.h"
 #include "store/audit.h"
 #include "store/instances.h"
+#include "store/notices.h"
 
 enum {
 	PING_EVERY_MS = 5000,
@@ -52,6 +53,23 @@ static void pause_while_up(struct hub *h, int64_t ms)
 	mtx_unlock(&h->mtx);
 }
 
+/* -- telling it -------------------------------------------------------- */
+
+/* {"error": why} for webhooks; why NULL: {}. */
+static void tell(struct hub *h, const char *type, const char *why)
+{
+	CLEANUP(buf_fini) struct buf data = {0};
+	struct json j;
+
+	buf_init(&data, 4096);
+	json_init(&j, &data);
+	json_obj(&j);
+	if (why != NULL)
+		json_kstr(&j, "error", why);
+	json_end(&j);
+	store_notice(h->store, type, buf_str(&data));
+}
+
 /* -- the engine's state ------------------------------------------------ */
 
 static void engine_is_down(struct hub *h, const struct err *err)
@@ -69,10 +87,11 @@ static void engine_is_down(struct hub *h, const struct err *err)
 	snprintf(h->engine_state.error, sizeof(h->engine_state.error), "%.250s",
 	    err->msg);
 	mtx_unlock(&h->mtx);
-	if (news)
-		log_error(&ctx,
-		    "the container engine cannot be used, jobs wait",
-		    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
+	if (!news)
+		return;
+	log_error(&ctx, "the container engine cannot be used, jobs wait",
+	    LOG_STR("engine", engine_host(h->engine)), LOG_ERR(err));
+	tell(h, "hub.engine_down", err->msg);
 }
 
 /* True: it had been away, so that containers may have ended with it. */
@@ -89,6 +108,8 @@ static bool engine_is_up(struct hub *h, const struct engine_info *info)
 	schedule_set_memory(
 	    h->schedule, info->memory_bytes / 100 * h->options->memory_percent);
 	pool_set_limits(h->pool, hub_limits_of(h, NULL));
+	if (away)
+		tell(h, "hub.engine_up", NULL);
 	return away;
 }
 
@@ -304,10 +325,12 @@ static void check_disk(struct hub *h)
 		    "the disk is below its reserve: nothing new is taken",
 		    LOG_INT("free_bytes", d.free_bytes),
 		    LOG_INT("reserve_bytes", d.reserve_bytes));
+		tell(h, "hub.disk_low", NULL);
 	} else {
 		schedule_open_gate(h->schedule, GATE_DISK_FULL);
 		log_info(&ctx, "the disk has room again",
 		    LOG_INT("free_bytes", d.free_bytes));
+		tell(h, "hub.disk_ok", NULL);
 	}
 	pool_kick(h->pool);
 }

@@ -59,7 +59,7 @@ struct db_driver {
 extern const struct db_driver db_driver_sqlite;
 
 /* The commonly used head of every driver's connection and statement. */
-#define DB_CACHE_MAX 64
+#define DB_CACHE_MAX 128
 struct db {
 	const struct db_driver *driver;
 	struct {

@@ -145,7 +145,8 @@ static int64_t count_keys(struct db *db, struct err *err)
 static int64_t count_sealed(struct db *db, struct err *err)
 {
 	static const char sql[] = "SELECT (SELECT COUNT(*) FROM job_secrets)"
-				  " + (SELECT COUNT(*) FROM named_secrets)";
+				  " + (SELECT COUNT(*) FROM named_secrets)"
+				  " + (SELECT COUNT(*) FROM webhooks)";
 
 	return count(db, sql, err);
 }

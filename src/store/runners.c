@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "store/store_internal.h"
 
@@ -32,6 +33,89 @@ void runner_list_free(struct runner_list *l)
 		runner_fini(&l->items[i]);
 	mem_free(l->items);
 	memset(l, 0, sizeof(*l));
+}
+
+/* -- telling it -------------------------------------------------------- */
+
+enum { TOLD_MAX = 4096 };
+
+/* As a row is before a change; its strings are owned. */
+struct before {
+	char *id, *name, *type, *repository;
+	char *status; /* NULL: there is no row */
+};
+
+static void before_fini_guard(struct before *b)
+{
+	mem_free(b->id);
+	mem_free(b->name);
+	mem_free(b->type);
+	mem_free(b->repository);
+	mem_free(b->status);
+}
+
+/* `sql` selects these columns by one key. */
+#define SELECT_BEFORE                                                          \
+	"SELECT id, name, type, repository, status FROM runners WHERE "
+static const char BEFORE_BY_NAME[] = SELECT_BEFORE "name = ?";
+static const char BEFORE_BY_ID[] = SELECT_BEFORE "id = ?";
+
+static int look_before(struct db *db, const char *sql, const char *key,
+    struct before *ret, struct err *err)
+{
+	CLEANUP(db_done) struct db_stmt *st = NULL;
+	int rc;
+
+	TRY(db_use(db, sql, &st, err));
+	db_bind_text(st, key);
+	rc = db_step(st, err);
+	TRY(rc);
+	if (rc == 0)
+		return 0;
+	ret->id = db_col_strdup(st);
+	ret->name = db_col_strdup(st);
+	ret->type = db_col_strdup(st);
+	ret->repository = db_col_strdup(st);
+	ret->status = db_col_strdup(st);
+	return 0;
+}
+
+/* Out of reach or back: webhooks are told; busy or idle: only who looks. */
+static const char *type_of_notice(const char *from, const char *to)
+{
+	bool works = strcmp(to, "idle") == 0 || strcmp(to, "busy") == 0;
+	bool worked = from != NULL &&
+		      (strcmp(from, "idle") == 0 || strcmp(from, "busy") == 0);
+
+	if (strcmp(to, "offline") == 0)
+		return from != NULL ? "runner.offline" : "runner.status";
+	return works && !worked ? "runner.online" : "runner.status";
+}
+
+static int tell_status(struct tx *tx, struct write *w, const struct before *b,
+    const char *to, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = {0};
+	struct notice n = {.repository = b->repository};
+	struct json j;
+
+	if (b->status != NULL && strcmp(b->status, to) == 0)
+		return 0;
+	n.type = (char *)type_of_notice(b->status, to);
+	buf_init(&text, TOLD_MAX);
+	json_init(&j, &text);
+	json_obj(&j);
+	json_kstr(&j, "id", b->id);
+	json_kstr(&j, "name", b->name);
+	json_kstr(&j, "type", b->type);
+	json_kstr(&j, "repository", b->repository);
+	json_kstr(&j, "from", b->status);
+	json_kstr(&j, "status", to);
+	json_end(&j);
+	if (text.overflow)
+		return 0; /* no runner has such names */
+	n.data = text.data;
+	return notice_add(tx, w, n, strcmp(n.type, "runner.status") != 0, err);
 }
 
 /* -- touch ------------------------------------------------------------- */
@@ -65,13 +149,30 @@ static const char TOUCH[] =
     "  THEN runners.updated_at ELSE excluded.updated_at END"
     " RETURNING id";
 
+static int tell_touch(struct tx *tx, struct write *w, const struct touch *t,
+    struct before *b, struct err *err)
+{
+	const struct runner *r = t->seen;
+	char id[UUID_TEXT_LEN];
+
+	if (b->status == NULL) {
+		b->id = mem_strdup(uuid_text(t->id.u, id));
+		b->name = mem_strdup(r->name);
+		b->type = mem_strdup(r->type);
+		b->repository = mem_strdup_or_null(r->repository);
+	}
+	return tell_status(tx, w, b, r->status, err);
+}
+
 static int run_touch(struct tx *tx, struct write *w, struct err *err)
 {
 	struct touch *t = (struct touch *)w;
 	const struct runner *r = t->seen;
+	CLEANUP(before_fini) struct before before = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	int rc;
 
+	TRY(look_before(tx->db, BEFORE_BY_NAME, r->name, &before, err));
 	TRY(db_use(tx->db, TOUCH, &st, err));
 	db_bind_text(st, t->new_id);
 	db_bind_text(st, r->name);
@@ -91,7 +192,8 @@ static int run_touch(struct tx *tx, struct write *w, struct err *err)
 	if (uuid_parse(db_col_text(st), &t->id.u) < 0)
 		return err_set(err, ERR_INTERNAL, "store_corrupt",
 		    "the stored runner %.100s has an unreadable id", r->name);
-	return db_run(st, err);
+	TRY(db_run(st, err));
+	return tell_touch(tx, w, t, &before, err);
 }
 
 int store_runner_touch(struct store *s, const struct runner *seen,
@@ -161,8 +263,12 @@ static int no_such_runner(const char *id, struct err *err)
 static int run_change(struct tx *tx, struct write *w, struct err *err)
 {
 	struct change *c = (struct change *)w;
+	CLEANUP(before_fini) struct before before = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
+	const char *to = c->wanted->status;
 
+	if (to != NULL)
+		TRY(look_before(tx->db, BEFORE_BY_ID, c->id, &before, err));
 	TRY(db_use(tx->db, CHANGE, &st, err));
 	bind_change(st, c->wanted);
 	db_bind_text(st, c->wanted->heartbeat ? c->now : NULL);
@@ -170,7 +276,9 @@ static int run_change(struct tx *tx, struct write *w, struct err *err)
 	db_bind_text(st, c->now);
 	db_bind_text(st, c->id);
 	TRY(db_run(st, err));
-	return db_changes(st) == 1 ? 0 : no_such_runner(c->id, err);
+	if (db_changes(st) != 1)
+		return no_such_runner(c->id, err);
+	return to != NULL ? tell_status(tx, w, &before, to, err) : 0;
 }
 
 int store_runner_change(struct store *s, runner_id id,

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "store/db.h"
 #include "store/jobs.h"
+#include "store/notices.h"
 #include "store/seal.h"
 #include "store/store.h"
 
@@ -61,6 +62,7 @@ struct write {
 	struct err err;
 	struct job_event event; /* told after the commit when has_event */
 	bool has_event;
+	struct notice *notice; /* likewise, or NULL; the writer frees it */
 };
 
 struct queue {
@@ -90,6 +92,15 @@ void writer_counters(struct store *s, struct counters *ret);
 /* Adds a history row and makes it w's event; strings of `e` are borrowed
  * until w is finished. Sets seq. */
 int event_add(struct tx *tx, struct write *w, const struct job_event *e,
+    struct err *err) MUST_CHECK;
+
+/* Makes a copy of n (without seq and time) w's notice; keep: also a row, if
+ * there is a webhook. */
+int notice_add(struct tx *tx, struct write *w, struct notice n, bool keep,
+    struct err *err) MUST_CHECK;
+void notice_free(struct notice *n);
+/* How far webhooks have read the history. */
+int webhook_cursor_save(struct db *db, int64_t seq, bool forget_notices,
     struct err *err) MUST_CHECK;
 
 /* -- tokens: "rhr_<id>_<64 hex>", see tokens.c --------------------------- */
@@ -143,6 +154,8 @@ struct store {
 	pthread_t thread;
 	void (*on_event)(void *arg, const struct job_event *e);
 	void *on_event_arg;
+	void (*on_notice)(void *arg, const struct notice *n);
+	void *on_notice_arg;
 };
 
 /* Whom the bytes of a named secret are sealed for. */

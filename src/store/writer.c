@@ -103,11 +103,19 @@ static bool is_refusal(const struct err *err)
 	       err->kind == ERR_INVALID;
 }
 
+/* What would have been told of a run that is undone. */
+static void drop_tidings(struct write *w)
+{
+	w->has_event = false;
+	notice_free(w->notice);
+	w->notice = NULL;
+}
+
 /* 0 also when the write was refused: that concerns only its caller. */
 static int run_write(struct tx *tx, struct write *w)
 {
 	err_clear(&w->err);
-	w->has_event = false;
+	drop_tidings(w);
 	if (w->run(tx, w, &w->err) == 0 || is_refusal(&w->err))
 		return 0;
 	return -1;
@@ -137,7 +145,7 @@ static int run_write_apart(struct tx *tx, struct write *w, struct err *err)
 		*err = w->err; /* a full disk undoes everything at once */
 		return -1;
 	}
-	w->has_event = false;
+	drop_tidings(w);
 	tx->counters = before;
 	tx->audit = audit;
 	TRY(savepoint(tx->db, undo, err));
@@ -200,11 +208,19 @@ static void fail_batch(
 {
 	for (struct write *w = b->head; w != NULL; w = w->next) {
 		w->err = *err;
-		w->has_event = false;
+		drop_tidings(w);
 	}
 	mtx_lock(&s->queue.mtx);
 	s->queue.failures++;
 	mtx_unlock(&s->queue.mtx);
+}
+
+static void tell_notice(const struct store *s, struct write *w)
+{
+	if (w->notice != NULL && s->on_notice != NULL)
+		s->on_notice(s->on_notice_arg, w->notice);
+	notice_free(w->notice);
+	w->notice = NULL;
 }
 
 static void answer(struct store *s, const struct batch *b)
@@ -215,6 +231,7 @@ static void answer(struct store *s, const struct batch *b)
 		next = w->next; /* finish may free w */
 		if (w->has_event && s->on_event != NULL)
 			s->on_event(s->on_event_arg, &w->event);
+		tell_notice(s, w);
 		w->finish(w);
 	}
 }

@@ -12,6 +12,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
 
+	if (x->request->no_body)
+		return n;
 	/* Less than was given ends the transfer. */
 	return buf_append(x->body, data, size * n) == 0 ? n : 0;
 }

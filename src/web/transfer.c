@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/parse.h"
 
@@ -117,22 +118,46 @@ static void set_trust(CURL *c, const char *url)
 		web_curl.easy_setopt(c, CURLOPT_PROXY, "");
 }
 
+/* Of each connection, with the address that the name had just now. */
+static curl_socket_t open_socket(
+    void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct web_guard *g = arg;
+
+	(void)purpose;
+	if (!g->may(g->arg, &to->addr, g->why, sizeof(g->why)))
+		return CURL_SOCKET_BAD;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static void set_guard(CURL *c, struct web_guard *guard)
+{
+	if (guard == NULL)
+		return;
+	*guard->why = '\0';
+	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETDATA, guard);
+	web_curl.easy_setopt(c, CURLOPT_PROXY, "");
+}
+
 int transfer_begin(struct transfer *t, const struct web_peer *peer,
     const struct web_request *request, struct err *err)
 {
-	if (web_is_clear_text(request->url))
+	if (request->guard == NULL && web_is_clear_text(request->url))
 		return web_error(peer, err, ERR_INVALID, "clear_text",
 		    "%.120s would be asked in clear text: use https",
 		    request->url);
 	TRY(web_curl_load(peer, err));
 	*t = (struct transfer){.c = web_curl.easy_init(),
 	    .m = web_curl.multi_init(),
-	    .peer = peer};
+	    .peer = peer,
+	    .guard = request->guard};
 	ASSERT(t->c != NULL && t->m != NULL);
 	web_curl.easy_setopt(t->c, CURLOPT_URL, request->url);
 	set_method(t->c, request);
 	set_headers(t, request);
 	set_trust(t->c, request->url);
+	set_guard(t->c, request->guard);
 	web_curl.easy_setopt(t->c, CURLOPT_NOSIGNAL, 1L);
 	web_curl.easy_setopt(t->c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	web_curl.easy_setopt(t->c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -199,6 +224,9 @@ int transfer_fail(const struct transfer *t, CURLcode code, struct err *err)
 	const char *words =
 	    *t->words != '\0' ? t->words : web_curl.easy_strerror(code);
 
+	if (t->guard != NULL && *t->guard->why != '\0')
+		return web_error(t->peer, err, ERR_FORBIDDEN, "refused", "%s",
+		    t->guard->why);
 	switch ((int)code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:

@@ -10,6 +10,7 @@ struct transfer {
 	CURLM *m;
 	struct curl_slist *headers;
 	const struct web_peer *peer;
+	const struct web_guard *guard; /* NULL: none */
 	char words[CURL_ERROR_SIZE];
 };
 /* Not started before the first multi_perform. *t stays where it is until

@@ -8,7 +8,8 @@
  *
  * Codes of errors begin with the peer's (web_peer.code): <code>_down
  * (UNAVAILABLE), <code>_bad_reply (LIMIT: more than the caller takes),
- * <code>_untrusted (FORBIDDEN: the certificate), <code>_clear_text (INVALID),
+ * <code>_untrusted (FORBIDDEN: the certificate), <code>_refused (FORBIDDEN: the
+ * guard), <code>_clear_text (INVALID),
  * <code>_no_library (INTERNAL).
  */
 #ifndef WEB_WEB_H
@@ -36,6 +37,21 @@ struct web_header {
 	char *text;
 	size_t size; /* of text */
 };
+/*
+ * Addresses that somebody else chose: asked for each address before it is
+ * connected to, of the name as it was resolved for this very connection, so
+ * that a name which leads elsewhere a moment later gains nothing. False: why
+ * says it, and nothing is sent. Plain http is the guard's business then, and
+ * proxies are not used: they would resolve the name themselves.
+ */
+struct sockaddr;
+struct web_guard {
+	bool (*may)(
+	    void *arg, const struct sockaddr *to, char *why, size_t size);
+	void *arg;
+	char why[160]; /* of the last refusal; "" none */
+};
+
 struct web_request {
 	const char *method;         /* "GET" */
 	const char *url;            /* whole */
@@ -45,6 +61,8 @@ struct web_request {
 	const struct secret *bearer; /* NULL: none */
 	const struct web_header *wanted;
 	size_t wanted_n;
+	struct web_guard *guard; /* NULL: the address is the operator's */
+	bool no_body;            /* whatever is answered, it is thrown away */
 };
 
 /* The whole reply of any status within timeout_ms; its body is appended to

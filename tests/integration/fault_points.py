@@ -94,6 +94,9 @@ ROTATION = {
     },
 }
 
+# Passed by an event on its way to a webhook: test_webhooks.py.
+WEBHOOK = ["webhook_before_queue", "webhook_after_queue", "webhook_sent"]
+
 # Passed when a job is ended early: test_fault_points.py names each.
 EARLY_END = ["after_step_cut_short"]
 
