@@ -13,6 +13,7 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/components.h"
+#include "api/monitoring.h"
 #include "api/rate_limit.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -271,6 +272,7 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 			 ? secret_copy(hub_options(hub)->jwt_secret)
 			 : store_secret_for(hub_store(hub), JWT_PURPOSE);
 	a->logins = login_throttle_new();
+	a->monitoring = monitoring_new();
 	a->rates = rate_limits_new(
 	    hub_options(hub)->rate_limit, hub_options(hub)->rate_window_ms);
 	a->socket = socket_path(hub_options(hub));
@@ -381,6 +383,7 @@ void api_close(struct api *a)
 	ASSERT(a->server == NULL);
 	audit_throttle_fini(&a->refusals);
 	login_throttle_free(a->logins);
+	monitoring_free(a->monitoring);
 	rate_limits_free(a->rates);
 	secret_free(a->jwt_key);
 	component_waits_close(a->waits);

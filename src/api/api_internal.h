@@ -135,6 +135,7 @@ struct api {
 	struct secret *jwt_key;
 	struct login_throttle *logins;
 	struct rate_limits *rates; /* NULL: no limit */
+	struct monitoring *monitoring;
 	char *socket; /* path of the unix socket, NULL: none */
 	struct tls_keeper *tls; /* NULL: plain HTTP */
 	struct mtx tls_mtx;
@@ -249,6 +250,7 @@ struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
 struct answer root_show(struct call *c);
 struct answer dashboard_show(struct call *c);
+struct answer monitoring_show(struct call *c);
 struct answer queue_show(struct call *c);
 struct answer queue_pause(struct call *c);
 struct answer queue_resume(struct call *c);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 enum { END_WORDS_MAX = 4096 }; /* of a session's error */
+enum { SEARCH_MAX = 100 };     /* bytes that a list is searched for */
 
 /* -- delegate ---------------------------------------------------------- */
 
@@ -140,6 +141,29 @@ struct answer job_show(struct call *c)
 	return answer_job(c, &job);
 }
 
+/* A name, or the id of one that is registered. */
+static void read_runner(struct call *c, struct job_filter *f)
+{
+	const char *text = http_query(c->x, "runner");
+	struct uuid id;
+
+	if (text != NULL && uuid_parse(text, &id) == 0)
+		f->runner_id = text;
+	else
+		f->runner_name = text;
+}
+
+static int read_words(struct call *c, struct job_filter *f, struct err *err)
+{
+	f->words = http_query(c->x, "q");
+	if (f->words != NULL && *f->words == '\0')
+		f->words = NULL;
+	if (f->words != NULL && strlen(f->words) > SEARCH_MAX)
+		return err_set(err, ERR_INVALID, "invalid_parameter",
+		    "Parameter \"q\": expected at most %d bytes", SEARCH_MAX);
+	return 0;
+}
+
 static int read_filter(struct call *c, struct job_filter *f, struct err *err)
 {
 	const char *status = http_query(c->x, "status");
@@ -149,6 +173,7 @@ static int read_filter(struct call *c, struct job_filter *f, struct err *err)
 	    .repository = http_query(c->x, "repository"),
 	    .runner_id = http_query(c->x, "runnerId"),
 	    .parent_id = http_query(c->x, "parentId")};
+	read_runner(c, f);
 	if (c->who.kind == PRINCIPAL_RUNNER)
 		f->runner_id = c->who.id_text;
 	if (c->who.kind == PRINCIPAL_SESSION)
@@ -156,7 +181,9 @@ static int read_filter(struct call *c, struct job_filter *f, struct err *err)
 	TRY(param_int(c, "page", 1, 1000000000, &f->page, err));
 	TRY(param_int(c, "limit", 1, 100, &f->limit, err));
 	TRY(param_time(c, "startDate", false, &f->from_ns, err));
+	TRY(param_time(c, "since", false, &f->from_ns, err));
 	TRY(param_time(c, "endDate", true, &f->to_ns, err));
+	TRY(read_words(c, f, err));
 	if (status != NULL && job_status_parse(status, &f->status) < 0)
 		return err_set(err, ERR_INVALID, "invalid_parameter",
 		    "Parameter \"status\": expected pending, queued, assigned, "

@@ -10,7 +10,11 @@ static const struct query_param list_query[] = {
     {"status", "only in this status"},
     {"runnerId", "only sessions that this runner opened"},
     {"parentId", "only sessions inside this one"},
+    {"runner", "only of the proxy with this name, or id"},
+    {"q", "only with this text in repository, workflow or jobId, in capitals "
+	  "or not; of the newest 100,000"},
     {"startDate", "only created at or after this date or time"},
+    {"since", "the same"},
     {"endDate", "only created at or before this date or time"}, {NULL, NULL}};
 
 static const struct query_param logs_query[] = {
@@ -21,6 +25,12 @@ static const struct query_param logs_query[] = {
     {"format", "text, or json for records with stream, step and marks"},
     {"offset", "begin at this byte of the text"},
     {"download", "true: the plain bytes as a file; takes a Range header"},
+    {NULL, NULL}};
+
+static const struct query_param monitoring_query[] = {
+    {"hours", "so many back from now, 1 to 168, 24 if not given"},
+    {"step", "seconds of a point, 60 to 86400, 900 if not given; at most "
+	     "400 points"},
     {NULL, NULL}};
 
 static const struct query_param lines_query[] = {
@@ -231,6 +241,9 @@ const struct route routes[] = {
     {"GET", "/api/webhooks/:id/deliveries", webhook_deliveries, SCOPE_ADMIN,
 	false, "What waits for it, and the last hundred that do not.",
 	deliveries_query, NULL, "WebhookDeliveryList", NULL, NULL},
+    {"GET", "/api/monitoring", monitoring_show, SCOPE_READ, false,
+	"How many jobs came and ended, waited and ran, over time.",
+	monitoring_query, NULL, "Monitoring", NULL, NULL},
     {"GET", "/api/queue", queue_show, SCOPE_READ, false,
 	"What waits and runs, and is the queue paused?", NULL, NULL, "Queue",
 	NULL, NULL},

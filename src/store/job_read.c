@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/store_internal.h"
+#include "store/job_list.h"
 
 #define LIST_LIMIT_MAX 1000
 
@@ -89,7 +89,7 @@ int store_job_secrets(
 
 /* -- lists ------------------------------------------------------------- */
 
-static int list_add(
+int job_list_add(
     struct job_list *l, size_t *cap, struct db_stmt *st, struct err *err)
 {
 	if (l->n == *cap) {
@@ -107,7 +107,7 @@ static int list_read(struct db_stmt *st, struct job_list *ret, struct err *err)
 	int rc;
 
 	while ((rc = db_step(st, err)) == 1)
-		TRY(list_add(&l, &cap, st, err));
+		TRY(job_list_add(&l, &cap, st, err));
 	TRY(rc);
 	ret->items = STEAL(l.items);
 	ret->n = l.n;
@@ -221,6 +221,8 @@ int store_job_list(struct store *s, const struct job_filter *f,
 		    "page must be at least 1 and limit 1 to %d",
 		    LIST_LIMIT_MAX);
 	TRY(reader_take(s, &r, err));
+	if (f->words != NULL || f->runner_name != NULL)
+		return job_list_search(r.db, f, ret, err);
 	TRY(count_total(s, r.db, f, &total, err));
 	TRY(use_filtered(r.db, page_sql, f, &st, err));
 	bind_filter(st, f, from, to);

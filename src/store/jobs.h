@@ -187,7 +187,12 @@ struct job_filter {
 	const char *repository; /* NULL: any */
 	const char *runner_id;  /* NULL: any; text of a UUID */
 	const char *parent_id;  /* NULL: any */
-	enum job_status status; /* 0: any */
+	/* With either of these only the newest 100,000 of the time given are
+	 * looked at, and counted in the total: */
+	const char *words;       /* NULL: any; stands somewhere in repository,
+				    workflow or job, A as a */
+	const char *runner_name; /* NULL: any; the proxy's */
+	enum job_status status;  /* 0: any */
 	int64_t from_ns, to_ns; /* created_at, 0: open */
 	int64_t page, limit;    /* 1-based */
 };
