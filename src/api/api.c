@@ -307,13 +307,13 @@ void api_set_portal(struct api *a, struct portal *portal)
 	a->portal = portal;
 }
 
-const char *api_socket(const struct api *a)
-{
 void api_set_notify(struct api *a, struct notify *notify)
 {
 	a->notify = notify;
 }
 
+const char *api_socket(const struct api *a)
+{
 	return a->socket;
 }
 

@@ -273,14 +273,14 @@ struct answer audit_export(struct call *c);
 struct answer secret_list(struct call *c);
 struct answer secret_put(struct call *c);
 struct answer secret_delete(struct call *c);
-
-/* 1 found, 0 none, -1 error: the call's job. */
 struct answer webhook_list_show(struct call *c);
 struct answer webhook_create(struct call *c);
 struct answer webhook_update(struct call *c);
 struct answer webhook_remove(struct call *c);
 struct answer webhook_test(struct call *c);
 struct answer webhook_deliveries(struct call *c);
+
+/* 1 found, 0 none, -1 error: the call's job. */
 int call_job(struct call *c, struct job *ret, struct err *err) MUST_CHECK;
 /* ERR_NOT_FOUND in the contract's words. */
 int no_such_job(struct err *err);
