@@ -18,7 +18,6 @@
 
 #include "agent/procs.h"
 #include "base/fs.h"
-#include "base/mem.h"
 
 #define KILL_ROUNDS 16
 
@@ -76,25 +75,30 @@ int priv_signal(const struct account *who, pid_t target, int sig)
 
 void priv_signal_step(const struct account *who, pid_t leader, int sig)
 {
-	CLEANUP(mem_free) struct proc *all = NULL;
+	CLEANUP(procs_free) struct procs before = {0}, now = {0};
+	const struct procs none = {0};
 	bool group, alone;
-	size_t n;
 
 	ASSERT(leader > 1);
+	/* Whom the signal ends is nobody's parent any more: who belongs to
+	 * the step is seen before. */
+	procs_list(&before);
+	procs_mark(&before, &none, leader);
 	/* The group at once: between its processes none is born unseen. One
 	 * that was forked a moment ago is not in its own group yet, and may
 	 * be by the time it is looked at. */
 	group = kill_as(who->uid, -leader, sig) == 0;
 	alone = !group && kill_as(who->uid, leader, sig) == 0;
-	n = procs_list(&all);
-	for (size_t i = 0; i < n; i++) {
-		bool reached =
-		    (group && all[i].group == leader &&
-			(all[i].uid == 0 || all[i].uid == who->uid)) ||
-		    (alone && all[i].pid == leader);
+	procs_list(&now); /* with those that were born meanwhile */
+	procs_mark(&now, &before, leader);
+	for (size_t i = 0; i < now.n; i++) {
+		const struct proc *p = &now.items[i];
+		bool reached = (group && p->group == leader &&
+				   (p->uid == 0 || p->uid == who->uid)) ||
+			       (alone && p->pid == leader);
 
-		if (!reached && procs_belongs(all, n, &all[i], leader))
-			IGNORE(kill_as(all[i].uid, all[i].pid, sig) < 0);
+		if (p->ours && !reached)
+			IGNORE(kill_as(p->uid, p->pid, sig) < 0);
 	}
 }
 

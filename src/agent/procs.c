@@ -75,41 +75,61 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-size_t procs_list(struct proc **ret)
+void procs_list(struct procs *ret)
 {
 	DIR *dir = opendir("/proc");
-	struct proc *all = NULL;
 	struct dirent *entry;
-	size_t n = 0, cap = 0;
+	size_t cap = 0;
 
+	*ret = (struct procs){0};
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (n == cap) {
+		if (ret->n == cap) {
 			cap = cap > 0 ? 2 * cap : 64;
-			all = mem_realloc(all, cap * sizeof(*all));
+			ret->items =
+			    mem_realloc(ret->items, cap * sizeof(*ret->items));
 		}
-		if (procs_read(entry->d_name, &all[n]))
-			n++;
+		if (procs_read(entry->d_name, &ret->items[ret->n]))
+			ret->n++;
 	}
 	if (dir != NULL)
 		closedir(dir);
-	if (n > 0)
-		qsort(all, n, sizeof(*all), by_pid);
-	*ret = all;
-	return n;
+	if (ret->n > 0)
+		qsort(ret->items, ret->n, sizeof(*ret->items), by_pid);
 }
 
-bool procs_belongs(
-    const struct proc *all, size_t n, const struct proc *p, pid_t leader)
+static const struct proc *find(const struct procs *l, pid_t pid)
 {
-	struct proc key;
+	const struct proc key = {.pid = pid};
 
-	/* They were not read at one moment: a chain may be broken, or (pids
-	 * come again) even closed to a ring. */
-	for (size_t steps = 0; p != NULL && steps <= n; steps++) {
-		if (p->pid == leader || p->session == leader)
+	if (l->n == 0)
+		return NULL;
+	return bsearch(&key, l->items, l->n, sizeof(*l->items), by_pid);
+}
+
+/* By its number, which comes again when all others have had their turn. */
+static bool was_marked(const struct procs *before, const struct proc *p)
+{
+	const struct proc *was = find(before, p->pid);
+
+	return was != NULL && was->ours;
+}
+
+/* They were not read at one moment: a chain may be broken, or (numbers come
+ * again) even closed to a ring. */
+static bool belongs(const struct procs *l, const struct procs *before,
+    const struct proc *p, pid_t leader)
+{
+	for (size_t steps = 0; p != NULL && steps <= l->n; steps++) {
+		if (p->pid == leader || p->session == leader ||
+		    was_marked(before, p))
 			return true;
-		key.pid = p->parent;
-		p = n > 0 ? bsearch(&key, all, n, sizeof(*all), by_pid) : NULL;
+		p = find(l, p->parent);
 	}
 	return false;
+}
+
+void procs_mark(struct procs *l, const struct procs *before, pid_t leader)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->items[i].ours = belongs(l, before, &l->items[i], leader);
 }

@@ -237,7 +237,7 @@ static void malformed_input(void **state)
 
 static void who_belongs_to_a_step(void **state)
 {
-	const struct proc all[] = {
+	struct proc all[] = {
 	    {.pid = 10, .parent = 1, .session = 10},
 	    {.pid = 11, .parent = 10, .session = 10},
 	    {.pid = 12, .parent = 11, .session = 12}, /* setsid */
@@ -251,10 +251,38 @@ static void who_belongs_to_a_step(void **state)
 	const bool want[] = {
 	    true, true, true, true, true, false, false, false, false};
 
+	struct procs l = {.items = all, .n = ARRAY_LEN(all)};
+	const struct procs none = {0};
+
 	(void)state;
+	procs_mark(&l, &none, 10);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		assert_int_equal(
-		    procs_belongs(all, ARRAY_LEN(all), &all[i], 10), want[i]);
+		assert_int_equal(all[i].ours, want[i]);
+}
+
+/* The signal has ended 11 before it came to 12, which had left the session. */
+static void who_belonged_to_a_step_still_does(void **state)
+{
+	struct proc before[] = {
+	    {.pid = 10, .parent = 1, .session = 10},
+	    {.pid = 11, .parent = 10, .session = 10},
+	    {.pid = 12, .parent = 11, .session = 12},
+	    {.pid = 20, .parent = 1, .session = 20},
+	};
+	struct proc now[] = {
+	    {.pid = 12, .parent = 1, .session = 12},
+	    {.pid = 13, .parent = 12, .session = 13}, /* born meanwhile */
+	    {.pid = 20, .parent = 1, .session = 20},
+	};
+	struct procs was = {.items = before, .n = ARRAY_LEN(before)};
+	struct procs is = {.items = now, .n = ARRAY_LEN(now)};
+	const struct procs none = {0};
+
+	(void)state;
+	procs_mark(&was, &none, 10);
+	procs_mark(&is, &was, 10);
+	assert_true(now[0].ours && now[1].ours);
+	assert_false(now[2].ours);
 }
 
 static void processes_as_proc_tells_them(void **state)
@@ -285,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(nobody_reads_any_more),
 	    cmocka_unit_test(malformed_input),
 	    cmocka_unit_test(who_belongs_to_a_step),
+	    cmocka_unit_test(who_belonged_to_a_step_still_does),
 	    cmocka_unit_test(processes_as_proc_tells_them),
 	};
 
