@@ -241,8 +241,11 @@ def test_volumes(runner, image, engine):
 
 def test_a_container_that_does_not_stay(runner, image):
     only(runner.backend, "direct", "the agent is the process of a session's container")
-    answer = runner.prepare(runner.container(image, entryPoint="sh", entryPointArgs=[
-        "-c", '"echo', 'last', 'words;', 'exit', '3"']))
+    # As it has a check, it is looked at until it is well or has ended: without
+    # one it is well as long as it runs.
+    answer = runner.prepare(runner.container(
+        image, createOptions="--health-cmd true --health-interval 1h", entryPoint="sh",
+        entryPointArgs=["-c", '"echo', 'last', 'words;', 'exit', '3"']))
     assert answer.code == 1 and "ended with code 3" in answer.errors[0]
     assert "last words\n" in answer.log
     assert runner.containers() == [] and runner.networks() == []

@@ -211,12 +211,16 @@ def lines_of_log(hub: Hub, words: str) -> int:
 def test_handover_leaves_the_job_to_the_next_hub(
         open_hub: Callable[..., Hub], engine: Engine, counter: StepCounter) -> None:
     hub, run = open_hub(), unique_run()
-    job_id = hub.delegate([counter.step(f"{run}-1", numbered(1, FLOOD)),
-                           counter.step(f"{run}-2")])
+    go = f"/tmp/{run}.go"
+    flood = f"{numbered(1, FLOOD - 1)}; until [ -e {go} ]; do sleep 0.05; done; " + \
+        numbered(FLOOD, FLOOD)
+    job_id = hub.delegate([counter.step(f"{run}-1", flood), counter.step(f"{run}-2")])
     wait_for(lambda: log_bytes(hub, job_id), what="the flood begins")
     container = container_of(hub, job_id)
     assert hub.terminate() == 0
     assert engine.inspect(container)["State"]["Running"]
+    made = engine.call("POST", f"/containers/{container}/exec", {"Cmd": ["touch", go]})
+    engine.call("POST", f"/exec/{made['Id']}/start", {"Detach": True})
     hub.start().wait_status(job_id, "completed")
     assert container_of(hub, job_id) == container
     assert full_log(hub, job_id).splitlines() == numbered_lines(1, FLOOD)
