@@ -13,14 +13,12 @@ const ESC = '\x1b';
  * room, line separators, and tags. Joiners stay: scripts and emoji need them. */
 const HIDDEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 
-/* One of them, as people can read it: ␀, or its number. */
+/* One of them, as people can read it: ^M, or its number. */
 export function visible(char) {
 	const code = char.codePointAt(0);
 
-	if (code < 0x20)
-		return String.fromCodePoint(0x2400 + code);
-	if (code === 0x7f)
-		return '\u2421';
+	if (code < 0x20 || code === 0x7f)
+		return `^${String.fromCharCode(code ^ 0x40)}`;
 	return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 

@@ -21,6 +21,11 @@ export async function componentsGet(path, options) {
 	return api.raw(await componentsBase() + path, options);
 }
 
+/* The text of a stream in pieces, until it ends. */
+export async function componentsStream(path, onText, signal, options) {
+	return api.stream(await componentsBase() + path, onText, signal, options);
+}
+
 export async function componentStart(componentRef) {
 	return api.post(`${await componentsBase()}/start`, {entityRef: componentRef}, {query: {wait: false}});
 }

@@ -8,7 +8,7 @@ import {applyTheme} from './theme.js';
 import {begin, forget, logout} from './session.js';
 import {freshMain, markCurrent, sectionsFor, showError, showShell} from './shell.js';
 import {toast} from './dialog.js';
-import {problem} from './widgets.js';
+import {keepTimes, problem} from './widgets.js';
 import {showLogin} from './pages/login.js';
 import overview from './pages/overview.js';
 import jobs from './pages/jobs.js';
@@ -65,6 +65,7 @@ function enter() {
 		return;
 	}
 	started = true;
+	keepTimes(new AbortController().signal);
 	startKeys(sectionsFor().map((s) => ({key: s.key, text: s.name, go: () => go(url(s.path))})));
 	start({root: freshMain, onShow: markCurrent, onError: showError, missing});
 }

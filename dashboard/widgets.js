@@ -1,7 +1,9 @@
 /* Small things that every page is made of. */
-import {add, h, replace, setText} from './dom.js';
+import {add, every, h, replace, setText} from './dom.js';
 import {icon, iconOf, toneOf} from './icons.js';
 import {ago, dateTime} from './format.js';
+
+const TIMES_MS = 5000;
 
 /* A state in a word and a picture. */
 export function badge(state, text = state) {
@@ -21,7 +23,14 @@ export function button(text, onclick, {kind = '', icon: name, title, disabled} =
 
 /* A time that can be read in full by pointing at it. */
 export function time(iso, show = ago) {
-	return iso ? h('time', {datetime: iso, title: dateTime(iso)}, show(iso)) : h('span', {class: 'quiet'}, '–');
+	return iso ? h('time', {datetime: iso, title: dateTime(iso), 'data-ago': show === ago}, show(iso)) :
+		h('span', {class: 'quiet'}, '–');
+}
+
+/* What was 5 s ago is 10 s ago now. */
+export function keepTimes(signal) {
+	every(TIMES_MS, () => document.querySelectorAll('time[data-ago]').forEach((el) =>
+		setText(el, ago(el.dateTime))), signal);
 }
 
 /* Nothing here: why, and what to do. */

@@ -4,8 +4,7 @@
  * component API tells bytes and not lines, so they are counted and searched
  * here.
  */
-import {componentsGet, componentsStream} from '../component_api.js';
-import {isOver} from '../component_api.js';
+import {componentsGet, componentsStream, isOver} from '../component_api.js';
 
 export const TEXT_MAX = 8192;    /* characters of a line that are shown, as the hub does */
 export const LINES_MAX = 200000; /* older ones go, many at once */
@@ -69,10 +68,12 @@ function pause(ms, signal) {
 }
 
 export class ComponentSource {
-	/* at: '/instances/<id>' */
-	constructor(at, signal) {
-		this.at = at;
+	constructor(instance, signal) {
+		this.at = `/instances/${encodeURIComponent(instance.id)}`;
+		this.name = `${instance.componentRef.replace(/[^a-zA-Z0-9._-]+/g, '-')}.log`;
 		this.signal = signal;
+		this.endsBadly = true; /* what it said last is what one wants to see */
+		this.hasTimes = false;
 		this.text = new TextLines();
 		this.next = null;
 		this.nothing = 'This component has printed nothing.';
@@ -96,10 +97,10 @@ export class ComponentSource {
 		return this.text.search(q, from, limit, Boolean(exact));
 	}
 
-	async save(name) {
+	async save() {
 		const place = URL.createObjectURL(new Blob([this.text.lines.join('\n')], {type: 'text/plain'}));
 
-		Object.assign(document.createElement('a'), {href: place, download: name}).click();
+		Object.assign(document.createElement('a'), {href: place, download: this.name}).click();
 		setTimeout(() => URL.revokeObjectURL(place), 60000);
 	}
 

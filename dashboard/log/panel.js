@@ -1,17 +1,14 @@
 /*
- * The log of a job: the window with its lines, and the bar above it to search,
+ * A log: the window with its lines, and the bar above it to search,
  * follow, jump and save.
  */
 import {announce, h, replace, setText} from '../dom.js';
-import {api} from '../api.js';
 import {button, problem} from '../widgets.js';
 import {icon} from '../icons.js';
 import {number} from '../format.js';
 import {act, toast} from '../dialog.js';
 import {onKey} from '../keys.js';
-import {save} from '../save.js';
 import {firstLineOf, Lines} from './lines.js';
-import {followLog} from './follow.js';
 import {LogView} from './view.js';
 import {Search} from './search.js';
 
@@ -34,17 +31,17 @@ function lineOfHash() {
 }
 
 export class LogPanel {
-	/* job: {id, status}; stepName(n). */
-	constructor(job, stepName, signal) {
-		this.id = job.id;
-		this.failed = job.status === 'failed';
-		this.path = `/api/jobs/${encodeURIComponent(job.id)}/logs`;
+	/*
+	 * source: where it comes from, job_source.js or component_source.js.
+	 * stepName(n).
+	 */
+	constructor(source, stepName, signal) {
+		this.source = source;
 		this.signal = signal;
 		this.stepName = stepName;
 		this.liked = preferences();
-		this.lines = new Lines((from, limit) => api.get(`${this.path}/lines`, {query: {from, limit}, signal}),
-			() => this.changed());
-		this.search = new Search((query) => api.get(`${this.path}/search`, {query, signal}), () => this.drawSearch());
+		this.lines = new Lines((from, limit) => source.lines(from, limit), () => this.changed());
+		this.search = new Search((query) => source.search(query), () => this.drawSearch());
 		this.view = new LogView({lines: this.lines, stepName, hrefOf: (n) => `${location.pathname}#L${n + 1}`,
 			onMove: () => this.drawBar(), onSelect: (n) => this.select(n)});
 		this.el = h('section', {class: 'log', 'aria-label': 'Log'}, this.bar(), this.view.el, this.foot());
@@ -61,15 +58,17 @@ export class LogPanel {
 		this.exact = this.toggle('Aa', 'Capitals and small letters differ', false, () => this.runSearch());
 		this.steps = [button('', () => this.next(-1), {icon: 'up', title: 'Match before (Shift+Enter, N)', kind: 'small'}),
 			button('', () => this.next(1), {icon: 'down', title: 'Next match (Enter, n)', kind: 'small'})];
+		this.steps.forEach((b) => { b.disabled = true; });
 		this.stepWords = h('span', {class: 'log-where cut'});
 		this.follow = this.toggle('Follow', 'Stay at the newest line (f)', false, (on) =>
 			on ? this.view.toEnd() : this.leaveEnd());
+		this.times = this.toggle('Times', 'Show when each line came (t)', this.liked.times, (on) => this.like('times', on));
+		this.times.hidden = !this.source.hasTimes;
+		this.wrap = this.toggle('Wrap', 'Break long lines (w)', this.liked.wraps, (on) => this.like('wraps', on));
 		return h('div', {class: 'log-bar'},
 			h('div', {class: 'log-search'}, icon('search'), this.input, this.exact, this.count, this.steps),
 			this.stepWords,
-			h('div', {class: 'log-tools'}, this.follow,
-				this.toggle('Times', 'Show when each line came (t)', this.liked.times, (on) => this.like('times', on)),
-				this.toggle('Wrap', 'Break long lines (w)', this.liked.wraps, (on) => this.like('wraps', on)),
+			h('div', {class: 'log-tools'}, this.follow, this.times, this.wrap,
 				button('Download', () => this.download(), {icon: 'download', kind: 'small', title: 'The whole log as a file'})));
 	}
 
@@ -126,7 +125,7 @@ export class LogPanel {
 
 	async start(running) {
 		this.view.attach(this.signal);
-		this.view.setTimes(Boolean(this.liked.times));
+		this.view.setTimes(this.source.hasTimes && Boolean(this.liked.times));
 		this.view.setWraps(Boolean(this.liked.wraps));
 		this.keys();
 		addEventListener('hashchange', () => this.toHash(), {signal: this.signal});
@@ -139,14 +138,14 @@ export class LogPanel {
 			return;
 		}
 		if (!this.toHash())
-			this.first(running || this.failed);
+			this.first(running || this.source.endsBadly);
 		if (running)
 			this.followOn();
 	}
 
 	/* The whole panel again, in its place. */
 	restart(running) {
-		const fresh = new LogPanel({id: this.id, status: this.failed ? 'failed' : null}, this.stepName, this.signal);
+		const fresh = new LogPanel(this.source, this.stepName, this.signal);
 
 		this.el.replaceWith(fresh.el);
 		fresh.start(running);
@@ -161,7 +160,7 @@ export class LogPanel {
 	}
 
 	followOn() {
-		followLog(this.path, {
+		this.source.follow({
 			signal: this.signal,
 			onState: (state) => { this.following = state; this.drawBar(); },
 			onMore: () => this.lines.refresh().catch(() => { this.following = 'lost'; this.drawBar(); }),
@@ -185,7 +184,7 @@ export class LogPanel {
 			return this.lines.error.message;
 		if (this.lines.total > 0)
 			return null;
-		return this.following === null ? 'This job has printed nothing.' : 'Nothing printed yet.';
+		return this.following === null ? this.source.nothing : 'Nothing printed yet.';
 	}
 
 	leaveEnd() {
@@ -194,8 +193,7 @@ export class LogPanel {
 	}
 
 	async toStep(step) {
-		const look = async (from) => (await api.get(`${this.path}/lines`, {query: {from, limit: LOOK},
-			signal: this.signal})).lines;
+		const look = async (from) => (await this.source.lines(from, LOOK)).lines;
 
 		try {
 			const line = await firstLineOf(step, this.lines.total, look);
@@ -235,7 +233,7 @@ export class LogPanel {
 	}
 
 	async download() {
-		await act(() => save(this.path, `${this.id}.log`, {download: true}), 'Saved');
+		await act(() => this.source.save(), 'Saved');
 	}
 
 	/* -- search ---------------------------------------------------------------- */
@@ -295,11 +293,10 @@ export class LogPanel {
 
 	keys() {
 		const press = (el) => () => !el.hidden && el.click();
-		const tools = [...this.el.querySelectorAll('.log-tools .button')];
 
 		onKey('f', 'Follow the log', press(this.follow), this.signal);
-		onKey('t', 'Times of lines', press(tools[1]), this.signal);
-		onKey('w', 'Wrap long lines', press(tools[2]), this.signal);
+		onKey('t', 'Times of lines', press(this.times), this.signal);
+		onKey('w', 'Wrap long lines', press(this.wrap), this.signal);
 		onKey('n', 'Next match in the log', () => this.next(1), this.signal);
 		onKey('N', 'Match before', () => this.next(-1), this.signal);
 		onKey('e', 'End of the log', () => this.view.toEnd(), this.signal);

@@ -10,6 +10,7 @@ import {around, atEnd, clamped, moved, placeOf, scrollTopOf, span, window as toD
 
 const BEYOND = 12;
 const SETTLE_MS = 160;
+const SHORT = 12; /* lines */
 const HEIGHTS_MAX = 20000;
 
 export class LogView {
@@ -143,12 +144,23 @@ export class LogView {
 		}
 		this.shift();
 		const height = Math.max(span(this.lines.total, this.lineHeight) - this.view, 0);
+		this.fit();
 		this.spacer.style.setProperty('height', `${height}px`);
 		this.rowsBox.style.setProperty('height', `${this.view}px`);
 		clearTimeout(this.settling);
 		this.settling = setTimeout(() => this.settle(), SETTLE_MS);
 		if (this.sticks)
 			this.settle();
+	}
+
+	/* A log that is over and has few lines needs no large window. */
+	fit() {
+		const lines = this.lines.total;
+		const short = this.lines.complete && !this.wraps && lines > 0 && lines <= SHORT;
+		const scrollbar = this.el.offsetHeight - this.el.clientHeight;
+
+		this.el.parentNode?.classList.toggle('short', short);
+		this.el.style.setProperty('height', short ? `${lines * this.lineHeight + scrollbar}px` : 'auto');
 	}
 
 	drawRows(from, to) {

@@ -5,6 +5,8 @@ import {h, replace} from '../dom.js';
 import {bytes, dateTime, duration, number, ticking} from '../format.js';
 import {freshPanel} from '../fresh.js';
 import {iconOf} from '../icons.js';
+import {ComponentSource} from '../log/component_source.js';
+import {LogPanel} from '../log/panel.js';
 import {go, setTitle, url} from '../router.js';
 import {may} from '../session.js';
 import {badge, button, empty, facts, pageHead, panel, time} from '../widgets.js';
@@ -50,7 +52,7 @@ function drawHealth(health) {
 	['Up for', ticking(health.uptime * 1000)], ['Restarts', number(health.restartCount)],
 	['Last check', health.lastCheck && time(health.lastCheck, dateTime)],
 	['Answered in', health.checks?.length ? duration(health.checks.at(-1).responseTime) : null]),
-	bad && h('p', {class: 'why', dir: 'auto'}, 'A check failed: ', bad.error)];
+	bad && h('p', {class: 'fault', dir: 'auto'}, 'A check failed: ', bad.error)];
 }
 
 function meter(name, share, text) {
@@ -108,9 +110,12 @@ export default {
 			replace(state, drawStart(known), drawFacts(known));
 		};
 
+		const log = new LogPanel(new ComponentSource(known, signal), () => '', signal);
+
 		draw();
 		replace(root, h('p', null, h('a', {href: url('/components')}, 'All components')), head, state,
-			h('div', {class: 'panels'}, live.health, live.use), live.errors);
+			h('div', {class: 'panels'}, live.health, live.use), live.errors, log.el);
+		log.start(!isOver(known));
 		followInstances(id, {instance(instance) {
 			if (instance.status !== known.status)
 				Object.values(live).forEach(({refresh}) => refresh());

@@ -97,7 +97,7 @@ function nameCell({title, name, componentRef, description, isGone, instance}) {
 	return h('div', null, instance ? h('a', {class: 'row-link', href: url(`/components/${instance.id}`)}, text) : text,
 		h('div', {class: 'quiet', dir: 'auto'}, componentRef),
 		description && h('div', {dir: 'auto'}, description),
-		isGone && h('div', {class: 'why'}, 'in no catalog any more'));
+		isGone && h('div', {class: 'fault'}, 'in no catalog any more'));
 }
 
 function stateCell({instance}) {
@@ -105,7 +105,7 @@ function stateCell({instance}) {
 		return h('span', {class: 'quiet'}, 'never started');
 	return h('div', null, badge(instance.status),
 		instance.status === 'starting' && instance.deploymentProgress && progressBar(instance.deploymentProgress),
-		instance.error && h('div', {class: 'why few-lines', dir: 'auto', title: instance.error}, instance.error));
+		instance.error && h('div', {class: 'fault few-lines', dir: 'auto', title: instance.error}, instance.error));
 }
 
 function actionCell({componentRef, instance, isGone, title, name}) {

@@ -10,6 +10,7 @@ import {go, setTitle, url} from '../router.js';
 import {may} from '../session.js';
 import {phasesOf, placeOfStep, shares} from '../phases.js';
 import {CURES} from '../cures.js';
+import {JobSource} from '../log/job_source.js';
 import {LogPanel} from '../log/panel.js';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled']);
@@ -170,7 +171,7 @@ export default {
 		const path = `/api/jobs/${encodeURIComponent(params.id)}`;
 		let job = await api.get(path, {signal});
 		const made = parts(root);
-		const panel = new LogPanel(job, (n) => job.steps?.[n]?.name || `Step ${n + 1}`, signal);
+		const panel = new LogPanel(new JobSource(job, signal), (n) => job.steps?.[n]?.name || `Step ${n + 1}`, signal);
 		const refresh = async () => {
 			try {
 				job = await api.get(path, {signal});

@@ -122,7 +122,7 @@ function drawFailed(found) {
 	if (found.jobs.length === 0)
 		return empty('No failed job', 'Of all that the hub remembers, none has failed.');
 	return list(found, {status: 'failed'}, (job) => jobLine(job, time(job.completedAt),
-		h('span', {class: 'why', dir: 'auto'}, job.error ?? job.code)));
+		h('span', {class: 'fault', dir: 'auto'}, job.error ?? job.code)));
 }
 
 /* -- the last day ---------------------------------------------------------- */

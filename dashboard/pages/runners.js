@@ -61,7 +61,7 @@ function actions(runner, then) {
 function name(runner) {
 	return h('div', null, h('strong', {dir: 'auto'}, runner.name),
 		h('div', {class: 'quiet', dir: 'auto'}, runner.repository ?? runner.organization),
-		runner.problem && h('div', {class: 'why', dir: 'auto'}, runner.problem));
+		runner.problem && h('div', {class: 'fault', dir: 'auto'}, runner.problem));
 }
 
 function columns(then) {

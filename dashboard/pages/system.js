@@ -70,7 +70,7 @@ function engineGroup({engine, isolation}) {
 		['CPUs', engine.cpus || null], ['Memory', engine.memoryBytes ? bytes(engine.memoryBytes) : null],
 		['Networks of jobs', isolation.network],
 		['Services of this machine', isolation.hostServicesReachable ?
-			h('span', {class: 'why'}, `can be reached by jobs: ${isolation.reason}`) : 'out of reach of jobs']);
+			h('span', {class: 'fault'}, `can be reached by jobs: ${isolation.reason}`) : 'out of reach of jobs']);
 }
 
 function capacityGroup({capacity, pool}) {
