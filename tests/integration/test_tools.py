@@ -77,6 +77,21 @@ def test_banned_exemption_names_a_reason_and_must_be_needed(tree):
     assert "the exemption for free is not needed" in check(tree, "check-banned")[1]
 
 
+@pytest.mark.parametrize("name, line", [
+    ("x.js", "el.innerHTML = text;"), ("x.js", "el.insertAdjacentHTML('beforeend', text)"),
+    ("pages/x.js", "document.write(text)"), ("x.js", "eval(text)"), ("x.js", "new Function(text)"),
+    ("x.js", "setTimeout('go()', 1)"), ("x.js", "el.setAttribute('onclick', text)"),
+    ("x.js", "link.href = 'javascript:go()'"), ("tests/x.test.mjs", "el.outerHTML"),
+    ("index.html", '<p onclick="go()">'), ("index.html", '<p style="color: red">'),
+])
+def test_banned_finds_text_that_becomes_markup(tree, name, line):
+    path = tree / "dashboard" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"/* innerHTML is not for us */\n{line}\n")
+    code, said = check(tree, "check-banned")
+    assert code == 1 and f"dashboard/{name}:2: " in said
+
+
 def test_size_finds_long_functions_and_files(tree):
     (tree / "src/jobs/x.c").write_text("int f(void)\n{\n" + "\tx();\n" * 81 + "}\n")
     (tree / "src/jobs/y.c").write_text("int x;\n" * 701)
