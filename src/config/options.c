@@ -552,11 +552,11 @@ static const char *const section_titles[SECTION_COUNT] = {
     [SECTION_CLIENT] = "Command line as client",
     [SECTION_RUNNERS] = "Proxy runners and GitHub",
     [SECTION_COMPONENTS] = "Components",
+    [SECTION_WEBHOOKS] = "Webhooks",
     [SECTION_LATER] = "Known, not used yet",
 };
 
 const char *option_section_title(enum option_section s)
-    [SECTION_WEBHOOKS] = "Webhooks",
 {
 	ASSERT(s < SECTION_COUNT);
 	return section_titles[s];
