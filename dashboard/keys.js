@@ -57,8 +57,8 @@ function help(chords) {
 	}));
 }
 
-/* chords: [{key, text, go}] */
-export function startKeys(chords) {
+/* chordsNow() -> [{key, text, go}]: who is logged in may change. */
+export function startKeys(chordsNow) {
 	let chordUntil = 0;
 
 	addEventListener('keydown', (event) => {
@@ -70,7 +70,7 @@ export function startKeys(chords) {
 				event.target.blur();
 			return;
 		}
-		if (use(event, chords, event.timeStamp < chordUntil)) {
+		if (use(event, chordsNow(), event.timeStamp < chordUntil)) {
 			event.preventDefault();
 			chordUntil = 0;
 		} else {

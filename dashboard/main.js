@@ -1,7 +1,7 @@
 /* Where it begins: the pages, the login, and then the page that was asked for. */
 import {h, replace} from './dom.js';
 import {onLoginOver} from './api.js';
-import {go, page, start, url, BASE} from './router.js';
+import {endPage, go, page, start, url, BASE} from './router.js';
 import {startLive, stopLive} from './live.js';
 import {startKeys} from './keys.js';
 import {applyTheme} from './theme.js';
@@ -41,15 +41,19 @@ async function leave() {
 		toast(error.message, 'bad');
 		return;
 	}
-	login(BASE);
+	history.replaceState(null, '', BASE);
+	login();
 }
 
 /* Comes back to where they were. */
-function login(back = location.pathname + location.search + location.hash) {
+function login() {
+	const back = location.pathname + location.search + location.hash;
+
 	if (asking)
 		return; /* several calls found it out at once */
 	asking = true;
 	stopLive();
+	endPage();
 	showLogin(app, () => {
 		asking = false;
 		history.replaceState(null, '', back);
@@ -66,7 +70,7 @@ function enter() {
 	}
 	started = true;
 	keepTimes(new AbortController().signal);
-	startKeys(sectionsFor().map((s) => ({key: s.key, text: s.name, go: () => go(url(s.path))})));
+	startKeys(() => asking ? [] : sectionsFor().map((s) => ({key: s.key, text: s.name, go: () => go(url(s.path))})));
 	start({root: freshMain, onShow: markCurrent, onError: showError, missing});
 }
 

@@ -112,6 +112,12 @@ export function setQuery(query) {
 	history.replaceState(null, '', url(here, query) + location.hash);
 }
 
+/* Ends what is shown: nobody is logged in any more. */
+export function endPage() {
+	shown?.abort();
+	shown = null;
+}
+
 export function reload() {
 	return show({focus: false});
 }
