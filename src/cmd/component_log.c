@@ -5,17 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/parse.h"
 #include "cmd/component.h"
-
-#define RETRY_MS        200
-#define HUB_AWAY_MAX_MS 60000
+#include "cmd/follow.h"
 
 struct sink {
-	int64_t skip;  /* seen before: of a stream that begins anew */
-	int64_t bytes; /* shown */
+	int64_t skip;   /* seen before: of a stream that begins anew */
+	uint64_t bytes; /* shown */
 	bool terminal;
 	struct ui_filter filter;
 };
@@ -29,7 +26,7 @@ static int take(void *arg, const char *data, size_t len, struct err *err)
 	s->skip -= (int64_t)seen;
 	data += seen;
 	len -= seen;
-	s->bytes += (int64_t)len;
+	s->bytes += len;
 	ui_show(s->terminal ? &s->filter : NULL, data, len);
 	return 0;
 }
@@ -132,52 +129,45 @@ static int find_base(struct client *c, const struct invocation *v,
 	return 0;
 }
 
-/* One stream to its end, and whether that was the end of all: 1, 0 or -1. */
-static int follow_once(struct client *c, const struct invocation *v,
-    const char *id, int64_t base, struct sink *sink, struct err *err)
+struct follow {
+	struct client *client;
+	const struct invocation *v;
+	const char *id;
+	int64_t base; /* find_base */
+	struct sink *sink;
+};
+
+static enum follow_step follow_once(void *arg, struct err *err)
 {
+	struct follow *f = arg;
+	struct sink *sink = f->sink;
 	CLEANUP(mem_free)
-	char *target =
-	    log_target(v, id, "true", base >= 0 ? base + sink->bytes : -1);
+	char *target = log_target(f->v, f->id, "true",
+	    f->base >= 0 ? f->base + (int64_t)sink->bytes : -1);
+	int rc;
 
-	sink->skip = base >= 0 ? 0 : sink->bytes;
-	TRY(client_stream(c, &v->ctx, target, NULL, take, sink, err));
-	return ask_ended(c, v, id, err);
-}
-
-static bool is_passing(const struct err *err)
-{
-	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_UNCERTAIN ||
-	       err->kind == ERR_TIMEOUT;
+	sink->skip = f->base >= 0 ? 0 : (int64_t)sink->bytes;
+	rc =
+	    client_stream(f->client, &f->v->ctx, target, NULL, take, sink, err);
+	if (rc == 0)
+		rc = ask_ended(f->client, f->v, f->id, err);
+	if (rc < 0)
+		return FOLLOW_BROKEN;
+	return rc > 0 ? FOLLOW_ENDED : FOLLOW_GOES_ON;
 }
 
 static int follow(struct client *c, const struct invocation *v,
     const json_t *instance, struct sink *sink, struct err *err)
 {
-	const char *id = reply_str(instance, "id", "");
-	int64_t base, before, away_since = 0;
-	int rc;
+	struct follow f = {.client = c,
+	    .v = v,
+	    .id = reply_str(instance, "id", ""),
+	    .sink = sink};
+	const struct following how = {
+	    .once = follow_once, .arg = &f, .seen = &sink->bytes};
 
-	TRY(find_base(c, v, instance, sink, &base, err));
-	for (;;) {
-		before = sink->bytes;
-		rc = follow_once(c, v, id, base, sink, err);
-		if (rc > 0)
-			return 0;
-		if (rc < 0 && !is_passing(err))
-			return -1;
-		if (rc == 0 || sink->bytes > before)
-			away_since = 0;
-		else if (away_since == 0)
-			away_since = clock_mono_ns();
-		else if (clock_mono_ns() - away_since >
-			 HUB_AWAY_MAX_MS * CLOCK_NS_PER_MS)
-			return -1;
-		if (rc < 0)
-			ui_live("the hub is away, trying again");
-		err_clear(err);
-		TRY(ctx_sleep(&v->ctx, RETRY_MS, err));
-	}
+	TRY(find_base(c, v, instance, sink, &f.base, err));
+	return follow_patiently(&how, &v->ctx, err);
 }
 
 /* -- the command ------------------------------------------------------- */

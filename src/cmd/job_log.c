@@ -8,11 +8,9 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "cmd/follow.h"
 #include "cmd/job.h"
 #include "cmd/ui.h"
-
-#define RETRY_MS        200
-#define HUB_AWAY_MAX_MS 60000
 
 struct sink {
 	uint64_t bytes; /* received so far */
@@ -76,53 +74,42 @@ static int has_ended(
 	return job_is_final(job);
 }
 
-/* May the error be waited out? */
-static bool is_passing(const struct err *err)
-{
-	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_UNCERTAIN ||
-	       strcmp(err->code, "hub_unreachable") == 0;
-}
+struct follow {
+	struct client *client;
+	const struct ctx *ctx;
+	const char *id;
+	const struct job_log_options *lo;
+	struct sink sink;
+};
 
-/* One stream to its end, and whether that was the end of all: 1, 0 or -1. */
-static int follow_once(struct client *c, const struct ctx *ctx, const char *id,
-    const struct job_log_options *lo, struct sink *sink, struct err *err)
+static enum follow_step follow_once(void *arg, struct err *err)
 {
-	CLEANUP(mem_free) char *path = log_path(id, lo, "follow", sink->bytes);
+	struct follow *f = arg;
+	CLEANUP(mem_free)
+	char *path = log_path(f->id, f->lo, "follow", f->sink.bytes);
+	int rc =
+	    client_stream(f->client, f->ctx, path, NULL, take, &f->sink, err);
 
-	TRY(client_stream(c, ctx, path, NULL, take, sink, err));
-	return has_ended(c, ctx, id, err);
+	if (rc == 0)
+		rc = has_ended(f->client, f->ctx, f->id, err);
+	if (rc < 0)
+		return f->sink.bytes > 0 && !can_resume(f->lo) ? FOLLOW_HOPELESS
+							       : FOLLOW_BROKEN;
+	return rc > 0 || !can_resume(f->lo) ? FOLLOW_ENDED : FOLLOW_GOES_ON;
 }
 
 int job_follow_log(struct client *c, const struct ctx *ctx, const char *id,
     const struct job_log_options *lo, struct err *err)
 {
-	struct sink sink = {.terminal = ui_stdout_is_terminal() && !lo->json};
-	int64_t away_since = 0;
-	uint64_t before;
-	int rc;
+	struct follow f = {.client = c,
+	    .ctx = ctx,
+	    .id = id,
+	    .lo = lo,
+	    .sink = {.terminal = ui_stdout_is_terminal() && !lo->json}};
+	const struct following how = {
+	    .once = follow_once, .arg = &f, .seen = &f.sink.bytes};
 
-	for (;;) {
-		before = sink.bytes;
-		rc = follow_once(c, ctx, id, lo, &sink, err);
-		if (rc > 0)
-			return 0;
-		if (rc < 0 &&
-		    (!is_passing(err) || (sink.bytes > 0 && !can_resume(lo))))
-			return -1;
-		if (rc == 0 && !can_resume(lo))
-			return 0;
-		if (rc == 0 || sink.bytes > before)
-			away_since = 0;
-		else if (away_since == 0)
-			away_since = clock_mono_ns();
-		else if (clock_mono_ns() - away_since >
-			 HUB_AWAY_MAX_MS * CLOCK_NS_PER_MS)
-			return -1;
-		if (rc < 0)
-			ui_live("the hub is away, trying again");
-		err_clear(err);
-		TRY(ctx_sleep(ctx, RETRY_MS, err));
-	}
+	return follow_patiently(&how, ctx, err);
 }
 
 /* The last lines of a job that goes on: one JSON answer, which has a limit. */
