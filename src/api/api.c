@@ -177,11 +177,15 @@ static void handle(struct http_exchange *x, void *arg)
 {
 	struct api *a = arg;
 	struct call c = {.api = a, .hub = a->hub, .x = x};
-	char request_id[80];
+	char request_id[80], trace[TRACE_PARENT_LEN];
 
 	/* A copy: the exchange is gone once it is answered. */
 	snprintf(request_id, sizeof(request_id), "%s", http_request_id(x));
+	trace_take(&c.trace, http_header(x, "traceparent"));
+	http_set_trace(x, c.trace.id);
+	http_reply_header(x, "traceresponse", trace_text(&c.trace, trace));
 	c.root = ctx_root();
+	c.root.trace = &c.trace;
 	c.ctx = ctx_with_field(&c.root, "request", request_id);
 	http_reply_header(x, "X-Content-Type-Options", "nosniff");
 	(void)dispatch(&c);
@@ -211,6 +215,7 @@ static void on_done(const struct http_done *d, void *arg)
 		meter_observe(m, d->ns);
 	audit_done(a, d);
 	log_info(&a->ctx, "request", LOG_STR("request", d->request_id),
+	    LOG_STR("trace_id", *d->trace != '\0' ? d->trace : NULL),
 	    LOG_STR("peer", d->peer), LOG_STR("method", d->method),
 	    LOG_STR("route", *d->route != '\0' ? d->route : "-"),
 	    LOG_STR("path", d->path), LOG_INT("status", d->status),

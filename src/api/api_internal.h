@@ -60,7 +60,8 @@ struct call {
 	struct api *api;
 	struct hub *hub;
 	struct http_exchange *x;
-	struct ctx root, ctx;                    /* ctx has the request's id */
+	struct trace trace;
+	struct ctx root, ctx; /* ctx has the request's id and trace */
 	struct principal who;                    /* nobody on public routes */
 	const struct component_identity *caller; /* of component routes */
 	char id[136];  /* ":id" or ":name" of the path, as text */
@@ -276,6 +277,7 @@ struct answer secret_delete(struct call *c);
 struct answer webhook_list_show(struct call *c);
 struct answer webhook_create(struct call *c);
 struct answer webhook_update(struct call *c);
+struct answer log_level_set(struct call *c);
 struct answer webhook_remove(struct call *c);
 struct answer webhook_test(struct call *c);
 struct answer webhook_deliveries(struct call *c);

@@ -3,6 +3,7 @@
 
 #include "api/api_internal.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "components/components.h"
 
 /* -- health ------------------------------------------------------------ */
@@ -251,3 +252,4 @@ struct answer system_show(struct call *c)
 	envelope_end(&j);
 	return reply_json(c, 200, &body);
 }
+	json_kstr(&j, "logLevel", log_level_name(log_level()));

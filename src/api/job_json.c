@@ -27,6 +27,7 @@ int call_job(struct call *c, struct job *ret, struct err *err)
 	return found == 0 ? no_such_job(err) : found;
 }
 
+/* And the trace that the job belongs to. */
 static void write_metadata(const struct job *job, struct json *j)
 {
 	static const char *const keys[] = {
@@ -44,6 +45,10 @@ static void write_metadata(const struct job *job, struct json *j)
 			json_kstr(j, keys[i], text);
 	}
 	json_end(j);
+	json_kstr(
+	    j, "traceId", json_string_value(json_object_get(meta, "traceId")));
+	json_kstr(j, "traceParent",
+	    json_string_value(json_object_get(meta, "traceParent")));
 	json_decref(meta);
 }
 

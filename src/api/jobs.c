@@ -107,7 +107,7 @@ struct answer job_delegate(struct call *c)
 	    own(c, &r, &err) < 0)
 		return reply_error(c, &err);
 	audit_detail(c, "repository", r.repository);
-	request_set_id(&r, http_request_id(c->x));
+	request_set_origin(&r, http_request_id(c->x), &c->trace);
 	d = delegation_new(c, &r);
 	if (hub_delegate(c->hub, &r, delegated, d, &err) == 0)
 		return reply_later();

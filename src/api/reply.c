@@ -35,6 +35,7 @@ void later_init(struct later *l, const struct call *c)
 	snprintf(
 	    l->request_id, sizeof(l->request_id), "%s", http_request_id(c->x));
 	l->call.root = ctx_root();
+	l->call.root.trace = &l->call.trace;
 	l->call.ctx = ctx_with_field(&l->call.root, "request", l->request_id);
 }
 

@@ -226,6 +226,9 @@ const struct route routes[] = {
 	"Whom the hub tells of events, and whether it gets through.", NULL,
 	NULL, "WebhookList", NULL, NULL},
     {"POST", "/api/webhooks", webhook_create, SCOPE_ADMIN, false,
+    {"PUT", "/api/system/log-level", log_level_set, SCOPE_ADMIN, false,
+	"How much the hub logs, until it restarts.", NULL, "LogLevel", NULL,
+	NULL, "system.log_level"},
 	"Tell an address of events. 201 with the secret that signs, if the hub "
 	"made it: the only copy.",
 	NULL, "WebhookCreate", "Webhook", NULL, "webhook.create"},

@@ -15,6 +15,7 @@ struct ctx ctx_with_field(
 	return (struct ctx){.parent = parent,
 	    .deadline_ns = parent->deadline_ns,
 	    .cancel = parent->cancel,
+	    .trace = parent->trace,
 	    .key = key,
 	    .value = value};
 }
@@ -26,6 +27,14 @@ struct ctx ctx_with_timeout(const struct ctx *parent, int64_t ms)
 
 	if (at < c.deadline_ns)
 		c.deadline_ns = at;
+	return c;
+}
+
+struct ctx ctx_with_trace(const struct ctx *parent, const struct trace *trace)
+{
+	struct ctx c = ctx_with_field(parent, NULL, NULL);
+
+	c.trace = trace;
 	return c;
 }
 

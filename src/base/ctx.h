@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/thread.h"
+#include "base/trace.h"
 
 struct ctx {
 	const struct ctx *parent; /* for log fields; NULL at the top */
@@ -20,6 +21,8 @@ struct ctx {
 	struct cancel *cancel;    /* NULL: cannot be cancelled */
 	const char *key;          /* one log field, NULL: none */
 	const char *value;
+	const struct trace *trace; /* shown by log lines, told to whom we call;
+				      NULL or without id: none */
 };
 
 /* The root: no deadline, no cancel, no fields. */
@@ -30,6 +33,8 @@ struct ctx ctx_with_field(
     const struct ctx *parent, const char *key, const char *value);
 /* The earlier of the parent's deadline and now + ms. */
 struct ctx ctx_with_timeout(const struct ctx *parent, int64_t ms);
+/* Borrowed like strings; its id may come later, before others read it. */
+struct ctx ctx_with_trace(const struct ctx *parent, const struct trace *trace);
 struct ctx ctx_with_cancel(const struct ctx *parent, struct cancel *cancel);
 
 /* 0, or -1 with ERR_CANCELED / ERR_TIMEOUT. */

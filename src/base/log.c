@@ -1,25 +1,93 @@
 /* The structured log: see log.h. */
 #include "base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/json_out.h"
+#include "base/mem.h"
 
 #define LOG_LINE_MAX (16 * 1024)
 
 static atomic_int min_level = LOG_INFO;
 static atomic_int out_format = LOG_LOGFMT;
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
+/* Set once, before the first thread; the descriptor keeps its number. */
+static char *file_path;
+static int file_fd = -1;
 
 void log_setup(enum log_level level, enum log_format format)
 {
 	atomic_store(&min_level, level);
 	atomic_store(&out_format, format);
 }
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&min_level, level);
+}
+
+enum log_level log_level(void)
+{
+	return (enum log_level)atomic_load(&min_level);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+int log_level_parse(const char *name, enum log_level *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++)
+		if (strcmp(name, level_names[i]) == 0) {
+			*ret = (enum log_level)i;
+			return 0;
+		}
+	return -1;
+}
+
+/* -- the file ---------------------------------------------------------- */
+
+static int open_file(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	return fd >= 0 ? fd : err_sys(err, errno, "open %s", path);
+}
+
+int log_to_file(const char *path, struct err *err)
+{
+	ASSERT(file_fd < 0);
+	file_fd = open_file(path, err);
+	if (file_fd < 0)
+		return -1;
+	file_path = mem_strdup(path);
+	return 0;
+}
+
+int log_reopen(struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+
+	if (file_path == NULL)
+		return 0;
+	fd = open_file(file_path, err);
+	if (fd < 0)
+		return -1;
+	/* In one step: other threads write meanwhile. */
+	if (dup3(fd, file_fd, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "open %s again", file_path);
+	return 0;
+}
+
+/* -- lines ------------------------------------------------------------- */
 
 bool log_is_debug(void)
 {
@@ -113,6 +181,8 @@ void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
 	buf_init(&b, LOG_LINE_MAX);
 	put_head(&b, json, level, msg);
 	put_chain(&b, json, ctx);
+	if (ctx != NULL && ctx->trace != NULL && *ctx->trace->id != '\0')
+		put_str(&b, json, "trace_id", ctx->trace->id);
 	for (size_t i = 0; i < nfields; i++)
 		put_field(&b, json, &fields[i]);
 	if (b.overflow || b.len + 2 > LOG_LINE_MAX) {
@@ -121,5 +191,6 @@ void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
 		put_str(&b, json, "fields", "too long for a line");
 	}
 	IGNORE(buf_append_str(&b, json ? "}\n" : "\n"));
-	IGNORE(write(2, b.data, b.len) < 0); /* nowhere else to complain */
+	if (file_fd < 0 || write(file_fd, b.data, b.len) < 0)
+		IGNORE(write(2, b.data, b.len) < 0); /* nowhere else to go */
 }

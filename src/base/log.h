@@ -1,5 +1,5 @@
 /*
- * Structured log, one line per event to stderr, as logfmt or JSON:
+ * Structured log, one line per event to stderr or a file, as logfmt or JSON:
  *   log_info(ctx, "job started", LOG_STR("image", img), LOG_INT("n", n));
  * Fields of the context chain come first. Any thread; a line is one write.
  * The layers below jobs/, api/ and cmd/ return errors and log at most debug.
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/ctx.h"
+#include "base/err.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
@@ -29,6 +30,21 @@ struct log_field {
 
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_debug(void);
+/* From the next line on. Any thread. */
+void log_set_level(enum log_level level);
+/* "debug", "info", "warn", "error"; parse: 0 or -1. */
+const char *log_level_name(enum log_level level);
+int log_level_parse(const char *name, enum log_level *ret);
+enum log_level log_level(void);
+
+/*
+ * Lines go to this file from now on, appended; what cannot be written there
+ * (the disk is full) goes to stderr. Before the first thread.
+ */
+int log_to_file(const char *path, struct err *err) MUST_CHECK;
+/* Opens it again by its name, which somebody has moved away; without a file
+ * nothing. When that fails lines go on into the old one. Any thread. */
+int log_reopen(struct err *err) MUST_CHECK;
 
 void log_line(const struct ctx *ctx, enum log_level level, const char *msg,
     const struct log_field *fields, size_t nfields);

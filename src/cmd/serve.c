@@ -50,6 +50,16 @@ static void exit_now(int sig)
 	_exit(128 + sig);
 }
 
+/* logrotate has moved the file away. */
+static void reopen_log(void)
+{
+	struct err err = ERR_INIT;
+
+	if (log_reopen(&err) < 0)
+		log_warn(
+		    NULL, "the log goes on in its old file", LOG_ERR(&err));
+}
+
 /* Until the hub shall stop; meanwhile the certificate is looked after. */
 static int next_signal(const sigset_t *set, struct api *api)
 {
@@ -60,6 +70,8 @@ static int next_signal(const sigset_t *set, struct api *api)
 		sig = sigtimedwait(set, NULL, api_has_tls(api) ? &pause : NULL);
 		if (sig == SIGTERM || sig == SIGINT)
 			return sig;
+		if (sig == SIGHUP)
+			reopen_log();
 		api_renew_tls(api, sig == SIGHUP);
 	}
 }
@@ -110,15 +122,20 @@ static void raise_limits(void)
 	}
 }
 
-static enum log_level level_of(const char *name)
+/* Where and how lines are written: also before the hub itself is opened. */
+static int open_log(const struct options *o, struct err *err)
 {
-	if (strcmp(name, "debug") == 0)
-		return LOG_DEBUG;
-	if (strcmp(name, "warn") == 0)
-		return LOG_WARN;
-	if (strcmp(name, "error") == 0)
-		return LOG_ERROR;
-	return LOG_INFO;
+	CLEANUP(mem_free) char *path = NULL;
+	enum log_level level = LOG_INFO;
+
+	IGNORE(log_level_parse(o->log_level, &level)); /* one of the choices */
+	log_setup(
+	    level, strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+	if (o->log_dir == NULL)
+		return 0;
+	TRY(fs_mkdir_p(o->log_dir, 0750, err));
+	path = mem_printf("%s/runnerhub.log", o->log_dir);
+	return log_to_file(path, err);
 }
 
 static void warn_unused(void *arg, const char *key, const char *source)
@@ -266,6 +283,13 @@ static void tell_listening(
 	    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
 	    LOG_STR("version", RUNNERHUB_VERSION));
 	if (api_components_port(api) != 0)
+	if (api_plain_listen(o) != NULL)
+		log_warn(ctx,
+		    "other machines reach the hub without TLS: everybody on "
+		    "the way can read keys and secrets; set RUNNERHUB_TLS_CERT "
+		    "and RUNNERHUB_TLS_KEY, or RUNNERHUB_TRUSTED_PROXIES when "
+		    "a reverse proxy with TLS stands in front",
+		    LOG_STR("listen", api_plain_listen(o)));
 		log_info(ctx, "components have an address of their own",
 		    LOG_STR("listen", o->components_listen),
 		    LOG_INT("port", api_components_port(api)));
@@ -347,8 +371,8 @@ int cmd_serve(int argc, char **argv)
 	raise_limits();
 	/* Few arenas: threads here wait more than they allocate. */
 	mallopt(M_ARENA_MAX, 2);
-	log_setup(level_of(v.o->log_level),
-	    strcmp(v.o->log_format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+	if (open_log(v.o, &err) < 0)
+		return command_fail(&err);
 	config_unused(v.config, warn_unused, &ctx);
 	config_warnings(v.config, warn_line, &ctx);
 	if (serve(v.o, &signals, &ctx, &err) < 0)

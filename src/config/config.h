@@ -58,6 +58,7 @@ struct options {
 	int64_t webhooks_queue_max;
 	char *log_level;  /* LOG_LEVEL info|debug|warn|error */
 	char *log_format; /* LOG_FORMAT json|logfmt, default logfmt */
+	char *log_dir;    /* LOG_DIR, NULL: stderr */
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */
 	/* secrets */
 	struct secret *encryption_key; /* ENCRYPTION_KEY */

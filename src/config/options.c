@@ -183,6 +183,11 @@ const struct option option_table[] = {
 	.doc = "form of a log line"},
 
     /* -- engine -------------------------------------------------------- */
+    {"log.dir", {"LOG_DIR"}, "log-dir", SECTION_LOG, STRING(log_dir),
+	.check = check_text, .accepts = "the path of a directory",
+	.def_note = "lines go to stderr",
+	.doc = "the hub's log goes to runnerhub.log there; SIGHUP opens it "
+	       "again"},
     {"engine.host", {"DOCKER_SOCKET_PROXY", "DOCKER_HOST"}, "engine",
 	SECTION_ENGINE, STRING(engine_host),
 	.def = "unix:///var/run/docker.sock", .check = check_engine,
@@ -533,9 +538,6 @@ const struct option option_table[] = {
 	SECTION_LATER, LATER(OPTION_STRING), .def = "runner-net",
 	.check = check_name, .accepts = "letters, digits, '.', '_', '-'",
 	.doc = "beginning of the names of runner networks"},
-    {"log.dir", {"LOG_DIR"}, "log-dir", SECTION_LATER, LATER(OPTION_STRING),
-	.check = check_text, .accepts = "the path of a directory",
-	.doc = "files for the hub's own log (it goes to stderr)"},
 };
 const size_t option_count = ARRAY_LEN(option_table);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 
@@ -82,6 +83,24 @@ static void count(struct engine *e, int result, const struct err *err)
 	mtx_unlock(&e->mtx);
 }
 
+/* Each call, for LOG_LEVEL=debug. Never the query: a build's arguments are in
+ * it, and who made them may have put a secret there. */
+static void tell(const struct ctx *ctx, const struct http_call *call,
+    const char *what, int status, int64_t began, int result,
+    const struct err *err)
+{
+	char path[160];
+
+	if (!log_is_debug())
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(call->target, "?"),
+	    call->target);
+	log_debug(ctx, "engine asked", LOG_STR("method", call->method),
+	    LOG_STR("path", path), LOG_STR("for", what),
+	    LOG_INT("status", status), LOG_MS("ms", clock_mono_ns() - began),
+	    LOG_STR("error", result != 0 ? err->msg : NULL));
+}
+
 static struct http_call http_call_of(
     const struct engine_request *req, const char *target)
 {
@@ -120,6 +139,7 @@ int engine_send(struct engine *e, const struct ctx *ctx,
 {
 	struct http_call call = http_call_of(req, target);
 	struct ctx limited = limit(ctx, req);
+	int64_t began = clock_mono_ns();
 	int r = 0;
 
 	if (http_call(e->http, &limited, &call, ret, err) != 0)
@@ -128,6 +148,7 @@ int engine_send(struct engine *e, const struct ctx *ctx,
 		r = engine_refused(ret->status, buf_str(&ret->body),
 		    ret->body.len, req->object, req->doing, err);
 	count(e, r, err);
+	tell(ctx, &call, req->doing, ret->status, began, r, err);
 	return r;
 }
 
@@ -171,6 +192,7 @@ int engine_hijack(struct engine *e, const struct ctx *ctx,
 	CLEANUP(buf_fini) struct buf target = {.max = ENGINE_TARGET_MAX};
 	struct http_call call;
 	struct ctx limited = limit(ctx, req);
+	int64_t began = clock_mono_ns();
 	int r;
 
 	TRY(versioned(e, ctx, req, &target, err));
@@ -181,6 +203,7 @@ int engine_hijack(struct engine *e, const struct ctx *ctx,
 			? -1
 			: unreached(e, ctx, req, err);
 	count(e, r, err);
+	tell(ctx, &call, req->doing, r == 0 ? 101 : 0, began, r, err);
 	return maybe_forget(e, r, err);
 }
 

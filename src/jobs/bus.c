@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json_out.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "store/notices.h"
@@ -85,6 +86,17 @@ static void slot_clear(struct slot *s)
 	*s = (struct slot){0};
 }
 
+/* Each change of a job, for LOG_LEVEL=debug. */
+static void tell(const struct job_event *e)
+{
+	char id[UUID_TEXT_LEN];
+
+	log_debug(NULL, "job changed", LOG_STR("job", uuid_text(e->job.u, id)),
+	    LOG_STR("type", e->type), LOG_STR("from", e->from),
+	    LOG_STR("to", e->to), LOG_STR("code", e->reason_code),
+	    LOG_STR("reason", e->reason), LOG_INT("event", e->seq));
+}
+
 /* The store's writer thread, after the commit. */
 static void publish(void *arg, const struct job_event *e)
 {
@@ -92,6 +104,7 @@ static void publish(void *arg, const struct job_event *e)
 	struct buf text;
 	struct slot *s = &b->ring[e->seq % RING];
 
+	tell(e);
 	buf_init(&text, EVENT_MAX);
 	render(e, &text);
 	mtx_lock(&b->mtx);

@@ -273,7 +273,7 @@ static struct outcome run(struct carry *c)
 	return c->job.is_session ? carry_session(c) : carry_steps(c);
 }
 
-/* Lines about the job name the request that brought it. */
+/* Lines about the job name the request that brought it, and its trace. */
 static void name_request(struct carry *c)
 {
 	json_t *meta = json_loads(c->job.metadata, 0, NULL);
@@ -287,6 +287,7 @@ static void name_request(struct carry *c)
 }
 
 static struct outcome carry_loaded(struct carry *c)
+	request_trace(meta, &c->trace);
 {
 	name_request(c);
 	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
@@ -343,7 +344,8 @@ void carry_job(
 	struct outcome o;
 
 	uuid_text(grant->job.id.u, c.id_text);
-	c.with_request = ctx_with_field(&root, "request", NULL);
+	c.with_trace = ctx_with_trace(&root, &c.trace);
+	c.with_request = ctx_with_field(&c.with_trace, "request", NULL);
 	c.ctx = ctx_with_field(&c.with_request, "job", c.id_text);
 	c.live.id = grant->job.id;
 	c.live.is_session = grant->job.session;

@@ -29,11 +29,12 @@ struct session_run {
 /* One job in hand. Owned by its carrier's thread. */
 struct carry {
 	struct hub *hub;
-	struct ctx with_request; /* the request that brought the job */
-	struct ctx ctx;          /* log fields, no deadline */
-	struct ctx starting;     /* also cancelled with the job */
+	struct ctx with_trace, with_request; /* what brought the job */
+	struct ctx ctx;                      /* log fields, no deadline */
+	struct ctx starting;                 /* also cancelled with the job */
 	char id_text[UUID_TEXT_LEN];
 	char request_id[80];
+	struct trace trace;
 	struct job job;
 	struct spec spec;
 	struct live live;

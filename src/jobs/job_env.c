@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/trace.h"
+#include "jobs/request.h"
+
 static void put(json_t *env, const char *key, const char *value)
 {
 	if (value != NULL)
@@ -83,6 +86,19 @@ static void put_github(json_t *env, const struct job *job)
 	json_decref(meta);
 }
 
+/* What the steps call goes on with the trace of the delegation. */
+static void put_trace(json_t *env, const struct job *job)
+{
+	json_t *meta = json_loads(job->metadata, 0, NULL);
+	char text[TRACE_PARENT_LEN];
+	struct trace t;
+
+	request_trace(meta, &t);
+	if (*t.id != '\0')
+		put(env, "TRACEPARENT", trace_text(&t, text));
+	json_decref(meta);
+}
+
 json_t *job_env_make(const struct options *options, const struct job *job,
     const struct spec *spec)
 {
@@ -98,6 +114,7 @@ json_t *job_env_make(const struct options *options, const struct job *job,
 	put(env, "RUNNER_TEMP", JOB_TEMP);
 	put(env, "RUNNER_WORKSPACE", "/github");
 	put(env, "RUNNERHUB_JOB_ID", uuid_text(job->id.u, id));
+	put_trace(env, job);
 	if (options->step_debug) {
 		put(env, "ACTIONS_STEP_DEBUG", "true");
 		put(env, "RUNNER_DEBUG", "1");

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/trace.h"
 #include "jobs/request_internal.h"
 
 enum {
@@ -350,14 +351,35 @@ int request_parse(struct request *ret, const char *body, size_t len,
 	return r;
 }
 
-void request_set_id(struct request *r, const char *request_id)
+static void put_text(json_t *meta, const char *key, const char *text)
+{
+	json_object_set_new(meta, key, json_string(text));
+}
+
+void request_set_origin(
+    struct request *r, const char *request_id, const struct trace *trace)
 {
 	json_t *meta = json_loads(r->metadata, 0, NULL);
+	char own[TRACE_PARENT_LEN];
 
-	json_object_set_new(meta, "requestId", json_string(request_id));
+	put_text(meta, "requestId", request_id);
+	put_text(meta, "traceId", trace->id);
+	if (*trace->parent != '\0')
+		put_text(meta, "traceParent", trace->parent);
+	put_text(meta, "traceContext", trace_call(trace, own));
 	mem_free(r->metadata);
 	r->metadata = json_dumps(meta, JSON_COMPACT);
 	json_decref(meta);
+}
+
+void request_trace(const json_t *metadata, struct trace *ret)
+{
+	const char *own =
+	    json_string_value(json_object_get(metadata, "traceContext"));
+
+	*ret = (struct trace){0};
+	if (own != NULL)
+		IGNORE(trace_parse(own, ret)); /* else as without */
 }
 
 void request_fini(struct request *r)

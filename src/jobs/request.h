@@ -55,7 +55,14 @@ struct json_t *request_json(const char *body, size_t len, struct err *err);
 int request_parse(struct request *ret, const char *body, size_t len,
     const struct request_limits *limits, struct err *err) MUST_CHECK;
 
-/* Notes which request of the API brought it, for the log lines to come. */
-void request_set_id(struct request *r, const char *request_id);
+/* Notes which request of the API brought it, and the trace that it belongs to,
+ * for the log lines to come. */
+struct trace;
+void request_set_origin(
+    struct request *r, const char *request_id, const struct trace *trace);
+/* What of it the metadata of a stored job tells; span is the job's own. Without
+ * id: nothing, as of jobs before there were traces. */
+struct json_t;
+void request_trace(const struct json_t *metadata, struct trace *ret);
 
 #endif

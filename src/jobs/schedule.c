@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "jobs/schedule_internal.h"
 
@@ -264,8 +265,44 @@ int64_t schedule_next_due_locked(const struct schedule *s)
 	return top != NULL ? entry_of(top)->due_ns : CLOCK_NO_DEADLINE;
 }
 
+/* Each decision, for LOG_LEVEL=debug: which job goes before the others. */
+static void tell_taken(
+    const struct schedule_job *job, unsigned waiting, unsigned running)
+{
+	char id[UUID_TEXT_LEN];
+
+	log_debug(NULL, "job chosen to run",
+	    LOG_STR("job", uuid_text(job->id.u, id)),
+	    LOG_INT("priority", job->priority),
+	    LOG_MS("waited_ms", clock_wall_ns() - job->since),
+	    LOG_INT("waiting", waiting), LOG_INT("running", running));
+}
+
+static void tell_gate(
+    enum schedule_gate gate, bool closed, unsigned before, unsigned now)
+{
+	static const struct {
+		enum schedule_gate gate;
+		const char *name;
+	} names[] = {{GATE_ENGINE_DOWN, "engine_down"},
+	    {GATE_DISK_FULL, "disk_full"}, {GATE_DRAINING, "draining"},
+	    {GATE_STARTING, "starting"}, {GATE_PAUSED, "paused"},
+	    {GATE_EMPTYING, "emptying"}};
+	const char *name = "?";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].gate == gate)
+			name = names[i].name;
+	if (before != now)
+		log_debug(NULL,
+		    closed ? "nothing is started any more"
+			   : "a reason to start nothing is gone",
+		    LOG_STR("reason", name), LOG_INT("gates", now));
+}
+
 bool schedule_take(struct schedule *s, struct schedule_grant *ret)
 {
+	unsigned waiting, running;
 	bool taken = false;
 
 	mtx_lock(&s->mtx);
@@ -276,7 +313,11 @@ bool schedule_take(struct schedule *s, struct schedule_grant *ret)
 	 * another one takes over the watch. */
 	if (taken && s->waiting > 0)
 		cond_signal(&s->changed);
+	waiting = (unsigned)s->waiting;
+	running = s->running;
 	mtx_unlock(&s->mtx);
+	if (taken)
+		tell_taken(&ret->job, waiting, running);
 	return taken;
 }
 
@@ -448,18 +489,26 @@ bool schedule_remove(struct schedule *s, job_id id)
 
 void schedule_close_gate(struct schedule *s, enum schedule_gate gate)
 {
+	unsigned before, now;
+
 	mtx_lock(&s->mtx);
-	s->gates |= gate;
+	before = s->gates;
+	now = s->gates |= gate;
 	mtx_unlock(&s->mtx);
+	tell_gate(gate, true, before, now);
 }
 
 void schedule_open_gate(struct schedule *s, enum schedule_gate gate)
 {
+	unsigned before, now;
+
 	mtx_lock(&s->mtx);
-	s->gates &= ~(unsigned)gate;
+	before = s->gates;
+	now = s->gates &= ~(unsigned)gate;
 	cond_broadcast(&s->changed);
 	cond_broadcast(&s->child_changed);
 	mtx_unlock(&s->mtx);
+	tell_gate(gate, false, before, now);
 }
 
 void schedule_stop(struct schedule *s)

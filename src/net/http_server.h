@@ -31,6 +31,7 @@ struct http_done {
 	const char *route;  /* set by http_set_route, else "" */
 	const char *path;   /* raw target as received, bounded; may be "" */
 	int status;
+	const char *trace;  /* set by http_set_trace, else "" */
 	uint64_t request_bytes; /* body */
 	uint64_t reply_bytes;   /* body */
 	int64_t ns;             /* first byte of the request to last of reply */
@@ -123,6 +124,8 @@ void *http_user(const struct http_exchange *x);
 
 /* -- the reply; any thread --------------------------------------------- */
 /* Adds a header; before the reply. Values with CR, LF or NUL: a bug. */
+/* For the access log: the id of the trace that it belongs to, 32 digits. */
+void http_set_trace(struct http_exchange *x, const char *id);
 void http_reply_header(
     struct http_exchange *x, const char *name, const char *value);
 /* Sends and frees x. Takes body's memory (body is left empty; may be NULL).

@@ -74,6 +74,7 @@ void server_exchange_finish(struct http_exchange *x)
 		    .method = x->method,
 		    .route = x->route,
 		    .path = x->pairs_at > 0 ? x->head.data : "",
+		    .trace = x->trace,
 		    .status = x->status,
 		    .request_bytes = x->body.len,
 		    .reply_bytes = x->reply_bytes,
@@ -319,3 +320,8 @@ void *http_user(const struct http_exchange *x)
 {
 	return x->user;
 }
+void http_set_trace(struct http_exchange *x, const char *id)
+{
+	snprintf(x->trace, sizeof(x->trace), "%s", id);
+}
+

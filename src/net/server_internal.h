@@ -200,6 +200,7 @@ struct http_exchange {
 	char request_id[65];
 	char peer[64];
 	const char *route;
+	char trace[33];
 	void *user;
 	struct server_joined *joined;
 

@@ -241,7 +241,7 @@ void notify_wake(void *arg)
 static int record(struct notify *n, const struct webhook *w,
     const struct parcel *p, const struct notify_sent *sent, struct err *err)
 {
-	struct webhook_item item = {w->id, p->event, p->trace, p->body};
+	struct webhook_item item = {w->id, p->event, NULL, p->body};
 	struct webhook_result r = {
 	    .state = sent->delivered ? "delivered" : "failed",
 	    .due_at = clock_wall_ns(),
@@ -273,9 +273,8 @@ int notify_test(struct notify *n, struct uuid id, char ret_id[UUID_TEXT_LEN],
 	ASSERT(body != NULL);
 	uuid_text(uuid_v7(), ret_id);
 	parcel_send(
-	    n, &ctx, &door, &(struct parcel){ret_id, h.type, NULL, body}, ret);
-	return record(
-	    n, &w, &(struct parcel){ret_id, h.type, NULL, body}, ret, err);
+	    n, &ctx, &door, &(struct parcel){ret_id, h.type, body}, ret);
+	return record(n, &w, &(struct parcel){ret_id, h.type, body}, ret, err);
 }
 
 /* -- looking in -------------------------------------------------------- */

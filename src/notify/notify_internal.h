@@ -82,7 +82,7 @@ bool pattern_takes_repository(const char *wanted, const char *repository);
 
 /* -- one attempt (send.c) ------------------------------------------------ */
 struct parcel {
-	const char *id, *event, *trace, *body;
+	const char *id, *event, *body;
 };
 void parcel_send(struct notify *n, const struct ctx *ctx,
     const struct webhook_door *door, const struct parcel *p,

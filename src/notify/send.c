@@ -143,7 +143,7 @@ void notify_secret_make(char ret[NOTIFY_SECRET_LEN])
 static void make_headers(
     struct headers *h, const struct webhook_door *door, const struct parcel *p)
 {
-	char at[24], signature[80], parent[64];
+	char at[24], signature[80];
 
 	*h = (struct headers){.n = 0};
 	snprintf(at, sizeof(at), "%lld",
@@ -155,11 +155,6 @@ static void make_headers(
 	if (door->secret != NULL) {
 		sign(door->secret, at, p->body, signature);
 		add(h, "X-RunnerHub-Signature-256", signature);
-	}
-	if (p->trace != NULL) {
-		snprintf(parent, sizeof(parent), "00-%.32s-%016llx-01",
-		    p->trace, (unsigned long long)randombytes_random() + 1);
-		add(h, "traceparent", parent);
 	}
 }
 

@@ -163,14 +163,15 @@ static void deliver(struct target *t, const struct ctx *parent,
     const struct webhook_delivery *d)
 {
 	CLEANUP(webhook_door_fini) struct webhook_door door = {0};
-	struct ctx ctx = d->trace != NULL
-			     ? ctx_with_field(parent, "trace_id", d->trace)
-			     : *parent;
-	struct parcel p = {d->id, d->event, d->trace, d->body};
+	struct trace trace = {.sampled = true};
+	struct ctx ctx = ctx_with_trace(parent, &trace);
+	struct parcel p = {d->id, d->event, d->body};
 	struct webhook_result result;
 	struct notify_sent sent;
 	struct err err = ERR_INIT;
 
+	if (d->trace != NULL)
+		snprintf(trace.id, sizeof(trace.id), "%s", d->trace);
 	if (store_webhook_door(t->n->config.store, t->id, &door, &err) != 1) {
 		sent = (struct notify_sent){.is_final = true};
 		snprintf(sent.error, sizeof(sent.error), "%.230s",

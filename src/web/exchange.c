@@ -3,6 +3,11 @@
  */
 #include "web/transfer.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
 struct exchange {
 	const struct web_request *request;
 	struct buf *body;
@@ -67,20 +72,53 @@ static int run(struct transfer *t, const struct ctx *ctx,
 	return code == CURLE_OK ? 0 : transfer_fail(t, code, err);
 }
 
+/* Each request, for LOG_LEVEL=debug: without a query, which may hold a token;
+ * of an address that somebody chose nothing. */
+static void tell(const struct ctx *ctx, const struct web_peer *peer,
+    const struct web_request *request, int status, int64_t began,
+    const struct err *err)
+{
+	char url[200];
+
+	if (!log_is_debug())
+		return;
+	snprintf(url, sizeof(url), "%.*s", (int)strcspn(request->url, "?"),
+	    request->url);
+	log_debug(ctx, "another site asked", LOG_STR("peer", peer->code),
+	    LOG_STR("method", request->method),
+	    LOG_STR("url", request->guard == NULL ? url : NULL),
+	    LOG_INT("status", status), LOG_MS("ms", clock_mono_ns() - began),
+	    LOG_STR("error", err->kind != ERR_NONE ? err->code : NULL));
+}
+
+static int exchange(struct transfer *t, const struct web_peer *peer,
+    const struct ctx *ctx, const struct web_request *request, int *ret_status,
+    struct buf *body, struct err *err)
+{
+	struct exchange x = {request, body};
+
+	TRY(transfer_begin(t, peer, ctx, request, err));
+	web_curl.easy_setopt(t->c, CURLOPT_WRITEFUNCTION, take_body);
+	web_curl.easy_setopt(t->c, CURLOPT_WRITEDATA, &x);
+	web_curl.easy_setopt(t->c, CURLOPT_HEADERFUNCTION, take_header);
+	web_curl.easy_setopt(t->c, CURLOPT_HEADERDATA, &x);
+	TRY(run(t, ctx, body, err));
+	*ret_status = transfer_status(t);
+	return 0;
+}
+
 int web_exchange(const struct web_peer *peer, const struct ctx *parent,
     const struct web_request *request, int64_t timeout_ms, int *ret_status,
     struct buf *body, struct err *err)
 {
 	CLEANUP(transfer_end) struct transfer t = {0};
 	struct ctx ctx = ctx_with_timeout(parent, timeout_ms);
-	struct exchange x = {request, body};
+	int64_t began = clock_mono_ns();
+	int status = 0;
+	int r = exchange(&t, peer, &ctx, request, &status, body, err);
 
-	TRY(transfer_begin(&t, peer, request, err));
-	web_curl.easy_setopt(t.c, CURLOPT_WRITEFUNCTION, take_body);
-	web_curl.easy_setopt(t.c, CURLOPT_WRITEDATA, &x);
-	web_curl.easy_setopt(t.c, CURLOPT_HEADERFUNCTION, take_header);
-	web_curl.easy_setopt(t.c, CURLOPT_HEADERDATA, &x);
-	TRY(run(&t, &ctx, body, err));
-	*ret_status = transfer_status(&t);
-	return 0;
+	tell(parent, peer, request, status, began, err);
+	if (r == 0)
+		*ret_status = status;
+	return r;
 }

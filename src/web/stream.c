@@ -115,7 +115,7 @@ int web_stream_open(const struct web_peer *peer, const struct ctx *ctx,
 	s->request = request;
 	s->words = words;
 	buf_init(&s->bytes, BUFFER);
-	TRY(transfer_begin(&s->t, peer, request, err));
+	TRY(transfer_begin(&s->t, peer, ctx, request, err));
 	set_up(s);
 	while (!s->begun && !s->over)
 		TRY(step(s, err));

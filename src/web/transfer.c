@@ -78,15 +78,25 @@ void transfer_header(
 
 /* -- setting it up ------------------------------------------------------ */
 
-static void set_headers(struct transfer *t, const struct web_request *request)
+static void add_header(struct transfer *t, const char *line)
 {
-	for (size_t i = 0;
-	     request->headers != NULL && request->headers[i] != NULL; i++) {
-		struct curl_slist *grown =
-		    web_curl.slist_append(t->headers, request->headers[i]);
+	struct curl_slist *grown = web_curl.slist_append(t->headers, line);
 
-		ASSERT(grown != NULL);
-		t->headers = grown;
+	ASSERT(grown != NULL);
+	t->headers = grown;
+}
+
+static void set_headers(struct transfer *t, const struct ctx *ctx,
+    const struct web_request *request)
+{
+	char line[80] = "traceparent: ";
+
+	for (size_t i = 0;
+	     request->headers != NULL && request->headers[i] != NULL; i++)
+		add_header(t, request->headers[i]);
+	if (ctx->trace != NULL && *ctx->trace->id != '\0') {
+		trace_call(ctx->trace, line + strlen(line));
+		add_header(t, line);
 	}
 	web_curl.easy_setopt(t->c, CURLOPT_HTTPHEADER, t->headers);
 }
@@ -101,9 +111,12 @@ static void set_method(CURL *c, const struct web_request *request)
 	web_curl.easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)request->body_len);
 }
 
-static void set_trust(CURL *c, const char *url)
+static void set_trust(CURL *c, const struct web_request *request)
 {
-	const char *ca = getenv("SSL_CERT_FILE");
+	const char *url = request->url, *ca = request->ca_file;
+
+	if (ca == NULL)
+		ca = getenv("SSL_CERT_FILE");
 
 	web_curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	web_curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
@@ -141,7 +154,7 @@ static void set_guard(CURL *c, struct web_guard *guard)
 }
 
 int transfer_begin(struct transfer *t, const struct web_peer *peer,
-    const struct web_request *request, struct err *err)
+    const struct ctx *ctx, const struct web_request *request, struct err *err)
 {
 	if (request->guard == NULL && web_is_clear_text(request->url))
 		return web_error(peer, err, ERR_INVALID, "clear_text",
@@ -155,8 +168,8 @@ int transfer_begin(struct transfer *t, const struct web_peer *peer,
 	ASSERT(t->c != NULL && t->m != NULL);
 	web_curl.easy_setopt(t->c, CURLOPT_URL, request->url);
 	set_method(t->c, request);
-	set_headers(t, request);
-	set_trust(t->c, request->url);
+	set_headers(t, ctx, request);
+	set_trust(t->c, request);
 	set_guard(t->c, request->guard);
 	web_curl.easy_setopt(t->c, CURLOPT_NOSIGNAL, 1L);
 	web_curl.easy_setopt(t->c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);

@@ -16,7 +16,8 @@ struct transfer {
 /* Not started before the first multi_perform. *t stays where it is until
  * transfer_end; so does what the request points at. */
 int transfer_begin(struct transfer *t, const struct web_peer *peer,
-    const struct web_request *request, struct err *err) MUST_CHECK;
+    const struct ctx *ctx, const struct web_request *request,
+    struct err *err) MUST_CHECK;
 void transfer_end(struct transfer *t);
 static inline void transfer_end_guard(struct transfer *t)
 {

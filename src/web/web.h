@@ -2,7 +2,7 @@
  * Requests to other sites: HTTPS by libcurl, which is loaded with the first.
  * Blocking calls with the context's deadline and cancellation; any thread.
  * Certificates are verified; plain http goes to this machine only. Bodies are
- * bounded. Redirects are not followed: whoever wants that asks web_redirect
+ * bounded. A context's trace is told to the peer (traceparent). Redirects are not followed: whoever wants that asks web_redirect
  * where one leads. A bearer goes to the host of the request's own URL and into
  * no message. Proxies are those of the environment (HTTPS_PROXY).
  *
@@ -61,6 +61,7 @@ struct web_request {
 	const struct secret *bearer; /* NULL: none */
 	const struct web_header *wanted;
 	size_t wanted_n;
+	const char *ca_file; /* authorities, PEM; NULL: the machine's */
 	struct web_guard *guard; /* NULL: the address is the operator's */
 	bool no_body;            /* whatever is answered, it is thrown away */
 };

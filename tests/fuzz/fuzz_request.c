@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 #include "jobs/request.h"
 #include "jobs/spec.h"
 
@@ -73,6 +74,7 @@ static void assert_same_again(const struct request *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct trace trace;
 	CLEANUP(request_fini) struct request r = {0};
 	struct err err = ERR_INIT;
 
@@ -82,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert_sound(&r);
 	assert_same_again(&r);
-	request_set_id(&r, "a-request");
+	trace_take(&trace, NULL);
+	request_set_origin(&r, "a-request", &trace);
 	assert_json(r.metadata, JSON_OBJECT);
 	return 0;
 }

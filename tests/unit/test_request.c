@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "jobs/job_env.h"
 #include "jobs/request.h"
 #include "jobs/spec.h"
@@ -324,10 +325,21 @@ static void test_metadata(void **state)
 				"\"eventName\":\"push\",\"actor\":\"me\"");
 	json_t *meta;
 
+	struct trace trace, kept;
+
 	(void)state;
-	request_set_id(&r, "req-1");
+	trace_take(
+	    &trace, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+	request_set_origin(&r, "req-1", &trace);
 	meta = json_loads(r.metadata, 0, NULL);
-	assert_int_equal(json_object_size(meta), 5);
+	assert_int_equal(json_object_size(meta), 8);
+	assert_string_equal(
+	    json_string_value(json_object_get(meta, "traceParent")),
+	    "b7ad6b7169203331");
+	request_trace(meta, &kept);
+	assert_string_equal(kept.id, "0af7651916cd43dd8448eb211c80319c");
+	assert_false(kept.sampled);
+	assert_string_not_equal(kept.span, trace.span);
 	assert_string_equal(
 	    json_string_value(json_object_get(meta, "requestId")), "req-1");
 	assert_string_equal(
