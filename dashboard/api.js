@@ -7,6 +7,8 @@ import {ApiError, errorOf, freshen, headers, renew, unreachable} from './session
 
 export {ApiError};
 
+const AGAIN_MS = 300;
+
 let loginOver = () => {};
 export function onLoginOver(fn) {
 	loginOver = fn;
@@ -39,12 +41,25 @@ async function attempt(method, path, options) {
 	}
 }
 
+/* Browsers end what they fetch when the machine's network changes, which a
+ * container that starts on it does, too: what only reads is asked for again. */
+async function ask(method, path, options) {
+	try {
+		return await attempt(method, path, options);
+	} catch (error) {
+		if (method !== 'GET' || error.status !== 0)
+			throw error;
+	}
+	await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+	return attempt(method, path, options);
+}
+
 /* A reply that is no error. */
 async function send(method, path, options = {}) {
-	let reply = await attempt(method, path, options);
+	let reply = await ask(method, path, options);
 
 	if (reply.status === 401 && await renew())
-		reply = await attempt(method, path, options);
+		reply = await ask(method, path, options);
 	if (reply.ok)
 		return reply;
 	const error = await errorOf(reply);

@@ -9,6 +9,7 @@ import {api} from '../api.js';
 const ENOUGH = 64 * 1024;
 const LEAST_MS = 250; /* between two rings */
 const FIRST_WAIT_MS = 1000, LAST_WAIT_MS = 20000;
+const ENDS_MAX = 5; /* of a log that is never complete */
 
 const sleep = (ms, signal) => new Promise((resolve) => {
 	const timer = setTimeout(resolve, ms);
@@ -27,7 +28,7 @@ function seen(signal) {
 }
 
 /* Until there is enough or the stream ends: true when it ended. */
-async function listen(path, ring, signal) {
+async function listen(path, {onOpen, ring}, signal) {
 	const mine = new AbortController();
 	const stop = () => mine.abort();
 	const onHidden = () => document.hidden && stop();
@@ -41,7 +42,7 @@ async function listen(path, ring, signal) {
 			ring();
 			if (taken > ENOUGH)
 				stop();
-		}, mine.signal, {query: {follow: true, tail: 0}, onOpen: ring});
+		}, mine.signal, {query: {follow: true, tail: 0}, onOpen});
 		return !mine.signal.aborted;
 	} catch (error) {
 		if (mine.signal.aborted)
@@ -72,25 +73,27 @@ function rung(fn, signal) {
 	};
 }
 
-/* onMore() for more output; onState('live' | 'lost'). Resolves when the log is
+/* onMore() for more output, true when the log is complete; onState('live' | 'lost'). Resolves when the log is
  * complete or the signal ends it. */
 export async function followLog(path, {onMore, onState, signal}) {
 	const ring = rung(onMore, signal);
-	let wait = FIRST_WAIT_MS;
+	const onOpen = () => { onState('live'); ring(); };
+	let wait = FIRST_WAIT_MS, ends = 0;
 
 	while (!signal.aborted) {
 		await seen(signal);
 		if (signal.aborted)
 			return;
 		try {
-			onState('live');
-			const ended = await listen(path, ring, signal);
-			wait = FIRST_WAIT_MS;
-			if (ended) {
-				await onMore();
-				return;
+			if (!await listen(path, {onOpen, ring}, signal)) {
+				wait = FIRST_WAIT_MS;
+				await sleep(LEAST_MS, signal);
+				continue;
 			}
-			await sleep(LEAST_MS, signal);
+			/* A hub that stops ends its streams, too. */
+			if (await onMore() || ++ends > ENDS_MAX)
+				return;
+			await sleep(wait, signal);
 		} catch (error) {
 			if (signal.aborted || error.status === 401 || error.status === 404)
 				return;

@@ -163,12 +163,23 @@ export class LogPanel {
 		this.source.follow({
 			signal: this.signal,
 			onState: (state) => { this.following = state; this.drawBar(); },
-			onMore: () => this.lines.refresh().catch(() => { this.following = 'lost'; this.drawBar(); }),
+			onMore: () => this.more(),
 		}).then(() => {
 			this.following = null;
 			this.view.sticks = false;
 			this.changed();
 		});
+	}
+
+	/* True when no more will come. */
+	async more() {
+		try {
+			return (await this.lines.refresh()).complete;
+		} catch {
+			this.following = 'lost';
+			this.drawBar();
+			return false;
+		}
 	}
 
 	changed() {
