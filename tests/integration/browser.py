@@ -55,7 +55,7 @@ class Browser:
         self.profile = tempfile.mkdtemp(prefix="runnerhub-chromium-")
         self.downloads = os.path.join(self.profile, "downloads")
         options = Options()
-        options.binary_location = "/usr/bin/chromium"
+        options.binary_location = self._chromium()
         for flag in (*_FLAGS, f"--user-data-dir={self.profile}/user"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -66,6 +66,15 @@ class Browser:
             "behavior": "allow", "downloadPath": self.downloads})
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument",
                                     {"source": _WATCH})
+
+    def _chromium(self) -> str:
+        """A program as the driver wants one: a path without arguments."""
+        path = os.path.join(self.profile, "chromium")
+        wrapper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without_netlink.py")
+        with open(path, "w", encoding="utf-8") as script:
+            script.write(f'#!/bin/sh\nexec {wrapper} /usr/bin/chromium "$@"\n')
+        os.chmod(path, 0o755)
+        return path
 
     def close(self) -> None:
         self.driver.quit()
@@ -133,11 +142,10 @@ class Browser:
         return wait_for(lambda: self.run(f"return ({script})", *given),
                         what=what or script)
 
-    def downloaded(self, name: str) -> str | None:
-        """A file that a page saved, once it is whole."""
+    def saved(self, name: str) -> str:
+        """A file that a page saved; it has its name once it is whole."""
         path = os.path.join(self.downloads, name)
-        if not os.path.exists(path):
-            return None
+        wait_for(lambda: os.path.exists(path), what=f"the file {name}")
         with open(path, encoding="utf-8") as file:
             return file.read()
 

@@ -83,6 +83,12 @@ class Page:
         assert not complaints, "\n".join(complaints)
 
 
+def visit(browser: Browser, path: str) -> None:
+    """As a link of the page does it: nothing is loaded anew."""
+    browser.run("""history.pushState(null, "", arguments[0]);
+        dispatchEvent(new PopStateEvent("popstate"))""", f"/dashboard{path}")
+
+
 @pytest.fixture(scope="module")
 def browser(build_dir: str, request: pytest.FixtureRequest) -> Iterator[Browser]:
     """One for the tests of a file; its pictures go to the build directory."""
