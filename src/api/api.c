@@ -13,6 +13,7 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/components.h"
+#include "api/cors.h"
 #include "api/monitoring.h"
 #include "api/rate_limit.h"
 #include "base/log.h"
@@ -146,8 +147,35 @@ static struct answer refused(struct call *c, const struct err *why)
 	return reply_error(c, why);
 }
 
+/* Pages of other origins use a hub that knows who asks, with a token: cookies
+ * are its own pages' alone, and an open hub is used by its machine. */
+static const struct cors_rules cors = {
+    .methods = "GET, HEAD, POST, PUT, PATCH, DELETE",
+    .headers = "authorization, content-type, accept, range, last-event-id, "
+	       "traceparent, x-request-id",
+    .exposed = "X-Request-Id, traceresponse, Retry-After, X-RateLimit-Limit, "
+	       "X-RateLimit-Remaining, X-RateLimit-Reset, Content-Disposition, "
+	       "Content-Range, Allow",
+};
+
+/* True: it was answered. */
+static bool cross_origin(struct call *c, struct answer *ret)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (api_is_open(c->api))
+		return false; /* the gate refuses them */
+	cors_headers(c, &cors);
+	rc = cors_preflight(c, &cors, ret, &err);
+	if (rc < 0)
+		*ret = reply_error(c, &err);
+	return rc != 0;
+}
+
 static struct answer dispatch(struct call *c)
 {
+	struct answer answer;
 	struct err err = ERR_INIT;
 	const struct route *r;
 	const char *rest;
@@ -156,6 +184,8 @@ static struct answer dispatch(struct call *c)
 
 	if (component_path(c, &rest))
 		return component_dispatch(c, rest);
+	if (cross_origin(c, &answer))
+		return answer;
 	r = match(c, allow, sizeof(allow));
 	if (r == NULL || !route_is_page(r))
 		http_reply_header(c->x, "Cache-Control", "no-store");

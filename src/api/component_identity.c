@@ -11,6 +11,7 @@
 
 #include "api/auth.h"
 #include "api/components.h"
+#include "api/cors.h"
 #include "base/mem.h"
 #include "config/service_tokens.h"
 
@@ -140,7 +141,7 @@ static int by_place(
 	if (component_is_guarded(c->api) || http_is_unix(c->x))
 		return refuse(err, "Missing credentials");
 	TRY(gate_check_open(
-	    c, origin != NULL && component_origin_is_welcome(c, origin), err));
+	    c, origin != NULL && cors_is_welcome(c, origin), err));
 	ret->kind = IDENTITY_LOCAL;
 	c->who.kind = PRINCIPAL_LOCAL;
 	ret->may_start = ret->may_stop_all = true;

@@ -77,7 +77,6 @@ int component_may_stop(
 bool component_is_guarded(const struct api *a);
 
 /* -- other origins (component_cors.c) ------------------------------------ */
-bool component_origin_is_welcome(const struct call *c, const char *origin);
 /* What every answer bears. */
 void component_cors_headers(struct call *c);
 /* Answers a preflight. False: it is none. */

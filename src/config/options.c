@@ -137,8 +137,8 @@ const struct option option_table[] = {
 	STRING(cors_origin), .check = check_origins,
 	.accepts = "origins such as https://portal.example.com, separated by "
 		   "commas, or *",
-	.doc = "origins whose pages may call the component API; *: any, "
-	       "without their cookies"},
+	.doc = "origins whose pages may call the API, the job API only on a "
+	       "hub that is not open; *: any, without their cookies"},
     {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
 	INT(rate_limit), .def = "100", .min = 0,
 	.max = 100000000,
