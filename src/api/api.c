@@ -319,6 +319,8 @@ int api_open(struct api **ret, struct hub *hub, struct err *err)
 	a->waits = component_waits_open();
 	mtx_init(&a->tls_mtx, "tls");
 	if (read_tokens(a, err) < 0 || read_open(a, err) < 0 ||
+	    forwarded_read(
+		&a->proxies, hub_options(hub)->trusted_proxies, err) < 0 ||
 	    tls_open(a, err) < 0) {
 		api_close(a);
 		return -1;
@@ -375,6 +377,7 @@ int api_start(struct api *a, struct err *err)
 	    .port = (int)o->port,
 	    .socket = a->socket,
 	    .tls = a->tls,
+	    .proxies = &a->proxies,
 	    .workers = (unsigned)o->workers,
 	    .write_timeout_ms = o->write_timeout_ms,
 	    .handler = handle,

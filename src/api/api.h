@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "jobs/hub.h"
 #include "net/http_server.h"
+#include "net/tls.h"
 
 struct api;
 
@@ -30,6 +31,11 @@ int api_components_port(const struct api *a); /* their own; 0: none */
  * or, with `now`, in any case; one thread. */
 void api_renew_tls(struct api *a, bool now);
 bool api_has_tls(const struct api *a);
+/* The files of these options; valid while they are. */
+struct tls_files api_tls_files(const struct options *o);
+/* Does it listen for other machines, without TLS and without a proxy that has
+ * it? NULL, or where: "0.0.0.0". */
+const char *api_plain_listen(const struct options *o);
 /* The path of its unix socket, from api_open on; NULL: none. */
 const char *api_socket(const struct api *a);
 /* Stops serving; running requests get up to drain_ms. */

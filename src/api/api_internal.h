@@ -9,6 +9,7 @@
 #include "base/json_out.h"
 #include "base/thread.h"
 #include "jobs/meter.h"
+#include "net/forwarded.h"
 #include "store/users.h"
 
 /* What a route needs; the gate (gate.c) grants it or refuses. Admins (open
@@ -138,6 +139,7 @@ struct api {
 	struct rate_limits *rates; /* NULL: no limit */
 	struct monitoring *monitoring;
 	char *socket; /* path of the unix socket, NULL: none */
+	struct forwarded proxies; /* that are trusted */
 	struct tls_keeper *tls; /* NULL: plain HTTP */
 	struct mtx tls_mtx;
 	char tls_trouble[480]; /* guarded by tls_mtx: of the last renewal */

@@ -52,14 +52,6 @@ static bool read_cookie(struct call *c, char out[LOGIN_TOKEN_LEN])
 
 /* -- what goes out ----------------------------------------------------- */
 
-/* As a reverse proxy says. Who lies about it only loses the cookie. */
-static bool came_over_tls(struct call *c)
-{
-	const char *scheme = http_header(c->x, "X-Forwarded-Proto");
-
-	return scheme != NULL && strcmp(scheme, "https") == 0;
-}
-
 static void set_cookie(struct call *c, const char *token, int64_t expires_at)
 {
 	int64_t age = (expires_at - clock_wall_ns()) / CLOCK_NS_PER_S;
@@ -69,7 +61,7 @@ static void set_cookie(struct call *c, const char *token, int64_t expires_at)
 	    COOKIE "=%s; Path=" COOKIE_PATH "; Max-Age=%lld; HttpOnly; "
 		   "SameSite=Strict%s",
 	    token, (long long)(*token != '\0' ? age : 0),
-	    came_over_tls(c) ? "; Secure" : "");
+	    http_is_secure(c->x) ? "; Secure" : "");
 	http_reply_header(c->x, "Set-Cookie", text);
 	secret_wipe(text, sizeof(text));
 }

@@ -9,6 +9,7 @@
 #include "api/auth.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/forwarded.h"
 
 enum {
 	AT_ONCE = 2,  /* 64 MiB each */
@@ -56,13 +57,6 @@ static struct slot *slot_of(struct slot *table, const char *text, size_t len)
 	return &table[h % SLOTS];
 }
 
-static size_t without_port(const char *address)
-{
-	const char *colon = strrchr(address, ':');
-
-	return colon != NULL ? (size_t)(colon - address) : strlen(address);
-}
-
 /* Seconds until one more may be tried; 0: now. */
 static int wait_of(struct slot *s, int max, int64_t now)
 {
@@ -84,7 +78,7 @@ int login_throttle_enter(struct login_throttle *t, const char *name,
 
 	mtx_lock(&t->mtx);
 	a = wait_of(slot_of(t->names, name, strlen(name)), FOR_NAME_MAX, now);
-	b = wait_of(slot_of(t->addresses, address, without_port(address)),
+	b = wait_of(slot_of(t->addresses, address, forwarded_host_len(address)),
 	    FROM_ADDRESS_MAX, now);
 	busy = t->busy >= AT_ONCE;
 	*ret_wait_s = a > b ? a : b;
@@ -110,8 +104,8 @@ void login_throttle_leave(
 	t->busy--;
 	if (!right) {
 		slot_of(t->names, name, strlen(name))->wrong += 1;
-		slot_of(t->addresses, address, without_port(address))->wrong +=
-		    1;
+		slot_of(t->addresses, address, forwarded_host_len(address))
+		    ->wrong += 1;
 	}
 	mtx_unlock(&t->mtx);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/forwarded.h"
 
 enum { SETS = 2048, WAYS = 8, READS_PER_WRITE = 100 };
 
@@ -93,10 +94,10 @@ bool rate_limits_take(struct rate_limits *l, const char *who, bool write,
 
 static void name_address(struct call *c, char *out, size_t size)
 {
-	const char *peer = http_peer(c->x), *colon = strrchr(peer, ':');
-	int n = colon != NULL ? (int)(colon - peer) : (int)strlen(peer);
+	const char *peer = http_peer(c->x);
 
-	snprintf(out, size, "address %.*s", n, peer);
+	snprintf(
+	    out, size, "address %.*s", (int)forwarded_host_len(peer), peer);
 }
 
 /* False: whoever asks is not counted. */

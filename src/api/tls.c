@@ -9,7 +9,7 @@
 #include "api/api_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/tls.h"
+#include "config/checks.h"
 
 static enum tls_client_auth clients_of(const struct options *o)
 {
@@ -31,13 +31,34 @@ static void tell(struct api *a, const char *what)
 	    LOG_STR("until", clock_iso(f.not_after, until)));
 }
 
-int tls_open(struct api *a, struct err *err)
+struct tls_files api_tls_files(const struct options *o)
 {
-	const struct options *o = hub_options(a->hub);
-	const struct tls_files files = {.certificate = o->tls_certificate,
+	return (struct tls_files){.certificate = o->tls_certificate,
 	    .key = o->tls_key,
 	    .client_ca = o->tls_client_ca,
 	    .clients = clients_of(o)};
+}
+
+const char *api_plain_listen(const struct options *o)
+{
+	char host[CHECK_ADDRESS_MAX];
+	int port;
+
+	if (o->tls_certificate != NULL || o->trusted_proxies != NULL)
+		return NULL;
+	if (!check_is_loopback(o->listen))
+		return o->listen;
+	if (o->components_listen != NULL &&
+	    check_split_address(o->components_listen, host, &port) &&
+	    !check_is_loopback(host))
+		return o->components_listen;
+	return NULL;
+}
+
+int tls_open(struct api *a, struct err *err)
+{
+	const struct options *o = hub_options(a->hub);
+	const struct tls_files files = api_tls_files(o);
 
 	if (o->tls_certificate == NULL)
 		return 0;

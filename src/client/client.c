@@ -45,14 +45,14 @@ static void add_token(struct http_client *http, const char *token)
 	mem_free(value);
 }
 
-int client_open(
-    struct client **ret, const char *url, const char *token, struct err *err)
+int client_open(struct client **ret, const char *url, const char *token,
+    const struct tls_trust *trust, struct err *err)
 {
 	CLEANUP(http_client_free) struct http_client *http = NULL;
 
 	if (token != NULL)
 		TRY(token_check(token, err));
-	TRY(http_client_new(&http, url, err));
+	TRY(http_client_new_trusting(&http, url, trust, err));
 	if (token != NULL)
 		add_token(http, token);
 	*ret = mem_zalloc(sizeof(**ret));
@@ -107,8 +107,16 @@ static int read_token(const char *path, struct buf *token, struct err *err)
 	return 0;
 }
 
+struct tls_trust client_trust_env(void)
+{
+	return (struct tls_trust){.ca_file = env("RUNNERHUB_CA_FILE"),
+	    .certificate = env("RUNNERHUB_CLIENT_CERT"),
+	    .key = env("RUNNERHUB_CLIENT_KEY")};
+}
+
 int client_open_env(struct client **ret, struct err *err)
 {
+	const struct tls_trust trust = client_trust_env();
 	CLEANUP(buf_fini) struct buf text = {.max = 2 * TOKEN_BYTES_MAX};
 	const char *url = env("RUNNERHUB_URL");
 	const char *file = env("RUNNERHUB_TOKEN_FILE");
@@ -122,7 +130,7 @@ int client_open_env(struct client **ret, struct err *err)
 		TRY(read_token(file, &text, err));
 		token = buf_str(&text);
 	}
-	r = client_open(ret, url, token, err);
+	r = client_open(ret, url, token, &trust, err);
 	secret_wipe(text.data, text.len);
 	return r;
 }

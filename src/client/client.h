@@ -13,16 +13,26 @@
 #include "base/buf.h"
 #include "base/ctx.h"
 #include "base/err.h"
+#include "net/tls.h"
 
 struct client;
 
-/* url: "http://host:port", "unix:///run/runnerhub/hub.sock". token: NULL or
- * a bearer token, copied. Does not connect yet. */
+/* url: "http://host:port", "https://", "unix:///run/runnerhub/hub.sock".
+ * token: NULL or a bearer token, copied. trust: of https, or NULL. Does not
+ * connect yet. */
 int client_open(struct client **ret, const char *url, const char *token,
-    struct err *err) MUST_CHECK;
+    const struct tls_trust *trust, struct err *err) MUST_CHECK;
+/* RUNNERHUB_CA_FILE, RUNNERHUB_CLIENT_CERT, RUNNERHUB_CLIENT_KEY; valid while
+ * the environment is. */
+struct tls_trust client_trust_env(void);
 /* The same from RUNNERHUB_URL and RUNNERHUB_TOKEN or RUNNERHUB_TOKEN_FILE; for
  * programs that read no configuration. */
 int client_open_env(struct client **ret, struct err *err) MUST_CHECK;
+/* For programs that are linked statically, first of all: where RUNNERHUB_URL
+ * says https://, the program of the same name with "-tls", beside this one or
+ * in a system's directory, takes its place. Returns when that is not needed,
+ * or not there: then the first call says so. */
+void client_become_tls(const char *name, char **argv);
 void client_close(struct client *c);
 DEFINE_CLEANUP(struct client *, client_close);
 const char *client_url(const struct client *c);

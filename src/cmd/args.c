@@ -15,6 +15,9 @@ const struct command_option client_options[] = {
     {"json", 'j', NULL, "print JSON, for programs", NULL},
     {"url", 0, "URL", "the hub (RUNNERHUB_URL)", NULL},
     {"token-file", 0, "FILE", "holds the API key (RUNNERHUB_TOKEN_FILE)", NULL},
+    {"ca-file", 0, "FILE", "who vouches for the hub (RUNNERHUB_CA_FILE)", NULL},
+    {"client-cert", 0, "FILE", "what we show it (RUNNERHUB_CLIENT_CERT)", NULL},
+    {"client-key", 0, "FILE", "the key of that (RUNNERHUB_CLIENT_KEY)", NULL},
     {"config", 0, "FILE", "YAML configuration (RUNNERHUB_CONFIG)", NULL},
     {0},
 };
@@ -30,7 +33,7 @@ static const struct command_option *option_at(const struct command *c, size_t i)
 		return &c->options[i];
 	i -= own;
 	if (c->flags & COMMAND_CLIENT)
-		client = 4;
+		client = ARRAY_LEN(client_options) - 1;
 	if (i < client)
 		return &client_options[i];
 	return i == client ? &help_option : NULL;

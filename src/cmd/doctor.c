@@ -18,6 +18,7 @@ static const struct doctor_check doctor_checks[] = {
     {"versions", doctor_versions},
     {"configuration", doctor_config},
     {"access", doctor_access},
+    {"certificate", doctor_tls},
     {"state directory", doctor_state_dir},
     {"disk", doctor_disk},
     {"hub", doctor_hub},

@@ -60,6 +60,8 @@ void doctor_engine_security(struct patient *p, struct finding *f);
 void doctor_session_names(struct patient *p, struct finding *f);
 void doctor_clock(struct patient *p, struct finding *f);
 void doctor_image(struct patient *p, struct finding *f);
+/* doctor_tls.c */
+void doctor_tls(struct patient *p, struct finding *f);
 /* doctor_sandbox.c */
 void doctor_sandbox(struct patient *p, struct finding *f);
 

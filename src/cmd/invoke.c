@@ -35,7 +35,8 @@ static void print_warning(void *arg, const char *line)
 /* The options of a client that are the configuration's own, as its flags. */
 static int load_for_client(struct invocation *v, struct err *err)
 {
-	static const char *const names[] = {"url", "token-file", "config"};
+	static const char *const names[] = {"url", "token-file", "ca-file",
+	    "client-cert", "client-key", "config"};
 	char *argv[ARRAY_LEN(names) + 2] = {(char *)"client"};
 	const char *value;
 	int argc = 1, rc;

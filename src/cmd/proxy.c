@@ -71,12 +71,34 @@ static int choose_file(char **into, const struct args *a, const char *option,
 	    name, option);
 }
 
+/* The relay and the hook client start elsewhere: whole paths. */
+static int choose_path(
+    char **into, const char *given, const char *option, struct err *err)
+{
+	char real[PATH_MAX];
+
+	if (given == NULL)
+		return 0;
+	if (realpath(given, real) == NULL)
+		return err_sys(err, errno, "--%s %s", option, given);
+	replace(into, real);
+	return 0;
+}
+
+static int choose_trust(
+    struct proxy_setup *s, const struct options *o, struct err *err)
+{
+	TRY(choose_path(&s->ca_file, o->client_ca, "ca-file", err));
+	TRY(choose_path(
+	    &s->client_certificate, o->client_certificate, "client-cert", err));
+	return choose_path(&s->client_key, o->client_key, "client-key", err);
+}
+
 static int choose(struct proxy_setup *s, const struct invocation *v,
     const struct proxy_dir *d, struct err *err)
 {
 	const struct args *a = &v->args;
 	const char *mode = args_get(a, "mode");
-	char real[PATH_MAX];
 
 	if (mode != NULL)
 		TRY(proxy_mode_parse(mode, &s->mode, err));
@@ -91,12 +113,9 @@ static int choose(struct proxy_setup *s, const struct invocation *v,
 	if (args_has(a, "image"))
 		replace(&s->image, args_get(a, "image"));
 	s->bare = s->bare || args_has(a, "allow-jobs-without-container");
-	if (args_has(a, "runner-token-file")) {
-		if (realpath(args_get(a, "runner-token-file"), real) == NULL)
-			return err_sys(err, errno, "--runner-token-file %s",
-			    args_get(a, "runner-token-file"));
-		replace(&s->token_file, real);
-	}
+	TRY(choose_path(&s->token_file, args_get(a, "runner-token-file"),
+	    "runner-token-file", err));
+	TRY(choose_trust(s, v->o, err));
 	if (s->mode != PROXY_HOOKS)
 		TRY(choose_file(
 		    &s->worker, a, "worker", "runnerhub-worker", err));
@@ -242,11 +261,14 @@ static void ask_hub(
 	CLEANUP(json_decref) json_t *reply = NULL;
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_timeout(&root, 10000);
+	const struct tls_trust trust = {.ca_file = s->ca_file,
+	    .certificate = s->client_certificate,
+	    .key = s->client_key};
 	struct err err = ERR_INIT;
 	int status;
 
 	(void)d;
-	if (client_open(&c, s->url, NULL, &err) != 0 ||
+	if (client_open(&c, s->url, NULL, &trust, &err) != 0 ||
 	    client_get_any(c, &ctx, "/health", &status, &reply, &err) != 0)
 		IGNORE(buf_printf(out, "%s\n", err.msg));
 }

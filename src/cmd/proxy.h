@@ -79,8 +79,10 @@ int proxy_env_remove(const struct proxy_dir *d, struct err *err) MUST_CHECK;
 struct proxy_setup {
 	enum proxy_mode mode;
 	char *url, *name;
-	char *runner_id;     /* at the hub; NULL: registered by somebody else */
-	char *token_file;    /* NULL: .runnerhub/token */
+	char *runner_id;  /* at the hub; NULL: registered by somebody else */
+	char *token_file; /* NULL: .runnerhub/token */
+	char *ca_file;    /* of https; NULL: the system's authorities */
+	char *client_certificate, *client_key; /* NULL: none */
 	char *image;         /* of the worker; NULL: the hub's default */
 	char *worker, *hook; /* programs: relay, hooks' shim */
 	bool bare; /* modes hooks: jobs without container run on the proxy */

@@ -82,6 +82,13 @@ static int read_host_name(struct supervised *s, struct err *err)
 	return 0;
 }
 
+/* For us and what we start. */
+static void set_unless_set(const char *name, const char *value)
+{
+	if (value != NULL)
+		setenv(name, value, 0);
+}
+
 /* What `proxy install` has left in the directory stands in for what the
  * environment does not say. */
 static int read_installed(struct supervised *s, struct err *err)
@@ -104,6 +111,9 @@ static int read_installed(struct supervised *s, struct err *err)
 				    : proxy_path(&d, ".runnerhub/token");
 	if (s->name == NULL)
 		s->name = STEAL(there.name);
+	set_unless_set("RUNNERHUB_CA_FILE", there.ca_file);
+	set_unless_set("RUNNERHUB_CLIENT_CERT", there.client_certificate);
+	set_unless_set("RUNNERHUB_CLIENT_KEY", there.client_key);
 	return 0;
 }
 

@@ -107,8 +107,10 @@ static void read_token(const struct supervised *s, char ret[TOKEN_MAX])
 
 static int use_token(struct supervised *s, const char *token, struct err *err)
 {
+	const struct tls_trust trust = client_trust_env();
+
 	client_close(STEAL(s->client));
-	return client_open(&s->client, s->url, token, err);
+	return client_open(&s->client, s->url, token, &trust, err);
 }
 
 static int keep_token(struct supervised *s, const char *token, struct err *err)
@@ -182,13 +184,14 @@ static int enrol_once(struct supervised *s, const struct ctx *ctx,
 	CLEANUP(client_close) struct client *c = NULL;
 	CLEANUP(json_decref) json_t *body = NULL;
 	CLEANUP(json_decref) json_t *first = NULL;
+	const struct tls_trust trust = client_trust_env();
 	const json_t *data;
 	char old[TOKEN_MAX];
 
 	read_token(s, old);
 	body = enrol_body(s, old, with_containers);
 	secret_wipe(old, sizeof(old));
-	TRY(client_open(&c, s->url, s->key, err));
+	TRY(client_open(&c, s->url, s->key, &trust, err));
 	if (client_call(
 		c, ctx, "POST", "/api/runners/enrol", body, &first, err) < 0)
 		return err->kind != ERR_AUTH

@@ -46,6 +46,9 @@ static const struct text_member {
     {"name", offsetof(struct proxy_setup, name)},
     {"runnerId", offsetof(struct proxy_setup, runner_id)},
     {"tokenFile", offsetof(struct proxy_setup, token_file)},
+    {"caFile", offsetof(struct proxy_setup, ca_file)},
+    {"clientCertificate", offsetof(struct proxy_setup, client_certificate)},
+    {"clientKey", offsetof(struct proxy_setup, client_key)},
     {"image", offsetof(struct proxy_setup, image)},
     {"worker", offsetof(struct proxy_setup, worker)},
     {"hook", offsetof(struct proxy_setup, hook)},
@@ -152,6 +155,16 @@ static bool has_hooks(const struct proxy_setup *s)
 	return s->mode != PROXY_WORKER;
 }
 
+static void put_trust(const struct proxy_setup *s, struct buf *out)
+{
+	if (s->ca_file != NULL)
+		IGNORE(buf_printf(out, "RUNNERHUB_CA_FILE=%s\n", s->ca_file));
+	if (s->client_certificate != NULL && s->client_key != NULL)
+		IGNORE(buf_printf(out,
+		    "RUNNERHUB_CLIENT_CERT=%s\nRUNNERHUB_CLIENT_KEY=%s\n",
+		    s->client_certificate, s->client_key));
+}
+
 /* The lines of .env. */
 static int put_lines(const struct proxy_dir *d, const struct proxy_setup *s,
     struct buf *out, struct err *err)
@@ -163,6 +176,7 @@ static int put_lines(const struct proxy_dir *d, const struct proxy_setup *s,
 		IGNORE(buf_printf(out, "%s\n", s->token_file));
 	else
 		IGNORE(buf_printf(out, "%s/.runnerhub/token\n", d->path));
+	put_trust(s, out);
 	if (has_relay(s) && s->image != NULL)
 		IGNORE(
 		    buf_printf(out, "RUNNERHUB_WORKER_IMAGE=%s\n", s->image));

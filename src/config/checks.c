@@ -146,6 +146,8 @@ bool check_url(const char *text)
 
 	if (path != NULL)
 		return *path == '/' && check_text(path);
+	if (rest == NULL)
+		rest = after(text, "https://");
 	return rest != NULL && is_host_port(rest);
 }
 
@@ -170,6 +172,32 @@ bool check_portal(const char *text)
 		rest = after(text, "http://");
 	return rest != NULL && is_host_port(rest) &&
 	       strpbrk(rest, "?#") == NULL;
+}
+
+bool check_vault(const char *text)
+{
+	const char *rest = after(text, "https://");
+
+	if (strlen(text) > 250)
+		return false;
+	if (rest == NULL) {
+		rest = after(text, "http://");
+		if (rest == NULL || (strncmp(rest, "127.", 4) != 0 &&
+					strncmp(rest, "localhost", 9) != 0 &&
+					strncmp(rest, "[::1]", 5) != 0))
+			return false;
+	}
+	return is_host_port(rest) && strpbrk(rest, "?#") == NULL;
+}
+
+bool check_vault_path(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n > 0 && n <= 200 && text[0] != '/' && text[n - 1] != '/' &&
+	       strstr(text, "//") == NULL && strstr(text, "..") == NULL &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/") == n;
 }
 
 bool check_engine(const char *text)

@@ -42,6 +42,7 @@ struct options {
 	char *config_file; /* RUNNERHUB_CONFIG, NULL: none */
 	char *env; /* RUNNERHUB_ENV / NODE_ENV: development|test|production */
 	char *cors_origin;        /* CORS_ORIGIN csv, NULL */
+	char *trusted_proxies;    /* http.trustedProxies csv, NULL: none */
 	char *tls_certificate;    /* http.tls.certificate, NULL: plain HTTP */
 	char *tls_key;            /* http.tls.key: set with it */
 	char *tls_client_ca;      /* http.tls.clientCa, NULL */
@@ -113,7 +114,11 @@ struct options {
 	/* clients of the hub */
 	char *url; /* RUNNERHUB_URL, default from listen and port; no '/' at
 		      the end */
+	bool url_is_own;      /* it is that default: the hub of these options */
 	struct secret *token; /* RUNNERHUB_TOKEN or _FILE */
+	char *client_ca;      /* RUNNERHUB_CA_FILE, NULL: the system's */
+	char *client_certificate; /* RUNNERHUB_CLIENT_CERT, NULL */
+	char *client_key;         /* RUNNERHUB_CLIENT_KEY, NULL */
 	/* proxy runners */
 	struct secret *enrolment_key; /* RUNNERHUB_ENROLMENT_KEY, NULL: none */
 	char *proxy_image;            /* RUNNERHUB_PROXY_IMAGE */

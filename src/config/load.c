@@ -119,8 +119,9 @@ static char *default_url(const struct options *o)
 	else if (strcmp(host, "::") == 0)
 		host = "::1";
 	return mem_printf(
-	    strchr(host, ':') != NULL ? "http://[%s]:%lld" : "http://%s:%lld",
-	    host, (long long)o->port);
+	    strchr(host, ':') != NULL ? "%s://[%s]:%lld" : "%s://%s:%lld",
+	    o->tls_certificate != NULL ? "https" : "http", host,
+	    (long long)o->port);
 }
 
 static void derive(struct options *o)
@@ -133,7 +134,8 @@ static void derive(struct options *o)
 	}
 	if (o->state_dir == NULL)
 		o->state_dir = default_state_dir();
-	if (o->url == NULL)
+	o->url_is_own = o->url == NULL;
+	if (o->url_is_own)
 		o->url = default_url(o);
 	len = strlen(o->url);
 	while (o->url[len - 1] == '/')

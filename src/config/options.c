@@ -82,6 +82,12 @@ const struct option option_table[] = {
 	.def = "60s", .unit_ms = S, .min = 100, .max = HOUR,
 	.doc = "a client that takes nothing of its answer for so long is "
 	       "dropped"},
+    {"http.trustedProxies", {"RUNNERHUB_TRUSTED_PROXIES"}, "trusted-proxies",
+	SECTION_SERVER, STRING(trusted_proxies), .check = check_networks,
+	.accepts = "addresses and networks such as 10.0.0.5 or 10.0.0.0/24, "
+		   "separated by commas",
+	.doc = "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto "
+	       "are believed"},
     {"http.tls.certificate", {"RUNNERHUB_TLS_CERT"}, "tls-cert", SECTION_SERVER,
 	STRING(tls_certificate), .check = check_text,
 	.accepts = "the path of a PEM file",
@@ -348,12 +354,26 @@ const struct option option_table[] = {
     /* -- clients ---------------------------------------------------------- */
     {"client.url", {"RUNNERHUB_URL"}, "url", SECTION_CLIENT, STRING(url),
 	.check = check_url,
-	.accepts = "http://host[:port], or unix:///path of the hub's socket",
-	.def_note = "http://127.0.0.1 and the port above",
+	.accepts = "http://host[:port], https://host[:port], or unix:///path "
+		   "of the hub's socket",
+	.def_note = "the address and port above, on this machine",
 	.doc = "the hub that the command line talks to"},
     {"client.token", {"RUNNERHUB_TOKEN"}, "token", SECTION_CLIENT,
 	SECRET(token), .min = 1, .def_note = "auth.apiKey, when set here",
 	.doc = "what the command line proves itself with"},
+    {"client.ca", {"RUNNERHUB_CA_FILE"}, "ca-file", SECTION_CLIENT,
+	STRING(client_ca), .check = check_text,
+	.accepts = "the path of a PEM file",
+	.def_note = "the system's authorities",
+	.doc = "authorities that may vouch for the certificate of an https:// "
+	       "hub"},
+    {"client.certificate", {"RUNNERHUB_CLIENT_CERT"}, "client-cert",
+	SECTION_CLIENT, STRING(client_certificate), .check = check_text,
+	.accepts = "the path of a PEM file",
+	.doc = "certificate that is shown to a hub that asks for one"},
+    {"client.key", {"RUNNERHUB_CLIENT_KEY"}, "client-key", SECTION_CLIENT,
+	STRING(client_key), .check = check_text,
+	.accepts = "the path of a PEM file", .doc = "that certificate's key"},
 
     /* -- proxy runners ----------------------------------------------------- */
     {"runners.enrolmentKey", {"RUNNERHUB_ENROLMENT_KEY"}, "enrolment-key",

@@ -63,8 +63,9 @@ int keeper_watch_self(int *ret_fd, struct err *err)
  * job has left behind: it would be the keeper that is to tell of that. */
 static char **keeper_env(void)
 {
-	static const char *const names[] = {
-	    "RUNNERHUB_URL", "RUNNERHUB_TOKEN", "RUNNERHUB_TOKEN_FILE"};
+	static const char *const names[] = {"RUNNERHUB_URL", "RUNNERHUB_TOKEN",
+	    "RUNNERHUB_TOKEN_FILE", "RUNNERHUB_CA_FILE",
+	    "RUNNERHUB_CLIENT_CERT", "RUNNERHUB_CLIENT_KEY"};
 	char **env = mem_calloc(ARRAY_LEN(names) + 1, sizeof(*env));
 	size_t n = 0;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/client.h"
 #include "hook/conversation.h"
 #include "hook/direct.h"
 #include "hook/hub.h"
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int exit_code = 0;
 
+	client_become_tls("runnerhub-hook", argv);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("runnerhub-hook " RUNNERHUB_VERSION);
 		return 0;

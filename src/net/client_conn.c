@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "base/fs.h"
+#include "base/mem.h"
 
 /* A full backlog of a unix socket cannot be polled for. */
 #define BACKLOG_RETRY_MS 5
@@ -134,13 +135,42 @@ static int connect_tcp(
 			: err_wrap(err, "connect to %s", c->name);
 }
 
-int client_connect(
+void client_link_free(struct client_link *l)
+{
+	if (l == NULL)
+		return;
+	fd_close(l->fd);
+	tls_session_free(l->tls);
+	mem_free(l->in);
+	mem_free(l);
+}
+
+struct client_link *client_connect(
     const struct http_client *c, const struct ctx *ctx, struct err *err)
 {
-	TRY(ctx_check(ctx, err));
-	return c->addr.is_unix ? connect_unix(c, ctx, err)
-			       : connect_tcp(c, ctx, err);
+	CLEANUP(client_link_free) struct client_link *l = NULL;
+	int fd;
+
+	if (ctx_check(ctx, err) < 0)
+		return NULL;
+	fd = c->addr.is_unix ? connect_unix(c, ctx, err)
+			     : connect_tcp(c, ctx, err);
+	if (fd < 0)
+		return NULL;
+	l = mem_zalloc(sizeof(*l));
+	l->fd = fd;
+	if (c->tls == NULL)
+		return STEAL(l);
+	l->tls = tls_client_session(c->tls, c->addr.host);
+	l->in = mem_alloc(CLIENT_READ_BYTES);
+	if (client_tls_start(l, ctx, err) < 0) {
+		IGNORE(err_wrap(err, "connect to %s", c->name));
+		return NULL;
+	}
+	return STEAL(l);
 }
+
+/* -- bytes ------------------------------------------------------------- */
 
 static int lost(bool *ret_lost, const char *what, struct err *err)
 {
@@ -151,8 +181,8 @@ static int lost(bool *ret_lost, const char *what, struct err *err)
 	return err_set(err, ERR_UNAVAILABLE, "connection_lost", "%s", err->msg);
 }
 
-int client_send(int fd, const struct ctx *ctx, const void *data, size_t len,
-    bool *ret_lost, struct err *err)
+int client_socket_send(int fd, const struct ctx *ctx, const void *data,
+    size_t len, bool *ret_lost, struct err *err)
 {
 	const char *p = data;
 	ssize_t n;
@@ -171,7 +201,7 @@ int client_send(int fd, const struct ctx *ctx, const void *data, size_t len,
 	return 0;
 }
 
-long client_recv(int fd, const struct ctx *ctx, char *data, size_t size,
+long client_socket_recv(int fd, const struct ctx *ctx, char *data, size_t size,
     bool *ret_lost, struct err *err)
 {
 	ssize_t n;
@@ -189,4 +219,20 @@ long client_recv(int fd, const struct ctx *ctx, char *data, size_t size,
 			return lost(ret_lost, "read the reply", err);
 		}
 	}
+}
+
+int client_send(struct client_link *l, const struct ctx *ctx, const void *data,
+    size_t len, bool *ret_lost, struct err *err)
+{
+	if (l->tls != NULL)
+		return client_tls_send(l, ctx, data, len, ret_lost, err);
+	return client_socket_send(l->fd, ctx, data, len, ret_lost, err);
+}
+
+long client_recv(struct client_link *l, const struct ctx *ctx, char *data,
+    size_t size, bool *ret_lost, struct err *err)
+{
+	if (l->tls != NULL)
+		return client_tls_recv(l, ctx, data, size, ret_lost, err);
+	return client_socket_recv(l->fd, ctx, data, size, ret_lost, err);
 }

@@ -45,7 +45,7 @@ static int head_build(
 static int send_bytes(
     struct client_exchange *x, const void *data, size_t len, struct err *err)
 {
-	return client_send(x->fd, x->ctx, data, len, &x->lost, err);
+	return client_send(x->link, x->ctx, data, len, &x->lost, err);
 }
 
 static int send_chunks(struct client_exchange *x, struct err *err)
@@ -115,7 +115,7 @@ static int read_reply(
 	long n;
 
 	while (!r->done) {
-		n = client_recv(x->fd, x->ctx, in, sizeof(in), &x->lost, err);
+		n = client_recv(x->link, x->ctx, in, sizeof(in), &x->lost, err);
 		if (n < 0)
 			return -1;
 		if (n > 0) {

@@ -2,6 +2,7 @@
  * The pieces of the blocking HTTP client, for its own files only:
  *   http_client.c      the public calls, the pool of kept connections
  *   client_conn.c      one socket: connect, send, receive under a context
+ *   client_tls.c       the same through a TLS session
  *   client_exchange.c  one request written, one reply awaited, errors judged
  *   client_reply.c     the llhttp parser of the reply
  */
@@ -12,6 +13,7 @@
 
 #include "base/thread.h"
 #include "net/http_client.h"
+#include "net/tls.h"
 
 #define CLIENT_IDLE_MAX    16
 #define CLIENT_IDLE_AGE_NS (30 * CLOCK_NS_PER_S)
@@ -26,8 +28,15 @@ struct client_addr {
 	char port[8];
 };
 
-struct client_idle {
+/* One connection. */
+struct client_link {
 	int fd;
+	struct tls_session *tls; /* NULL: plain */
+	char *in;                /* with it: CLIENT_READ_BYTES, sealed */
+};
+
+struct client_idle {
+	struct client_link *link;
 	int64_t since_ns; /* monotonic */
 };
 
@@ -36,22 +45,38 @@ struct http_client {
 	char *host_header;
 	char *prefix; /* of every target, "" or "/x" */
 	struct client_addr addr;
-	struct buf common; /* header lines of every request */
+	struct tls_client *tls; /* NULL: plain */
+	struct buf common;      /* header lines of every request */
 	struct mtx mtx;
 	struct client_idle idle[CLIENT_IDLE_MAX]; /* guarded by mtx */
 	unsigned nidle;                           /* guarded by mtx */
 };
 
 /* -- client_conn.c ----------------------------------------------------- */
-/* A connected non-blocking socket, or -1. */
-int client_connect(
+/* NULL: not connected, or whoever answers is not to be trusted. */
+struct client_link *client_connect(
     const struct http_client *c, const struct ctx *ctx, struct err *err);
+void client_link_free(struct client_link *l);
+DEFINE_CLEANUP(struct client_link *, client_link_free);
 /* 0 sent whole; -1 from the context, or with *ret_lost and UNAVAILABLE. */
-int client_send(int fd, const struct ctx *ctx, const void *data, size_t len,
-    bool *ret_lost, struct err *err);
+int client_send(struct client_link *l, const struct ctx *ctx, const void *data,
+    size_t len, bool *ret_lost, struct err *err);
 /* > 0 bytes, 0 the peer ended, -1 as client_send. */
-long client_recv(int fd, const struct ctx *ctx, char *data, size_t size,
+long client_recv(struct client_link *l, const struct ctx *ctx, char *data,
+    size_t size, bool *ret_lost, struct err *err);
+/* The same of the socket below. */
+int client_socket_send(int fd, const struct ctx *ctx, const void *data,
+    size_t len, bool *ret_lost, struct err *err);
+long client_socket_recv(int fd, const struct ctx *ctx, char *data, size_t size,
     bool *ret_lost, struct err *err);
+
+/* -- client_tls.c: where l->tls is set --------------------------------- */
+int client_tls_start(
+    struct client_link *l, const struct ctx *ctx, struct err *err);
+int client_tls_send(struct client_link *l, const struct ctx *ctx,
+    const void *data, size_t len, bool *ret_lost, struct err *err);
+long client_tls_recv(struct client_link *l, const struct ctx *ctx, char *data,
+    size_t size, bool *ret_lost, struct err *err);
 
 /* -- client_reply.c ---------------------------------------------------- */
 /* What the parser collects; lives on the stack of one attempt. */
@@ -86,7 +111,7 @@ struct client_exchange {
 	const struct ctx *ctx;
 	const struct http_call *call;
 	struct client_reply reply;
-	int fd;
+	struct client_link *link;
 	bool safe;   /* GET or HEAD: may be repeated, never uncertain */
 	bool acted;  /* sent far enough for the peer to act on it */
 	bool pulled; /* the body source has been asked: no second try */

@@ -22,8 +22,8 @@
 static int base_invalid(const char *base, const char *why, struct err *err)
 {
 	return err_set(err, ERR_INVALID, "bad_address",
-	    "address \"%s\": %s; use unix:///path, tcp://host:port or "
-	    "http://host[:port][/prefix]",
+	    "address \"%s\": %s; use unix:///path, tcp://host:port, "
+	    "http://host[:port][/prefix] or https://",
 	    base, why);
 }
 
@@ -85,7 +85,8 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static int parse_base(struct http_client *c, const char *base, struct err *err)
+static int parse_base(
+    struct http_client *c, const char *base, bool *ret_tls, struct err *err)
 {
 	const char *rest, *slash, *default_port = NULL;
 	size_t len;
@@ -99,9 +100,11 @@ static int parse_base(struct http_client *c, const char *base, struct err *err)
 		return parse_unix(c, base, base, err);
 	if (starts_with(base, "unix://"))
 		return parse_unix(c, base, base + strlen("unix://"), err);
-	if (starts_with(base, "https://"))
-		return base_invalid(base, "TLS is not spoken here", err);
-	if (starts_with(base, "tcp://")) {
+	if (starts_with(base, "https://")) {
+		rest = base + strlen("https://");
+		default_port = "443";
+		*ret_tls = true;
+	} else if (starts_with(base, "tcp://")) {
 		rest = base + strlen("tcp://");
 	} else if (starts_with(base, "http://")) {
 		rest = base + strlen("http://");
@@ -123,12 +126,21 @@ static int parse_base(struct http_client *c, const char *base, struct err *err)
 
 int http_client_new(struct http_client **ret, const char *base, struct err *err)
 {
+	return http_client_new_trusting(ret, base, NULL, err);
+}
+
+int http_client_new_trusting(struct http_client **ret, const char *base,
+    const struct tls_trust *trust, struct err *err)
+{
 	CLEANUP(http_client_free)
 	struct http_client *c = mem_zalloc(sizeof(*c));
+	bool tls = false;
 
 	mtx_init(&c->mtx, "http_client");
 	buf_init(&c->common, COMMON_HEADERS_MAX);
-	TRY(parse_base(c, base, err));
+	TRY(parse_base(c, base, &tls, err));
+	if (tls && tls_client_open(&c->tls, trust, err) < 0)
+		return err_wrap(err, "%s", base);
 	c->name = c->addr.is_unix ? mem_printf("unix://%s", c->addr.path)
 				  : mem_strdup(base);
 	*ret = STEAL(c);
@@ -142,7 +154,8 @@ void http_client_free(struct http_client *c)
 	if (c == NULL)
 		return;
 	for (i = 0; i < c->nidle; i++)
-		fd_close(c->idle[i].fd);
+		client_link_free(c->idle[i].link);
+	tls_client_close(c->tls);
 	mtx_fini(&c->mtx);
 	buf_fini(&c->common);
 	mem_free(c->name);
@@ -175,7 +188,7 @@ static bool is_quiet(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
-static int pool_take(struct http_client *c)
+static struct client_link *pool_take(struct http_client *c)
 {
 	struct client_idle last;
 	bool some;
@@ -187,24 +200,24 @@ static int pool_take(struct http_client *c)
 			last = c->idle[--c->nidle];
 		mtx_unlock(&c->mtx);
 		if (!some)
-			return -1;
+			return NULL;
 		if (clock_mono_ns() - last.since_ns < CLIENT_IDLE_AGE_NS &&
-		    is_quiet(last.fd))
-			return last.fd;
-		fd_close(last.fd);
+		    is_quiet(last.link->fd))
+			return last.link;
+		client_link_free(last.link);
 	}
 }
 
-static void pool_put(struct http_client *c, int fd)
+static void pool_put(struct http_client *c, struct client_link *link)
 {
 	mtx_lock(&c->mtx);
 	if (c->nidle < CLIENT_IDLE_MAX) {
-		c->idle[c->nidle++] =
-		    (struct client_idle){.fd = fd, .since_ns = clock_mono_ns()};
-		fd = -1;
+		c->idle[c->nidle++] = (struct client_idle){
+		    .link = link, .since_ns = clock_mono_ns()};
+		link = NULL;
 	}
 	mtx_unlock(&c->mtx);
-	fd_close(fd);
+	client_link_free(link);
 }
 
 /* -- calls ------------------------------------------------------------- */
@@ -235,11 +248,12 @@ static int attempt_once(struct http_client *c, const struct ctx *ctx,
 
 	result_reset(ret);
 	TRY(ctx_check(ctx, err));
-	x.fd = pool_take(c);
-	kept = x.fd >= 0;
+	x.link = pool_take(c);
+	kept = x.link != NULL;
 	if (!kept) {
-		x.fd = client_connect(c, ctx, err);
-		TRY(x.fd);
+		x.link = client_connect(c, ctx, err);
+		if (x.link == NULL)
+			return -1;
 	}
 	client_reply_init(&x.reply, call, ret, a->hijack);
 	x.safe = strcmp(call->method, "GET") == 0 || x.reply.head;
@@ -247,11 +261,11 @@ static int attempt_once(struct http_client *c, const struct ctx *ctx,
 	if (r != 0 && kept && client_exchange_may_retry(&x))
 		r = 1;
 	if (r == 0 && x.reply.handed_over)
-		*a->ret_fd = x.fd;
-	else if (r == 0 && x.reply.keep_alive)
-		pool_put(c, x.fd);
+		*a->ret_fd = fd_steal(&x.link->fd);
+	if (r == 0 && !x.reply.handed_over && x.reply.keep_alive)
+		pool_put(c, x.link);
 	else
-		fd_close(x.fd);
+		client_link_free(x.link);
 	client_reply_fini(&x.reply);
 	return r;
 }
@@ -309,6 +323,10 @@ int http_hijack(struct http_client *c, const struct ctx *ctx,
 	    .hijack = true, .early = early, .ret_fd = &fd};
 	char code[32];
 
+	if (c->tls != NULL)
+		return err_set(err, ERR_INVALID, "no_tls",
+		    "%s: a raw connection is not handed over through TLS",
+		    c->name);
 	TRY(call_run(c, ctx, call, &ret, &a, err));
 	if (fd >= 0) {
 		*ret_fd = fd;

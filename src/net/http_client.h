@@ -16,12 +16,18 @@
 
 struct http_client;
 
+struct tls_trust; /* net/tls.h */
 /*
  * base: "unix:///run/docker.sock", "/run/docker.sock", "tcp://host:port",
- * "http://host[:port][/prefix]". https: ERR_INVALID that says so.
+ * "http://host[:port][/prefix]", "https://" likewise. For https the host must
+ * show a certificate for its name of an authority that is trusted: the
+ * system's, or as trust (may be NULL) says. Programs that are linked
+ * statically know no https: ERR_INVALID "no_tls".
  */
 int http_client_new(
     struct http_client **ret, const char *base, struct err *err) MUST_CHECK;
+int http_client_new_trusting(struct http_client **ret, const char *base,
+    const struct tls_trust *trust, struct err *err) MUST_CHECK;
 void http_client_free(struct http_client *c);
 DEFINE_CLEANUP(struct http_client *, http_client_free);
 /* Sent with every request ("Authorization: Bearer ..."); once, at set-up. */
@@ -46,8 +52,8 @@ struct http_call {
 	 * into the reply; return -1 with err to stop. */
 	int (*on_body)(
 	    void *arg, const char *data, size_t len, struct err *err);
-	/* With on_body: called when all that has arrived was handed over, before
-	 * more is waited for; same argument. NULL: nobody asks. */
+	/* With on_body: called when all that has arrived was handed over,
+	 * before more is waited for; same argument. NULL: nobody asks. */
 	int (*on_pause)(void *arg, struct err *err);
 	void *body_sink_arg;
 };
@@ -78,8 +84,10 @@ const char *http_result_header(
  * GET/HEAD was sent whole and no reply came; ERR_TIMEOUT, ERR_CANCELED from
  * the context (after the request was sent and not GET/HEAD: UNCERTAIN with
  * code "timeout"/"canceled"); ERR_LIMIT: reply larger than the result's
- * maximum. A stale kept connection is retried once on a new one when the
- * request cannot have been processed or is GET/HEAD. Codes beside those of
+ * maximum; ERR_INVALID "bad_certificate", "certificate_required",
+ * "certificate_refused", "no_tls": whom or how to trust must be changed, the
+ * message says where. A stale kept connection is retried once on a new one when
+ * the request cannot have been processed or is GET/HEAD. Codes beside those of
  * the kinds: "connect_failed", "connection_lost", "bad_reply",
  * "reply_too_large", "reply_headers_too_large", "request_too_large".
  */

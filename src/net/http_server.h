@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct forwarded;  /* net/forwarded.h */
 struct tls_keeper; /* net/tls.h */
 struct http_server;
 struct http_exchange; /* one request and its one reply */
@@ -26,12 +27,12 @@ struct http_stream;   /* a reply whose body is produced over time */
  * has been handed to the kernel or the connection ended. Loop thread. */
 struct http_done {
 	const char *request_id;
-	const char *peer;   /* "127.0.0.1:4711", "unix" */
+	const char *peer;   /* as http_peer */
 	const char *method; /* "-" when the request line was not understood */
 	const char *route;  /* set by http_set_route, else "" */
 	const char *path;   /* raw target as received, bounded; may be "" */
-	int status;
 	const char *trace;  /* set by http_set_trace, else "" */
+	int status;
 	uint64_t request_bytes; /* body */
 	uint64_t reply_bytes;   /* body */
 	int64_t ns;             /* first byte of the request to last of reply */
@@ -39,15 +40,18 @@ struct http_done {
 };
 
 struct http_server_config {
-	const char *host;          /* "127.0.0.1", "::1", "0.0.0.0" */
-	int port;                  /* 0: any free one, see http_server_port */
-	const char *extra_host;    /* a second address, told apart by
-				      http_is_extra; NULL: none */
-	int extra_port;            /* of it; 0: any free one */
-	const char *socket;        /* path of a unix socket to listen on as
-				      well; NULL: none */
-	struct tls_keeper *tls;    /* of both addresses, outlives the server;
-				      NULL: plain HTTP */
+	const char *host;       /* "127.0.0.1", "::1", "0.0.0.0" */
+	int port;               /* 0: any free one, see http_server_port */
+	const char *extra_host; /* a second address, told apart by
+				   http_is_extra; NULL: none */
+	int extra_port;         /* of it; 0: any free one */
+	const char *socket;     /* path of a unix socket to listen on as
+				   well; NULL: none */
+	struct tls_keeper *tls; /* of both addresses, outlives the server;
+				   NULL: plain HTTP */
+	/* Proxies whose word of the client counts; outlive the server; NULL:
+	 * none. */
+	const struct forwarded *proxies;
 	unsigned workers;          /* handler threads, 0: 8 */
 	size_t header_bytes_max;   /* 0: 16 KiB; over it 431 */
 	size_t body_bytes_max;     /* 0: 10 MiB; over it 413 */
@@ -104,13 +108,15 @@ bool http_query_at(struct http_exchange *x, size_t i, const char **ret_name,
 /* Value of a header, name in any case; several are joined with ", ". */
 const char *http_header(struct http_exchange *x, const char *name);
 const char *http_body(const struct http_exchange *x, size_t *ret_len);
+/* "127.0.0.1:4711", "[::1]:4711", "unix"; of a client behind a trusted proxy
+ * the address alone: "192.0.2.1", "[2001:db8::1]". */
 const char *http_peer(const struct http_exchange *x);
 /* Did it come over the unix socket? */
 bool http_is_unix(const struct http_exchange *x);
 /* Or to the second address? */
 bool http_is_extra(const struct http_exchange *x);
-/* Over TLS? */
-bool http_is_tls(const struct http_exchange *x);
+/* Over TLS, to us or to a trusted proxy? */
+bool http_is_secure(const struct http_exchange *x);
 /* With a client's certificate that we trust? */
 bool http_is_certified(const struct http_exchange *x);
 /* Made per request (UUIDv7 text) or taken from a well-formed X-Request-Id of
@@ -118,14 +124,14 @@ bool http_is_certified(const struct http_exchange *x);
 const char *http_request_id(const struct http_exchange *x);
 /* For the access log and metrics: the pattern, "/api/jobs/:id". */
 void http_set_route(struct http_exchange *x, const char *static_pattern);
+/* For the access log: the id of the trace that it belongs to, 32 digits. */
+void http_set_trace(struct http_exchange *x, const char *id);
 /* One pointer for the layer above. */
 void http_set_user(struct http_exchange *x, void *user);
 void *http_user(const struct http_exchange *x);
 
 /* -- the reply; any thread --------------------------------------------- */
 /* Adds a header; before the reply. Values with CR, LF or NUL: a bug. */
-/* For the access log: the id of the trace that it belongs to, 32 digits. */
-void http_set_trace(struct http_exchange *x, const char *id);
 void http_reply_header(
     struct http_exchange *x, const char *name, const char *value);
 /* Sends and frees x. Takes body's memory (body is left empty; may be NULL).

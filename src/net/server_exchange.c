@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "net/forwarded.h"
 
 #define REPLY_HEADERS_MAX (64 * 1024)
 
@@ -31,7 +32,7 @@ struct http_exchange *server_exchange_new(struct server_conn *c)
 	memcpy(x->peer, c->peer, sizeof(x->peer));
 	x->is_unix = c->is_unix;
 	x->is_extra = c->is_extra;
-	x->is_tls = c->tls != NULL;
+	x->is_secure = c->tls != NULL;
 	x->is_certified = c->is_certified;
 	buf_init(&x->head, s->config.header_bytes_max);
 	buf_init(&x->body, s->config.body_bytes_max);
@@ -73,8 +74,8 @@ void server_exchange_finish(struct http_exchange *x)
 		    .peer = x->peer,
 		    .method = x->method,
 		    .route = x->route,
-		    .path = x->pairs_at > 0 ? x->head.data : "",
 		    .trace = x->trace,
+		    .path = x->pairs_at > 0 ? x->head.data : "",
 		    .status = x->status,
 		    .request_bytes = x->body.len,
 		    .reply_bytes = x->reply_bytes,
@@ -269,6 +270,26 @@ const char *http_header(struct http_exchange *x, const char *name)
 		   : header_join(x, name, from);
 }
 
+void server_exchange_set_client(struct http_exchange *x)
+{
+	const struct forwarded *proxies = x->s->config.proxies;
+	const char *chain, *scheme, *last;
+	char client[FORWARDED_PEER_MAX];
+
+	if (proxies == NULL || x->is_unix ||
+	    !forwarded_trusts(proxies, x->peer))
+		return;
+	chain = http_header(x, "x-forwarded-for");
+	if (chain != NULL && forwarded_client(proxies, chain, client))
+		memcpy(x->peer, client, sizeof(client));
+	scheme = http_header(x, "x-forwarded-proto");
+	if (scheme == NULL)
+		return;
+	last = strrchr(scheme, ','); /* the nearest proxy's */
+	last = last != NULL ? last + 1 + strspn(last + 1, " \t") : scheme;
+	x->is_secure = x->is_secure || strcasecmp(last, "https") == 0;
+}
+
 const char *http_body(const struct http_exchange *x, size_t *ret_len)
 {
 	if (ret_len != NULL)
@@ -291,9 +312,9 @@ bool http_is_extra(const struct http_exchange *x)
 	return x->is_extra;
 }
 
-bool http_is_tls(const struct http_exchange *x)
+bool http_is_secure(const struct http_exchange *x)
 {
-	return x->is_tls;
+	return x->is_secure;
 }
 
 bool http_is_certified(const struct http_exchange *x)
@@ -311,6 +332,11 @@ void http_set_route(struct http_exchange *x, const char *static_pattern)
 	x->route = static_pattern;
 }
 
+void http_set_trace(struct http_exchange *x, const char *id)
+{
+	snprintf(x->trace, sizeof(x->trace), "%s", id);
+}
+
 void http_set_user(struct http_exchange *x, void *user)
 {
 	x->user = user;
@@ -320,8 +346,3 @@ void *http_user(const struct http_exchange *x)
 {
 	return x->user;
 }
-void http_set_trace(struct http_exchange *x, const char *id)
-{
-	snprintf(x->trace, sizeof(x->trace), "%s", id);
-}
-

@@ -191,7 +191,7 @@ struct http_exchange {
 	bool keep_alive;
 	bool is_head;
 	bool expects_continue;
-	bool is_unix, is_extra, is_tls, is_certified;
+	bool is_unix, is_extra, is_secure, is_certified;
 	/* why parsing ended early; 0: it did not */
 	int refuse_status;
 	const char *refuse_code;
@@ -217,6 +217,8 @@ void server_exchange_free(struct http_exchange *x);
 /* Tells on_done and frees; loop thread (or after it). */
 void server_exchange_finish(struct http_exchange *x);
 void server_exchange_ensure_id(struct http_exchange *x);
+/* What a trusted proxy says of the client; the head is parsed. */
+void server_exchange_set_client(struct http_exchange *x);
 int server_exchange_set_target(struct http_exchange *x, const char **ret_why);
 
 /* server_parse.c; the connection's phase tells what came of it. Returns how

@@ -137,6 +137,7 @@ static int on_headers_complete(llhttp_t *p)
 		x->pairs_end - x->pairs_at, x->minor, &facts, &status,
 		&why) != 0)
 		return refusal(x, status, "bad_request", why);
+	server_exchange_set_client(x);
 	if (p->method == HTTP_CONNECT)
 		return refusal(
 		    x, 405, "method_not_allowed", "this is not a proxy");

@@ -104,6 +104,9 @@ struct tls_session *tls_keeper_session(struct tls_keeper *k);
 
 /* -- the client's side --------------------------------------------------- */
 
+/* False in programs that are linked statically. */
+bool tls_is_built_in(void);
+
 /* Whom a client trusts and how it proves itself; NULL: the system's
  * authorities, nothing. */
 struct tls_trust {

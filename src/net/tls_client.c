@@ -19,6 +19,7 @@ static int read_exactly(struct tls_client *c, const char *path, struct err *err)
 {
 	BIO *file;
 
+	TRY(tls_file_check("hub's certificate", path, err));
 	c->t->ERR_clear_error();
 	file = c->t->BIO_new_file(path, "r");
 	if (file != NULL)
@@ -30,12 +31,33 @@ static int read_exactly(struct tls_client *c, const char *path, struct err *err)
 	    "the hub's certificate %s: %s", path, tls_reason(c->t));
 }
 
+/* A bad certificate is gone when the handshake has failed: what it says is
+ * kept, for people to read. */
+static int on_verify(int good, X509_STORE_CTX *store)
+{
+	const struct tls_calls *t;
+	struct err err = ERR_INIT;
+	struct tls_session *s;
+
+	if (good || tls_load(&t, &err) < 0)
+		return good;
+	s = t->SSL_get_ex_data(t->X509_STORE_CTX_get_ex_data(store,
+				   t->SSL_get_ex_data_X509_STORE_CTX_idx()),
+	    0);
+	if (s->shown == NULL)
+		s->shown = mem_zalloc(sizeof(*s->shown));
+	tls_facts_read(t, t->X509_STORE_CTX_get0_cert(store), s->shown);
+	return good;
+}
+
 /* The server's name is checked by each session. */
 static int trust_authorities(
     struct tls_client *c, const char *file, struct err *err)
 {
 	int r;
 
+	if (file != NULL)
+		TRY(tls_file_check("file of authorities", file, err));
 	c->t->ERR_clear_error();
 	r = file != NULL ? c->t->SSL_CTX_load_verify_file(c->ctx, file)
 			 : c->t->SSL_CTX_set_default_verify_paths(c->ctx);
@@ -44,7 +66,7 @@ static int trust_authorities(
 		    "the authorities in %s: %s",
 		    file != NULL ? file : "the system's store",
 		    tls_reason(c->t));
-	c->t->SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+	c->t->SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, on_verify);
 	return 0;
 }
 
@@ -59,6 +81,11 @@ static int fill(
 		TRY(tls_context_use(c->t, c->ctx, u->certificate, u->key, err));
 	return u->exactly != NULL ? read_exactly(c, u->exactly, err)
 				  : trust_authorities(c, u->ca_file, err);
+}
+
+bool tls_is_built_in(void)
+{
+	return true;
 }
 
 int tls_client_open(
@@ -117,6 +144,8 @@ struct tls_session *tls_client_session(
 
 	snprintf(s->host, sizeof(s->host), "%s", host);
 	s->exactly = c->exactly;
+	if (c->t->SSL_set_ex_data(s->ssl, 0, s) != 1)
+		WRONG("out of memory"); /* as mem_alloc */
 	c->t->SSL_set_alpn_protos(s->ssl, http, sizeof(http) - 1);
 	expect_host(s);
 	return s;

@@ -129,8 +129,7 @@ static int bad_file(
 	    what, path, why);
 }
 
-/* A message of its own, where OpenSSL would say "system library". */
-static int check_readable(const char *what, const char *path, struct err *err)
+int tls_file_check(const char *what, const char *path, struct err *err)
 {
 	if (access(path, R_OK) == 0)
 		return 0;
@@ -167,7 +166,7 @@ static int no_phrase(char *out, int size, int for_writing, void *arg)
 static int use_key(
     const struct tls_calls *t, SSL_CTX *ctx, const char *path, struct err *err)
 {
-	TRY(check_readable("key of the certificate", path, err));
+	TRY(tls_file_check("key of the certificate", path, err));
 	TRY(check_private(path, err));
 	wanted_phrase = false;
 	t->SSL_CTX_set_default_passwd_cb(ctx, no_phrase);
@@ -189,7 +188,7 @@ static int use_key(
 int tls_context_use(const struct tls_calls *t, SSL_CTX *ctx,
     const char *certificate, const char *key, struct err *err)
 {
-	TRY(check_readable("certificate", certificate, err));
+	TRY(tls_file_check("certificate", certificate, err));
 	t->ERR_clear_error();
 	if (t->SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		return bad_file("certificate", certificate, tls_reason(t), err);

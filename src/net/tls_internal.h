@@ -21,6 +21,9 @@ SSL_CTX *tls_context_new(const struct tls_calls *t, bool server);
 /* Certificate and key, checked to belong together. */
 int tls_context_use(const struct tls_calls *t, SSL_CTX *ctx,
     const char *certificate, const char *key, struct err *err) MUST_CHECK;
+/* Can it be read? A message of its own, where OpenSSL would say little. */
+int tls_file_check(
+    const char *what, const char *path, struct err *err) MUST_CHECK;
 /* How OpenSSL's calls take it that a session moves no bytes itself; NULL:
  * no memory for it. Any thread. */
 BIO_METHOD *tls_pipe_method(const struct tls_calls *t);
@@ -44,6 +47,7 @@ struct tls_session {
 	bool is_client;
 	X509 *exactly; /* the tls_client's; NULL: by name and authority */
 	char host[256];
+	struct tls_facts *shown; /* what a bad certificate says; or NULL */
 };
 struct tls_session *tls_session_new(
     const struct tls_calls *t, SSL_CTX *ctx, bool is_client);

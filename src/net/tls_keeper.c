@@ -93,6 +93,7 @@ static int trust_clients(
 
 	if (k->clients == TLS_CLIENTS_ANY)
 		return 0;
+	TRY(tls_file_check("file of clients' authorities", path, err));
 	t->ERR_clear_error();
 	names = t->SSL_load_client_CA_file(path);
 	if (names == NULL || t->SSL_CTX_load_verify_file(ctx, path) != 1)

@@ -3,6 +3,7 @@
 #include "net/tls_load.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/library.h"
 
@@ -45,7 +46,10 @@ int tls_load(const struct tls_calls **ret, struct err *err)
 
 const char *tls_reason(const struct tls_calls *t)
 {
-	const char *text = t->ERR_reason_error_string(t->ERR_peek_error());
+	unsigned long code = t->ERR_peek_error();
+	const char *text = ERR_SYSTEM_ERROR(code)
+			       ? strerrordesc_np(ERR_GET_REASON(code))
+			       : t->ERR_reason_error_string(code);
 
 	return text != NULL ? text : "no reason given";
 }

@@ -39,6 +39,8 @@
 	X(SSL_get0_param)                                                      \
 	X(SSL_get0_peer_certificate)                                           \
 	X(SSL_get_error)                                                       \
+	X(SSL_get_ex_data)                                                     \
+	X(SSL_get_ex_data_X509_STORE_CTX_idx)                                  \
 	X(SSL_get_verify_result)                                               \
 	X(SSL_load_client_CA_file)                                             \
 	X(SSL_new)                                                             \
@@ -48,6 +50,7 @@
 	X(SSL_set_alpn_protos)                                                 \
 	X(SSL_set_bio)                                                         \
 	X(SSL_set_connect_state)                                               \
+	X(SSL_set_ex_data)                                                     \
 	X(SSL_shutdown)                                                        \
 	X(SSL_write)                                                           \
 	X(TLS_client_method)                                                   \
@@ -80,6 +83,8 @@
 	X(OPENSSL_sk_value)                                                    \
 	X(PEM_read_bio_X509)                                                   \
 	X(X509_NAME_print_ex)                                                  \
+	X(X509_STORE_CTX_get0_cert)                                            \
+	X(X509_STORE_CTX_get_ex_data)                                          \
 	X(X509_VERIFY_PARAM_set1_ip_asc)                                       \
 	X(X509_cmp)                                                            \
 	X(X509_free)                                                           \

@@ -5,14 +5,20 @@
  */
 #include "net/tls.h"
 
+bool tls_is_built_in(void)
+{
+	return false;
+}
+
 int tls_client_open(
     struct tls_client **ret, const struct tls_trust *trust, struct err *err)
 {
 	(void)ret;
 	(void)trust;
 	return err_set(err, ERR_INVALID, "no_tls",
-	    "this program is built without TLS, for any machine: it reaches "
-	    "the hub by http:// or by its socket (unix://), not by https://");
+	    "this program is linked statically, to run anywhere, and speaks no "
+	    "TLS: give it the hub's socket (unix://) or an http:// address, or "
+	    "install the one of the same name with -tls beside it");
 }
 
 void tls_client_close(struct tls_client *c)

@@ -42,6 +42,7 @@ void tls_session_free(struct tls_session *s)
 		return;
 	s->t->SSL_free(s->ssl);
 	buf_fini(&s->out);
+	mem_free(s->shown);
 	mem_free(s);
 }
 

@@ -12,31 +12,24 @@
 
 static int bad_name(const struct tls_session *s, struct err *err)
 {
-	struct tls_facts f;
-	X509 *shown = s->t->SSL_get0_peer_certificate(s->ssl);
+	const struct tls_facts *f = s->shown;
+	const char *names = "another name";
 
-	if (shown == NULL)
-		return err_set(err, ERR_INVALID, "bad_certificate",
-		    "the certificate is not for %s", s->host);
-	tls_facts_read(s->t, shown, &f);
+	if (f != NULL)
+		names = f->names[0] != '\0' ? f->names : f->subject;
 	return err_set(err, ERR_INVALID, "bad_certificate",
 	    "the certificate there is not for %s, it is for %.200s: use that "
 	    "name, or have %s put into it",
-	    s->host, f.names[0] != '\0' ? f.names : f.subject, s->host);
+	    s->host, names, s->host);
 }
 
 static int bad_authority(const struct tls_session *s, struct err *err)
 {
-	struct tls_facts f = {.issuer = "?"};
-	X509 *shown = s->t->SSL_get0_peer_certificate(s->ssl);
-
-	if (shown != NULL)
-		tls_facts_read(s->t, shown, &f);
 	return err_set(err, ERR_INVALID, "bad_certificate",
 	    "nobody that is trusted here vouches for the certificate of %s "
 	    "(issued by %.120s): name the file of its authority in "
 	    "RUNNERHUB_CA_FILE",
-	    s->host, f.issuer);
+	    s->host, s->shown != NULL ? s->shown->issuer : "an unknown one");
 }
 
 /* 0: the certificate is not the trouble. */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "base/parse.h"
+#include "client/client.h"
 #include "worker/relay.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int64_t fd_in, fd_out;
 
+	client_become_tls("runnerhub-worker", argv);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("runnerhub-worker " RUNNERHUB_VERSION);
 		return 0;

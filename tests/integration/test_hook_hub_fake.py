@@ -114,7 +114,7 @@ def test_a_repeated_delegation_is_one_session(runner, hub):
 
 @pytest.mark.parametrize("env, says", [
     ({"RUNNERHUB_URL": ""}, "neither RUNNERHUB_URL"),
-    ({"RUNNERHUB_URL": "https://hub"}, "TLS is not spoken"),
+    ({"RUNNERHUB_URL": "ftp://hub"}, "the scheme is not known"),
     ({"RUNNERHUB_TOKEN": "wrong"}, "wants a valid key"),
     ({"RUNNERHUB_TOKEN": "two words"}, "token"),
     ({"RUNNERHUB_TOKEN": "", "RUNNERHUB_TOKEN_FILE": "/nowhere/token"}, "RUNNERHUB_TOKEN_FILE"),

@@ -17,7 +17,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 RULES = "deploy/prometheus/runnerhub.rules.yml"
 PREFIX = "github_runnerhub_"
 # Exported once GitHub has said them.
-LATER = {PREFIX + "github_requests_" + name for name in ("remaining", "limit")}
+LATER = {PREFIX + name for name in (
+    "github_requests_remaining", "github_requests_limit",
+    "tls_certificate_expiry_timestamp_seconds")}
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,32 @@ def test_the_dashboard_is_one() -> None:
     for panel in board["panels"]:
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24, panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}"
+
+
+def test_the_capacity_in_use_is_told_by_repository(make_hub: Callable[..., Hub]) -> None:
+    hub = make_hub({"RUNNERHUB_CAPACITY": "4"}).start()
+    jobs = [hub.delegate(["exec sleep 1000"], repository=name)
+            for name in ("acme/one", "acme/one", "acme/two")]
+    for job in jobs:
+        hub.wait_status(job, "running")
+    text = hub.get("/metrics").text
+    assert promtool("check", "metrics", given=text).strip() == ""
+    used = prometheus.parse(text)[PREFIX + "pool_utilization"]
+    assert used.value(repository="") == 0.75
+    assert used.value(repository="acme/one") == 0.5
+    assert used.value(repository="acme/two") == 0.25
+    for job in jobs:
+        hub.post(f"/api/jobs/{job}/cancel")
+        hub.wait_end(job)
+    used = prometheus.parse(hub.get("/metrics").text)[PREFIX + "pool_utilization"]
+    assert len(used.samples) == 1, "those that run nothing cost nothing"
+
+
+def test_routes_of_one_path_are_measured_apart(hub: Hub) -> None:
+    hub.delete("/api/webhooks/nothing")
+    hub.patch("/api/webhooks/nothing", {})
+    seen = {(labels["method"], labels["status"])
+            for _, pairs in prometheus.parse(hub.get("/metrics").text)[
+                PREFIX + "api_request_seconds"].samples
+            if (labels := dict(pairs))["route"] == "/api/webhooks/:id"}
+    assert {method for method, _ in seen} == {"PATCH", "DELETE"}

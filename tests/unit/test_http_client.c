@@ -285,8 +285,8 @@ static void test_addresses(void **state)
 		assert_int_equal(http_client_new(&c, bad[i], &err), -1);
 		assert_int_equal(err.kind, ERR_INVALID);
 	}
-	assert_int_equal(http_client_new(&c, "https://h", &err), -1);
-	assert_non_null(strstr(err.msg, "TLS"));
+	assert_int_equal(http_client_new(&c, "https://h/x", &err), 0);
+	http_client_free(c);
 	assert_int_equal(http_client_new(&c, "/run/docker.sock", &err), 0);
 	assert_string_equal(http_client_name(c), "unix:///run/docker.sock");
 	http_client_free(c);
