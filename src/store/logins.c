@@ -166,9 +166,10 @@ static int judge(struct db *db, struct renewal *r, struct err *err)
 		return 0;
 	if (same(hash, hash_len, r->given))
 		return 1;
-	if (!same(previous, previous_len, r->given))
-		return 0;
-	r->stolen = r->now - renewed_at > FORGIVEN_NS;
+	/* Whatever else bears the login's id was its token once: who knows the
+	 * id has seen one. */
+	r->stolen = !same(previous, previous_len, r->given) ||
+		    r->now - renewed_at > FORGIVEN_NS;
 	return r->stolen ? 0 : 1;
 }
 

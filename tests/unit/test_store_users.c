@@ -197,6 +197,21 @@ static void let_a_minute_pass(struct fixture *f)
 	fixture_open(f);
 }
 
+/* A thief who renewed twice at once left the owner with one of two before. */
+static void the_token_before_the_last_ends_the_login(void **state)
+{
+	struct fixture *f = *state;
+	char first[LOGIN_TOKEN_LEN], second[LOGIN_TOKEN_LEN];
+	char third[LOGIN_TOKEN_LEN], none[LOGIN_TOKEN_LEN];
+	struct login l = log_in(f, add(f->s, "tim", ROLE_ADMIN), first);
+
+	assert_int_equal(renew(f, first, second), 1);
+	assert_int_equal(renew(f, second, third), 1);
+	assert_int_equal(renew(f, first, none), 0);
+	assert_int_equal(is_in(f, l.id), 0);
+	assert_int_equal(renew(f, third, none), 0);
+}
+
 static void a_token_that_was_used_ends_the_login(void **state)
 {
 	struct fixture *f = *state;
@@ -344,6 +359,7 @@ int main(void)
 	    STORE_TEST(users_are_listed_by_name),
 	    STORE_TEST(a_login_is_renewed_and_ends),
 	    STORE_TEST(a_token_that_was_used_ends_the_login),
+	    STORE_TEST(the_token_before_the_last_ends_the_login),
 	    STORE_TEST(who_is_disabled_is_out),
 	    STORE_TEST(a_login_is_over_in_time),
 	    STORE_TEST(a_token_may_what_its_user_may),
