@@ -84,6 +84,14 @@ def run_step(hub: Hub, session: str, key: str, token: Optional[str] = None,
         return output.all()
 
 
+def session_token(hub: Hub, session: str, token: Optional[str] = None) -> str:
+    """What a nested session's processes have, for sessions inside of it."""
+    stdout, stderr, _ = run_step(hub, session, "its-token", token,
+                                 command=["sh", "-c", "echo $RUNNERHUB_TOKEN"])
+    assert stdout.startswith(b"rhs_"), stdout + stderr
+    return stdout.decode().strip()
+
+
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over the hub's unix socket."""
 
