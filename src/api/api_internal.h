@@ -24,7 +24,8 @@ enum scope {
 	SCOPE_SESSION_LOOK, /* those, and the session ":id" itself */
 	SCOPE_RUNNER_SELF,  /* the runner ":id", which may say "self" */
 	SCOPE_ENROL,        /* the enrolment key */
-	SCOPE_SELF,         /* who is logged in, for what is theirs */
+	SCOPE_SELF,         /* everybody with a role */
+	SCOPE_PERSON,       /* the same, but no API token */
 	SCOPE_ADMIN,        /* users, secrets, the audit log */
 };
 

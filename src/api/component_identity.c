@@ -208,8 +208,10 @@ struct component_caller component_caller_of(struct call *c)
 	    .arg = c};
 }
 
-static int only_look(struct err *err)
+int component_may_change(const struct call *c, struct err *err)
 {
+	if (!c->caller->may_only_look)
+		return 0;
 	return err_set(err, ERR_FORBIDDEN, "not_permitted",
 	    "That needs the role operator, yours is viewer");
 }
@@ -218,8 +220,6 @@ int component_may_start(const struct call *c, struct err *err)
 {
 	if (c->caller->may_start)
 		return 0;
-	if (c->caller->may_only_look)
-		return only_look(err);
 	return err_set(err, ERR_FORBIDDEN, "user_only",
 	    "This endpoint does not allow 'service' credentials");
 }
@@ -227,8 +227,6 @@ int component_may_start(const struct call *c, struct err *err)
 int component_may_stop(
     const struct call *c, const struct instance *i, struct err *err)
 {
-	if (c->caller->may_only_look)
-		return only_look(err);
 	if (may_stop_one_of(c, i->owner))
 		return 0;
 	return err_set(err, ERR_FORBIDDEN, "not_owner",

@@ -254,5 +254,7 @@ struct answer component_dispatch(struct call *c, const char *rest)
 		return not_there(c);
 	http_set_route(c->x, r->whole);
 	note(c, r);
+	if (strcmp(r->method, "GET") != 0 && component_may_change(c, &err) < 0)
+		return component_error(c, &err);
 	return r->handler(c);
 }

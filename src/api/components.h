@@ -69,7 +69,8 @@ int component_identify(
     struct call *c, struct component_identity *ret, struct err *err) MUST_CHECK;
 /* As long as the call. */
 struct component_caller component_caller_of(struct call *c);
-/* ERR_FORBIDDEN */
+/* ERR_FORBIDDEN: anything but look; start; stop this one. */
+int component_may_change(const struct call *c, struct err *err) MUST_CHECK;
 int component_may_start(const struct call *c, struct err *err) MUST_CHECK;
 int component_may_stop(
     const struct call *c, const struct instance *i, struct err *err) MUST_CHECK;

@@ -79,6 +79,7 @@ static enum role role_for(const struct route *r)
 	case SCOPE_OWN:
 	case SCOPE_SESSION_LOOK:
 	case SCOPE_SELF:
+	case SCOPE_PERSON:
 		return ROLE_VIEWER;
 	case SCOPE_DELEGATE:
 	case SCOPE_SESSION:
@@ -103,6 +104,7 @@ static bool is_for(enum scope scope, enum principal_kind kind)
 	case SCOPE_READ:
 	case SCOPE_OPERATE:
 	case SCOPE_SELF:
+	case SCOPE_PERSON:
 	case SCOPE_ADMIN:
 		return false;
 	case SCOPE_DELEGATE:
@@ -130,6 +132,12 @@ static int check_scope(struct call *c, const struct route *r, struct err *err)
 				    "runner's token, nothing else",
 	};
 	enum role least = role_for(r);
+
+	/* A program that could make tokens could outlive its own. */
+	if (r->scope == SCOPE_PERSON && c->who.kind == PRINCIPAL_PROGRAM)
+		return err_set(err, ERR_FORBIDDEN, "not_permitted",
+		    "An API token may not do that: log in, or use the API "
+		    "key");
 
 	if (principal_has_role(&c->who, least) || is_for(r->scope, c->who.kind))
 		return 0;
