@@ -38,7 +38,8 @@ function actions(job, refresh) {
 	if (!FINAL.has(job.status))
 		return [button(job.cancelRequested ? 'Cancelling…' : 'Cancel', () => cancel(job, refresh),
 			{kind: 'danger', disabled: job.cancelRequested})];
-	return job.session === null ? [button('Retry', () => retry(job))] : [];
+	return job.session !== null ? [] : [button('Retry', () => retry(job), job.hasSecrets
+		? {disabled: true, title: 'Its secrets went with its end: delegate it again, with them'} : {})];
 }
 
 function head(job, refresh) {
@@ -80,6 +81,7 @@ function details(job) {
 		['Container', job.containerId ? h('span', {class: 'mono', title: job.containerId}, job.containerId.slice(0, 12)) : null],
 		['Labels', job.labels?.length ? job.labels.join(', ') : null],
 		['Starts', job.tries > 1 ? `${job.tries} attempts` : null],
+		['Retry of', job.metadata?.retryOf ? link(`/jobs/${job.metadata.retryOf}`, shortId(job.metadata.retryOf)) : null],
 		['Session of', job.parentId ? link(`/jobs/${job.parentId}`, shortId(job.parentId)) : null]);
 }
 

@@ -62,12 +62,14 @@ function nameCell(job) {
 	const more = [job.workflow && job.jobId !== job.workflow ? job.jobId : null,
 		job.attempt > 1 ? `attempt ${job.attempt}` : null, job.session ? 'session' : null].filter(Boolean).join(' · ');
 
-	return h('div', {class: 'job-name'}, h('a', {class: 'row-link', href: url(`/jobs/${job.id}`)}, job.workflow || job.jobId),
-		more ? h('span', {class: 'quiet'}, more) : null);
+	return h('div', {class: 'job-name'},
+		h('div', null, h('a', {class: 'row-link', href: url(`/jobs/${job.id}`)}, job.workflow || job.jobId),
+			more ? h('span', {class: 'quiet'}, ` ${more}`) : null),
+		why(job));
 }
 
 /* Why it waits or failed. */
-function whyCell(job) {
+function why(job) {
 	if (job.waiting)
 		return h('div', {class: 'job-why'}, job.waiting.reason);
 	if (job.status === 'failed')
@@ -87,11 +89,10 @@ function ranCell(job) {
 function columnsFor(refresh) {
 	const columns = [
 		{name: 'Status', cell: (job) => badge(job.status)},
-		{name: 'Job', cell: nameCell},
+		{name: 'Job', class: 'wide', cell: nameCell},
 		{name: 'Repository', cell: (job) => h('a', {class: 'quiet', href: url('/jobs', {repository: job.repository})}, job.repository)},
-		{name: 'Why', cell: whyCell, class: 'wide-only-empty'},
-		{name: 'Runner', cell: (job) => job.runnerName ?? (job.runnerId ? shortId(job.runnerId) : '')},
-		{name: 'Delegated', cell: (job) => time(job.createdAt)},
+		{name: 'Runner', class: 'one-line', cell: (job) => job.runnerName ?? (job.runnerId ? shortId(job.runnerId) : '')},
+		{name: 'Delegated', class: 'one-line', cell: (job) => time(job.createdAt)},
 		{name: 'Time', cell: ranCell, class: 'right'},
 	];
 
@@ -109,7 +110,7 @@ function actionOf(job, refresh) {
 				await act(() => api.post(`/api/jobs/${job.id}/cancel`), 'Cancelled');
 			refresh();
 		}, {kind: 'small danger', disabled: job.cancelRequested, title: `Cancel ${named}`});
-	if (job.status === 'completed' || job.session !== null)
+	if (job.status === 'completed' || job.session !== null || job.hasSecrets)
 		return null;
 	return button('Retry', async () => {
 		await act(() => api.post(`/api/jobs/${job.id}/retry`), 'Delegated once more');
