@@ -281,13 +281,13 @@ static void name_request(struct carry *c)
 
 	snprintf(
 	    c->request_id, sizeof(c->request_id), "%s", id != NULL ? id : "");
+	request_trace(meta, &c->trace);
 	json_decref(meta);
 	if (id != NULL)
 		c->with_request.value = c->request_id;
 }
 
 static struct outcome carry_loaded(struct carry *c)
-	request_trace(meta, &c->trace);
 {
 	name_request(c);
 	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
