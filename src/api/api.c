@@ -224,14 +224,15 @@ static void handle(struct http_exchange *x, void *arg)
 /* -- the access log ---------------------------------------------------- */
 
 static struct meter *latency_of(
-    const struct api *a, const char *route, int status)
+    const struct api *a, const char *method, const char *route, int status)
 {
 	int class = status / 100 - 1;
 
 	if (class < 0 || class >= STATUS_CLASSES)
 		return NULL;
 	for (size_t i = 0; i < nroutes; i++)
-		if (strcmp(routes[i].pattern, route) == 0)
+		if (strcmp(routes[i].pattern, route) == 0 &&
+		    method_matches(&routes[i], method))
 			return &a->latency[i * STATUS_CLASSES + (size_t) class];
 	return NULL;
 }
@@ -239,7 +240,7 @@ static struct meter *latency_of(
 static void on_done(const struct http_done *d, void *arg)
 {
 	struct api *a = arg;
-	struct meter *m = latency_of(a, d->route, d->status);
+	struct meter *m = latency_of(a, d->method, d->route, d->status);
 
 	if (m != NULL)
 		meter_observe(m, d->ns);

@@ -9,11 +9,12 @@
 
 #include "api/components.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "notify/notify.h"
 #include "store/runners.h"
 
 #define P "github_runnerhub_"
-enum { STATUS_CLASSES = 5, RUNNERS_MAX = 1000 };
+enum { STATUS_CLASSES = 5, RUNNERS_MAX = 1000, REPOSITORIES_MAX = 50 };
 
 /* Overflow is kept in the buffer: reply_text's caller checks once. */
 static void head(
@@ -87,6 +88,50 @@ static void write_jobs(struct hub *h, struct buf *b)
 }
 
 static void write_queue(struct hub *h, struct buf *b)
+/* Label values: the exposition format escapes these. */
+static void label(struct buf *b, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\\' || *text == '"')
+			IGNORE(buf_append_char(b, '\\'));
+		IGNORE(buf_append_char(b, *text));
+	}
+}
+
+static void utilization(
+    struct buf *b, const char *repository, unsigned running, unsigned slots)
+{
+	IGNORE(buf_append_str(b, P "pool_utilization{repository=\""));
+	label(b, repository);
+	IGNORE(buf_printf(
+	    b, "\"} %.6g\n", slots > 0 ? (double)running / slots : 0));
+}
+
+/* Of as many repositories as a server of metrics can bear; the rest is one. */
+static void write_utilization(
+    struct hub *h, const struct schedule_stats *s, struct buf *b)
+{
+	struct schedule_share *shares =
+	    mem_calloc(REPOSITORIES_MAX, sizeof(*shares));
+	size_t n = schedule_shares(hub_schedule(h), shares, REPOSITORIES_MAX);
+	unsigned told = 0;
+
+	head(b, "pool_utilization", "gauge",
+	    "Share of the capacity in use, by repository; \"\" is the whole "
+	    "hub, other what is beyond the first.");
+	utilization(b, "", s->running, s->slots);
+	for (size_t i = 0; i < n && i < REPOSITORIES_MAX; i++) {
+		if (shares[i].running == 0)
+			continue;
+		utilization(
+		    b, shares[i].repository, shares[i].running, s->slots);
+		told += shares[i].running;
+	}
+	if (s->running > told)
+		utilization(b, "other", s->running - told, s->slots);
+	mem_free(shares);
+}
+
 {
 	struct schedule_stats s;
 	struct pool_stats p;
@@ -106,10 +151,7 @@ static void write_queue(struct hub *h, struct buf *b)
 	one(b, "slots_used", "gauge", "Jobs that run.", s.running);
 	one(b, "memory_reserved_bytes", "gauge",
 	    "Memory that running jobs may use.", (double)s.memory_used);
-	head(b, "pool_utilization", "gauge",
-	    "Share of the capacity in use; repository \"\" is the whole hub.");
-	IGNORE(buf_printf(b, P "pool_utilization{repository=\"\"} %.6g\n",
-	    s.slots > 0 ? (double)s.running / s.slots : 0));
+	write_utilization(h, &s, b);
 	one(b, "warm_sandboxes", "gauge", "Warm sandboxes ready.", p.ready);
 	one(b, "warm_hits_total", "counter", "Jobs that found a warm sandbox.",
 	    (double)p.hits);
