@@ -41,6 +41,12 @@ static void name_actor(const struct principal *p, char *out, size_t size)
 	    which);
 }
 
+const char *audit_actor_of(const struct call *c, char *out, size_t size)
+{
+	name_actor(&c->who, out, size);
+	return out;
+}
+
 static struct audit_note *note_of(struct call *c)
 {
 	struct audit_note *n = http_user(c->x);

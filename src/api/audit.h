@@ -8,6 +8,8 @@
 
 #include "api/api_internal.h"
 
+/* Who asks, as rows name them; returns out. */
+const char *audit_actor_of(const struct call *c, char *out, size_t size);
 /* The request does this, by c->who, to c->id. */
 void audit_begin(struct call *c, const char *action);
 /* Who, where it is no principal ("user:default/jane"); to what. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "components/components.h"
+#include "secrets/secrets.h"
 
 /* -- health ------------------------------------------------------------ */
 
@@ -215,6 +216,24 @@ static void write_github(const struct api *a, struct json *j)
 	json_end(j);
 }
 
+static void write_vault(struct hub *h, struct json *j)
+{
+	struct vault_state v;
+
+	if (!secrets_vault_state(hub_secrets(h), &v))
+		return;
+	json_kobj(j, "vault");
+	json_kstr(j, "address", v.addr);
+	json_kstr(j, "state", v.state);
+	json_kbool(j, "usable", v.usable);
+	json_kstr(j, "error", v.error[0] != '\0' ? v.error : NULL);
+	json_ktime(j, "since", v.since);
+	if (v.token_until > 0)
+		json_ktime(j, "tokenUntil", v.token_until);
+	json_kint(j, "cached", (int64_t)v.cached);
+	json_end(j);
+}
+
 /* The first base of the component API; NULL: this hub has none. */
 static void write_components_path(const struct call *c, struct json *j)
 {
@@ -239,6 +258,7 @@ struct answer system_show(struct call *c)
 	json_kstr(&j, "hubId", hub_id(c->hub));
 	json_ktime(&j, "startedAt", hub_started_at(c->hub));
 	json_kbool(&j, "openMode", api_is_open(c->api));
+	json_kstr(&j, "logLevel", log_level_name(log_level()));
 	write_components_path(c, &j);
 	write_queue(c->hub, &j);
 	write_capacity(c->hub, &j);
@@ -247,9 +267,9 @@ struct answer system_show(struct call *c)
 	write_pool(c->hub, &j);
 	write_storage(c->hub, &j);
 	write_github(c->api, &j);
+	write_vault(c->hub, &j);
 	tls_write(c->api, &j);
 	json_end(&j);
 	envelope_end(&j);
 	return reply_json(c, 200, &body);
 }
-	json_kstr(&j, "logLevel", log_level_name(log_level()));

@@ -96,6 +96,7 @@ struct answer job_delegate(struct call *c)
 {
 	CLEANUP(request_fini) struct request r = {0};
 	struct request_limits limits;
+	char actor[96];
 	struct delegation *d;
 	struct err err = ERR_INIT;
 	const char *body;
@@ -108,6 +109,7 @@ struct answer job_delegate(struct call *c)
 		return reply_error(c, &err);
 	audit_detail(c, "repository", r.repository);
 	request_set_origin(&r, http_request_id(c->x), &c->trace);
+	request_set_actor(&r, audit_actor_of(c, actor, sizeof(actor)));
 	d = delegation_new(c, &r);
 	if (hub_delegate(c->hub, &r, delegated, d, &err) == 0)
 		return reply_later();

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "notify/notify.h"
+#include "secrets/secrets.h"
 #include "store/runners.h"
 
 #define P "github_runnerhub_"
@@ -87,7 +88,6 @@ static void write_jobs(struct hub *h, struct buf *b)
 	}
 }
 
-static void write_queue(struct hub *h, struct buf *b)
 /* Label values: the exposition format escapes these. */
 static void label(struct buf *b, const char *text)
 {
@@ -132,6 +132,7 @@ static void write_utilization(
 	mem_free(shares);
 }
 
+static void write_queue(struct hub *h, struct buf *b)
 {
 	struct schedule_stats s;
 	struct pool_stats p;
@@ -309,6 +310,23 @@ static void write_components(const struct api *a, struct buf *b)
 
 /* -- the machine ------------------------------------------------------- */
 
+static void write_vault(struct hub *h, struct buf *b)
+{
+	struct vault_state v;
+
+	if (!secrets_vault_state(hub_secrets(h), &v))
+		return;
+	one(b, "vault_up", "gauge", "1: Vault gives secrets.", v.usable);
+	one(b, "vault_reads_total", "counter", "Secrets asked for in Vault.",
+	    (double)v.reads);
+	one(b, "vault_cache_hits_total", "counter",
+	    "Of those, given as they were read before.", (double)v.hits);
+	one(b, "vault_stale_total", "counter",
+	    "Of those, given although Vault did not answer.", (double)v.stale);
+	one(b, "vault_failures_total", "counter", "Calls to Vault that failed.",
+	    (double)v.failures);
+}
+
 static void write_engine(struct hub *h, struct buf *b)
 {
 	struct sandboxes_stats s;
@@ -416,6 +434,7 @@ struct answer metrics_show(struct call *c)
 	if (c->api->components != NULL)
 		write_components(c->api, &b);
 	write_engine(c->hub, &b);
+	write_vault(c->hub, &b);
 	write_storage(c->hub, &b);
 	write_api(c->api, &b);
 	write_webhooks(c->api, &b);

@@ -214,11 +214,11 @@ const struct route routes[] = {
 	SCOPE_RUNNER_SELF, false, "The job-completed hook.", NULL, "RunnerJob",
 	NULL, NULL, NULL},
     {"GET", "/api/secrets", secret_list, SCOPE_ADMIN, false,
-	"Names of the secrets kept for components, in their order; their "
+	"Names of the secrets kept here, in their order; their "
 	"values never leave.",
 	secrets_query, NULL, "SecretList", NULL, NULL},
     {"PUT", "/api/secrets/:name", secret_put, SCOPE_ADMIN, false,
-	"Keep a secret for components, or give it a new value.", NULL,
+	"Keep a secret, or give it a new value; whom it is for stays.", NULL,
 	"SecretValue", NULL, NULL, "secret.set"},
     {"DELETE", "/api/secrets/:name", secret_delete, SCOPE_ADMIN, false,
 	"Delete a secret.", NULL, NULL, NULL, NULL, "secret.delete"},

@@ -23,6 +23,8 @@ static const struct doctor_check doctor_checks[] = {
     {"disk", doctor_disk},
     {"hub", doctor_hub},
     {"store", doctor_store},
+    {"GitHub", doctor_github},
+    {"vault", doctor_vault},
     {"process limits", doctor_limits},
     {"engine", doctor_engine},
     {"engine limits", doctor_engine_limits},

@@ -52,6 +52,8 @@ void doctor_state_dir(struct patient *p, struct finding *f);
 void doctor_disk(struct patient *p, struct finding *f);
 void doctor_hub(struct patient *p, struct finding *f);
 void doctor_store(struct patient *p, struct finding *f);
+/* doctor_vault.c */
+void doctor_vault(struct patient *p, struct finding *f);
 void doctor_limits(struct patient *p, struct finding *f);
 /* doctor_engine.c */
 void doctor_engine(struct patient *p, struct finding *f);
@@ -60,6 +62,8 @@ void doctor_engine_security(struct patient *p, struct finding *f);
 void doctor_session_names(struct patient *p, struct finding *f);
 void doctor_clock(struct patient *p, struct finding *f);
 void doctor_image(struct patient *p, struct finding *f);
+/* doctor_github.c */
+void doctor_github(struct patient *p, struct finding *f);
 /* doctor_tls.c */
 void doctor_tls(struct patient *p, struct finding *f);
 /* doctor_sandbox.c */

@@ -108,6 +108,8 @@ static const struct command_option delegate_options[] = {
     {"env", 'e', "NAME=VALUE", "variable of all steps; repeatable", NULL},
     {"secret", 0, "NAME[=@FILE]",
 	"secret, from the environment or a file; repeatable", NULL},
+    {"named-secret", 0, "NAME[=SECRET]",
+	"secret that the hub keeps, as that variable; repeatable", NULL},
     {"label", 'l', "LABEL", "label; repeatable", NULL},
     {"priority", 'p', "N", "0 to 100, higher first [50]", NULL},
     {"timeout", 't', "TIME", "longest run: 90s, 10m, 2h", NULL},

@@ -29,7 +29,8 @@ static int usage(
 
 /* -- the file ---------------------------------------------------------- */
 
-/* Plain scalars have YAML's core types; below env and secrets all is text. */
+/* Plain scalars have YAML's core types; below env, secrets and namedSecrets all
+ * is text. */
 static json_t *from_scalar(const struct yaml_item *i, bool text_only)
 {
 	json_t *s;
@@ -61,9 +62,10 @@ static json_t *from_yaml(const struct yaml_item *i, bool text_only)
 	out = i->kind == YAML_MAP ? json_object() : json_array();
 	for (const struct yaml_item *k = i->first; k != NULL; k = k->next) {
 		bool text =
-		    text_only ||
-		    (k->key != NULL && (strcmp(k->key, "env") == 0 ||
-					   strcmp(k->key, "secrets") == 0));
+		    text_only || (k->key != NULL &&
+				     (strcmp(k->key, "env") == 0 ||
+					 strcmp(k->key, "secrets") == 0 ||
+					 strcmp(k->key, "namedSecrets") == 0));
 
 		if (i->kind == YAML_MAP)
 			json_object_set_new(out, k->key, from_yaml(k, text));
@@ -233,6 +235,19 @@ static int add_secret(json_t *job, const char *spec, struct err *err)
 	return 0;
 }
 
+/* NAME: of the variable and the secret alike. */
+static int add_named_secret(json_t *job, const char *spec, struct err *err)
+{
+	const char *secret;
+	char name[256];
+
+	if (split_pair(spec, name, sizeof(name), &secret) < 0)
+		return usage(
+		    err, "--named-secret", spec, "NAME or NAME=SECRET");
+	return set_text(object_below(job, "namedSecrets"), name,
+	    secret != NULL ? secret : name, err);
+}
+
 static int set_number(json_t *job, const char *flag, const char *key,
     const char *text, int64_t min, int64_t max, struct err *err)
 {
@@ -311,6 +326,9 @@ static int add_lists(const struct args *a, json_t *job, struct err *err)
 		TRY(add_env(job, value, err));
 	for (size_t i = 0; (value = args_nth(a, "secret", i)) != NULL; i++)
 		TRY(add_secret(job, value, err));
+	for (size_t i = 0; (value = args_nth(a, "named-secret", i)) != NULL;
+	     i++)
+		TRY(add_named_secret(job, value, err));
 	for (size_t i = 0; (value = args_nth(a, "label", i)) != NULL; i++)
 		if (json_array_append_new(
 			array_below(job, "labels"), json_string(value)) < 0)

@@ -1,6 +1,6 @@
 /*
- * `secret set|list|delete`: what the hub keeps for components. A value comes
- * from a file, a pipe or a prompt, never from the command line, which
+ * `secret set|list|delete`: what the hub keeps for components and jobs. A value
+ * comes from a file, a pipe or a prompt, never from the command line, which
  * everybody on the machine can read. Main thread.
  */
 #include "cmd/secret.h"
@@ -15,8 +15,6 @@
 #include "cmd/ui.h"
 #include "net/http_client.h"
 
-enum { PAGE = 1000 };
-
 static char *secret_path(const char *name)
 {
 	struct buf out = {.max = 4096};
@@ -28,7 +26,23 @@ static char *secret_path(const char *name)
 
 /* -- set --------------------------------------------------------------- */
 
-static int put(struct client *c, const struct ctx *ctx, const char *name,
+/* Whom it is for, if that is said. */
+static void add_rule(const struct args *a, json_t *body)
+{
+	const char *use = args_get(a, "use"), *one;
+	json_t *list = json_array();
+
+	if (use != NULL)
+		json_object_set_new(body, "use", json_string(use));
+	for (size_t i = 0; (one = args_nth(a, "repository", i)) != NULL; i++)
+		if (strcmp(one, "all") != 0)
+			json_array_append_new(list, json_string(one));
+	if (args_has(a, "repository"))
+		json_object_set(body, "repositories", list);
+	json_decref(list);
+}
+
+static int put(struct client *c, const struct invocation *inv, const char *name,
     const struct hidden *v, json_t **ret, struct err *err)
 {
 	CLEANUP(json_decref) json_t *body = json_object();
@@ -41,7 +55,8 @@ static int put(struct client *c, const struct ctx *ctx, const char *name,
 		    "the secret's value is no UTF-8 text: encode it, as with "
 		    "base64");
 	json_object_set_new(body, "value", text);
-	rc = client_call(c, ctx, "PUT", path, body, ret, err);
+	add_rule(&inv->args, body);
+	rc = client_call(c, &inv->ctx, "PUT", path, body, ret, err);
 	secret_wipe((char *)json_string_value(text), json_string_length(text));
 	return rc;
 }
@@ -64,7 +79,7 @@ static int set_run(int argc, char **argv)
 	if (command_client(&c, v.o, &err) < 0 ||
 	    hidden_take("the secret's value", prompt, args_get(&v.args, "file"),
 		&value, &err) < 0 ||
-	    put(c, &v.ctx, name, &value, &reply, &err) < 0)
+	    put(c, &v, name, &value, &reply, &err) < 0)
 		return command_fail(&err);
 	if (v.json)
 		reply_print(reply, false);
@@ -73,6 +88,9 @@ static int set_run(int argc, char **argv)
 
 static const struct command_option set_options[] = {
     {"file", 'F', "FILE", "holds the value, - for standard input", NULL},
+    {"use", 0, "WHO", "who may have it [components]", "components jobs both"},
+    {"repository", 0, "OWNER/REPO",
+	"its jobs may have it, also OWNER/*, or all; repeatable [all]", NULL},
     {0},
 };
 
@@ -82,39 +100,32 @@ const struct command command_secret_set = {
     .operands_min = 1,
     .operands_max = 1,
     .flags = COMMAND_CLIENT,
-    .summary = "keep a secret for components, or change it",
+    .summary = "keep a secret for components and jobs, or change it",
     .details =
 	"The value comes from standard input (on a terminal it is asked "
 	"for and not shown) or a file, never from the command line. One "
 	"newline at its end is taken off. What runs keeps the value that "
-	"it was started with.",
+	"it was started with. Whom a secret is for stays as it is unless "
+	"it is said again.",
     .options = set_options,
     .run = set_run,
 };
 
 /* -- list -------------------------------------------------------------- */
 
-static int read_all(
-    struct client *c, const struct ctx *ctx, json_t **ret, struct err *err)
+/* ["acme/*", …] as "acme/* …". */
+static char *repositories_of(const json_t *one)
 {
-	CLEANUP(buf_fini) struct buf target = {.max = 4096};
-	size_t n = PAGE;
+	struct buf out = {.max = 4096};
+	const json_t *pattern;
+	size_t i;
 
-	*ret = json_array();
-	while (n == PAGE) {
-		CLEANUP(json_decref) json_t *page = NULL;
-		const json_t *last = json_array_get(
-		    *ret, json_array_size(*ret) - 1); /* none: NULL */
-
-		buf_clear(&target);
-		IGNORE(
-		    buf_printf(&target, "/api/secrets?limit=%d&after=", PAGE));
-		http_encode(&target, reply_str(last, "name", ""));
-		TRY(client_get(c, ctx, buf_str(&target), &page, err));
-		n = json_array_size(page);
-		json_array_extend(*ret, page);
-	}
-	return 0;
+	json_array_foreach(json_object_get(one, "repositories"), i, pattern)
+	    IGNORE(buf_printf(
+		&out, "%s%s", i > 0 ? " " : "", json_string_value(pattern)));
+	if (out.len == 0)
+		IGNORE(buf_append_str(&out, "-"));
+	return buf_steal(&out, NULL);
 }
 
 static void print_table(const json_t *secrets)
@@ -124,13 +135,19 @@ static void print_table(const json_t *secrets)
 	char ago[32];
 	size_t i;
 
-	ui_table_init(&t, 3);
+	ui_table_init(&t, 5);
 	ui_table_cell(&t, UI_BOLD, "NAME");
+	ui_table_cell(&t, UI_BOLD, "USE");
+	ui_table_cell(&t, UI_BOLD, "REPOSITORIES");
 	ui_table_cell(&t, UI_BOLD, "CREATED");
 	ui_table_cell(&t, UI_BOLD, "CHANGED");
 	json_array_foreach(secrets, i, one)
 	{
+		CLEANUP(mem_free) char *repositories = repositories_of(one);
+
 		ui_table_cell(&t, UI_PLAIN, reply_str(one, "name", "?"));
+		ui_table_cell(&t, UI_PLAIN, reply_str(one, "use", "?"));
+		ui_table_cell(&t, UI_PLAIN, repositories);
 		ui_table_cell(
 		    &t, UI_DIM, ui_ago(reply_str(one, "createdAt", NULL), ago));
 		ui_table_cell(
@@ -151,7 +168,8 @@ static int list_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_secret_list, argc, argv, &rc))
 		return rc;
 	if (command_client(&c, v.o, &err) < 0 ||
-	    read_all(c, &v.ctx, &secrets, &err) < 0)
+	    client_read_pages(c, &v.ctx, "/api/secrets?", "after", "name",
+		&secrets, &err) < 0)
 		return command_fail(&err);
 	if (v.json)
 		reply_print(secrets, false);
@@ -164,7 +182,7 @@ const struct command command_secret_list = {
     .name = "secret list",
     .operands = "",
     .flags = COMMAND_CLIENT,
-    .summary = "names of the secrets that the hub keeps",
+    .summary = "names of the secrets that the hub keeps, and whom they are for",
     .run = list_run,
 };
 

@@ -259,6 +259,7 @@ static int open_components(struct components **ret, struct portal **ret_portal,
 	    .spool = hub_spool(hub),
 	    .engine = hub_engine(hub),
 	    .sandboxes = hub_sandboxes(hub),
+	    .secrets = hub_secrets(hub),
 	    .hub_id = hub_id(hub)};
 
 	TRY(read_app_config(c.options, &app, err));

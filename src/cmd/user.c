@@ -314,32 +314,6 @@ const struct command command_token_delete = {
 
 /* -- list -------------------------------------------------------------- */
 
-/* Every page; key: what of the last one the next page begins behind. */
-static int read_all(struct client *c, const struct ctx *ctx, const char *base,
-    const char *param, const char *key, json_t **ret, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf target = {.max = 4096};
-	size_t n = PAGE;
-
-	*ret = json_array();
-	while (n == PAGE) {
-		CLEANUP(json_decref) json_t *page = NULL;
-		const json_t *last =
-		    json_array_get(*ret, json_array_size(*ret) - 1);
-
-		buf_clear(&target);
-		IGNORE(buf_printf(&target, "%slimit=%d", base, PAGE));
-		if (last != NULL) {
-			IGNORE(buf_printf(&target, "&%s=", param));
-			http_encode(&target, reply_str(last, key, ""));
-		}
-		TRY(client_get(c, ctx, buf_str(&target), &page, err));
-		n = json_array_size(page);
-		json_array_extend(*ret, page);
-	}
-	return 0;
-}
-
 /* Columns that hold a time are told as how long ago. */
 struct column {
 	const char *head, *key;
@@ -386,8 +360,8 @@ static int user_list_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_user_list, argc, argv, &rc))
 		return rc;
 	if (command_client(&c, v.o, &err) < 0 ||
-	    read_all(c, &v.ctx, "/api/users?", "after", "name", &users, &err) <
-		0)
+	    client_read_pages(
+		c, &v.ctx, "/api/users?", "after", "name", &users, &err) < 0)
 		return command_fail(&err);
 	if (v.json) {
 		reply_print(users, false);
@@ -423,7 +397,7 @@ static int token_list_run(int argc, char **argv)
 	if (!invocation_begin(&v, &command_token_list, argc, argv, &rc))
 		return rc;
 	if (command_client(&c, v.o, &err) < 0 ||
-	    read_all(c, &v.ctx,
+	    client_read_pages(c, &v.ctx,
 		args_has(&v.args, "all") ? "/api/tokens?all=true&"
 					 : "/api/tokens?",
 		"before", "id", &tokens, &err) < 0)

@@ -25,6 +25,7 @@ struct components_config { /* borrowed until components_close */
 	struct sandboxes
 	    *sandboxes; /* their networks, and the guard of those */
 	const char *hub_id;
+	struct secrets *secrets;
 	struct portal *portal; /* NULL: none */
 	/* Only while it is opened. */
 	const struct app_config *app_config;

@@ -35,6 +35,10 @@ static const struct meaning meanings[] = {
 	"Correct the runner configuration of the component."},
     {FAULT_NO_SECRET, "high", false, false,
 	"Put it into the hub: runnerhub secret set NAME."},
+    {FAULT_SECRET_RULE, "high", false, false,
+	"Let components have it: runnerhub secret set NAME --use both."},
+    {FAULT_VAULT, "medium", true, true,
+	"Try again when Vault answers: runnerhub doctor says how it does."},
     {FAULT_CONFIG_NOT_FOUND, "high", false, false,
 	"Add .runner/config.yml, or name it in the annotation "
 	"runner.backstage.io/config-path."},

@@ -62,8 +62,7 @@ static int fetch(struct flow *f, struct err *err)
 	TRY(workplace_fill(f, err));
 	TRY(enter(f, DEPLOY_EXTRACT, err));
 	TRY(workplace_read(f, err));
-	TRY(secrets_check(f->owner->config.store, f->owner->config.options,
-	    f->d.secrets, err));
+	TRY(flow_secrets_check(f, err));
 	return ports_choose(f, err);
 }
 

@@ -10,9 +10,9 @@
 #include "base/secret.h"
 #include "components/flow.h"
 #include "components/last_words.h"
-#include "components/secrets.h"
 #include "engine/run.h"
 #include "jobs/container_output.h"
+#include "secrets/secrets.h"
 #include "spool/step_bytes.h"
 #include "store/named_secrets.h"
 
@@ -80,7 +80,8 @@ static struct mask_set *load_masks(struct flow *f)
 	for (char **s = f->plan.secrets; s != NULL && *s != NULL; s++) {
 		struct buf value = {.max = NAMED_SECRET_VALUE_MAX};
 		struct err err = ERR_INIT;
-		int found = secrets_get(c->store, c->options, *s, &value, &err);
+		int found =
+		    secrets_recall(c->secrets, &f->life, *s, &value, &err);
 
 		if (found > 0)
 			mask_add(masks, buf_str(&value), value.len);

@@ -42,20 +42,16 @@ static int put_secret(
 {
 	struct buf pair = {
 	    .max = NAMED_SECRET_NAME_MAX + 1 + (size_t)NAMED_SECRET_VALUE_MAX};
-	int found;
+	int rc;
 
 	IGNORE(buf_printf(&pair, "%s=", name)); /* bounded: it fits */
-	found = secrets_get(
-	    f->owner->config.store, f->owner->config.options, name, &pair, err);
-	if (found > 0)
+	rc = flow_secret_take(f, name, &pair, err);
+	if (rc == 0)
 		json_strn(j, buf_str(&pair), pair.len);
 	if (pair.data != NULL)
 		secret_wipe(pair.data, pair.len);
 	buf_fini(&pair);
-	if (found != 0)
-		return found < 0 ? -1 : 0;
-	return err_set(err, ERR_NOT_FOUND, FAULT_NO_SECRET,
-	    "The secret %.128s was deleted", name);
+	return rc;
 }
 
 static int put_environment(

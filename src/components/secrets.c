@@ -1,71 +1,50 @@
-/* Secrets of components: see secrets.h. */
+/* Secrets of an instance: see secrets.h. */
 #include "components/secrets.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#include "base/fs.h"
-#include "base/secret.h"
 #include "components/faults.h"
-#include "store/named_secrets.h"
+#include "secrets/secrets.h"
+#include "store/instances.h"
 
-/* Whoever writes a file by hand ends it with a line's end. */
-static void cut_line_end(struct buf *out, size_t begin)
+/* As fault_set, for what a secret may be refused for. */
+static int set_code(struct err *err)
 {
-	if (out->len > begin && out->data[out->len - 1] == '\n')
-		out->len--;
-	if (out->len > begin && out->data[out->len - 1] == '\r')
-		out->len--;
+	static const char *const codes[][2] = {
+	    {"secret_not_found", FAULT_NO_SECRET},
+	    {"secret_not_allowed", FAULT_SECRET_RULE},
+	    {"vault_refused", FAULT_SECRET_RULE},
+	    {"vault_unavailable", FAULT_VAULT}};
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (strcmp(err->code, codes[i][0]) == 0)
+			snprintf(
+			    err->code, sizeof(err->code), "%s", codes[i][1]);
+	return -1;
 }
 
-static int get_from_file(
-    const char *dir, const char *name, struct buf *out, struct err *err)
+int flow_secrets_check(struct flow *f, struct err *err)
 {
-	char path[4096];
-	size_t begin = out->len;
+	const struct secret_taker who = {
+	    .use = SECRET_COMPONENTS, .id = f->id_text};
 
-	/* No "/" in a name, and no dot at its begin. */
-	if (!named_secret_name_is_valid(name) ||
-	    snprintf(path, sizeof(path), "%s/%s", dir, name) >=
-		(int)sizeof(path))
-		return 0;
-	if (fs_read_file(path, out, err) < 0) {
-		if (err->kind != ERR_NOT_FOUND)
-			return err_wrap(err, "secret %s", name);
-		err_clear(err);
-		return 0;
-	}
-	cut_line_end(out, begin);
-	return 1;
+	for (char **s = f->d.secrets; s != NULL && *s != NULL; s++)
+		if (secrets_check(f->owner->config.secrets, &who, *s, err) < 0)
+			return set_code(err);
+	return 0;
 }
 
-int secrets_get(struct store *s, const struct options *o, const char *name,
-    struct buf *out, struct err *err)
+int flow_secret_take(
+    const struct flow *f, const char *name, struct buf *out, struct err *err)
 {
-	int found = store_named_secret_get(s, name, out, err);
+	CLEANUP(instance_fini) struct instance i = {0};
+	struct secret_taker who = {.use = SECRET_COMPONENTS, .id = f->id_text};
 
-	if (found != 0 || o->secrets_dir == NULL)
-		return found;
-	return get_from_file(o->secrets_dir, name, out, err);
-}
-
-int secrets_check(struct store *s, const struct options *o, char *const *names,
-    struct err *err)
-{
-	int found = 1;
-
-	for (; names != NULL && *names != NULL && found > 0; names++) {
-		struct buf value = {.max = NAMED_SECRET_VALUE_MAX};
-
-		found = secrets_get(s, o, *names, &value, err);
-		if (value.data != NULL)
-			secret_wipe(value.data, value.len);
-		buf_fini(&value);
-		if (found == 0)
-			return err_set(err, ERR_NOT_FOUND, FAULT_NO_SECRET,
-			    "The secret %.128s is not there%s%.200s", *names,
-			    o->secrets_dir != NULL ? ", nor a file of it in "
-						   : "",
-			    o->secrets_dir != NULL ? o->secrets_dir : "");
-	}
-	return found < 0 ? -1 : 0;
+	TRY(store_instance_get(f->owner->config.store, f->id, &i, err));
+	who.actor = i.started_by;
+	if (secrets_take(
+		f->owner->config.secrets, &f->start, &who, name, out, err) < 0)
+		return set_code(err);
+	return 0;
 }

@@ -1,22 +1,18 @@
 /*
- * Values of the secrets that a descriptor names: from the hub's own, else from
- * a file of components.secretsDir. They become variables of the container's
- * environment and stand nowhere else that the hub writes. Any thread, blocks.
+ * The secrets that a descriptor names, on their way from secrets/secrets.h into
+ * the environment of an instance; with codes of faults. The instance's thread.
  */
 #ifndef COMPONENTS_SECRETS_H
 #define COMPONENTS_SECRETS_H
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "config/config.h"
-#include "store/store.h"
+#include "components/flow.h"
 
-/* Appends the value to out (wipe it). 1, 0: there is none of that name, -1. */
-int secrets_get(struct store *s, const struct options *o, const char *name,
-    struct buf *out, struct err *err) MUST_CHECK;
-/* Are all of them there? names ends with NULL, or is NULL. The first that is
- * not: ERR_NOT_FOUND "SECRET_NOT_FOUND". */
-int secrets_check(struct store *s, const struct options *o, char *const *names,
+/* Would it be given all that its descriptor names? */
+int flow_secrets_check(struct flow *f, struct err *err) MUST_CHECK;
+/* Appends the value to out (wipe it); a row of the audit log. */
+int flow_secret_take(const struct flow *f, const char *name, struct buf *out,
     struct err *err) MUST_CHECK;
 
 #endif

@@ -119,8 +119,23 @@ static int check_tls(const struct options *o, struct err *err)
 	return 0;
 }
 
+static int check_vault_access(const struct options *o, struct err *err)
+{
+	if ((o->vault_role_id != NULL) != (o->vault_secret_id != NULL))
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "an AppRole has two halves: set both VAULT_ROLE_ID and "
+		    "VAULT_SECRET_ID");
+	if (o->vault_addr != NULL && o->vault_token == NULL &&
+	    o->vault_role_id == NULL)
+		return err_set(err, ERR_INVALID, "bad_option",
+		    "VAULT_ADDR alone opens nothing: set VAULT_TOKEN, or "
+		    "VAULT_ROLE_ID and VAULT_SECRET_ID");
+	return 0;
+}
+
 int config_check_serve(const struct options *o, struct err *err)
 {
+	TRY(check_vault_access(o, err));
 	TRY(check_tls(o, err));
 	if (strcmp(o->env, "production") != 0)
 		return 0;

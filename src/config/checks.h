@@ -17,6 +17,8 @@ bool check_url(const char *text);
 bool check_origin(const char *text); /* http(s)://host[:port] or "*" */
 /* http(s)://host[:port][/path], or "app-config" */
 bool check_portal(const char *text);
+bool check_vault(const char *text); /* https, or http of this machine */
+bool check_vault_path(const char *text); /* names with "/" between */
 bool check_engine(const char *text); /* as DOCKER_HOST, or a socket path */
 bool check_paths(const char *text);  /* absolute, comma separated */
 /* "/api/runner,/runner" */

@@ -143,9 +143,21 @@ struct options {
 	char *components_bind;  /* RUNNERHUB_COMPONENTS_BIND 0.0.0.0 */
 	int64_t instances_kept; /* RUNNERHUB_COMPONENTS_HISTORY 200 */
 	char *secrets_dir;      /* RUNNERHUB_SECRETS_DIR, NULL: none */
-	int64_t images_bytes;   /* RUNNERHUB_COMPONENTS_IMAGES 10g */
-	int64_t build_ms;       /* RUNNERHUB_COMPONENTS_BUILD_TIMEOUT 10 min */
-	char *components_path;  /* RUNNERHUB_COMPONENTS_PATH csv, /api/runner */
+	/* Vault */
+	char *vault_addr;               /* VAULT_ADDR, NULL: none */
+	struct secret *vault_token;     /* VAULT_TOKEN, NULL */
+	char *vault_role_id;            /* VAULT_ROLE_ID, NULL: the token */
+	struct secret *vault_secret_id; /* set with it */
+	char *vault_namespace;          /* NULL: none */
+	char *vault_mount, *vault_prefix;
+	char *vault_ca; /* path, NULL: the machine's */
+	int64_t vault_timeout_ms, vault_cache_ms, vault_stale_ms;
+	char *base_images; /* RUNNERHUB_COMPONENTS_BASE_IMAGES, NULL: any */
+	int64_t image_grace_ms;   /* RUNNERHUB_COMPONENTS_IMAGE_GRACE 1d */
+	int64_t build_disk_bytes; /* RUNNERHUB_COMPONENTS_BUILD_DISK 10g, 0 */
+	int64_t images_bytes;     /* RUNNERHUB_COMPONENTS_IMAGES 10g */
+	int64_t build_ms;      /* RUNNERHUB_COMPONENTS_BUILD_TIMEOUT 10 min */
+	char *components_path; /* RUNNERHUB_COMPONENTS_PATH csv, /api/runner */
 	char *components_listen; /* RUNNERHUB_COMPONENTS_LISTEN addr:port, NULL
 				  */
 	char *public_host;       /* RUNNERHUB_PUBLIC_HOST, NULL */

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "jobs/named.h"
 #include "jobs/session.h"
 
 enum { ENTER_AGAIN_MS = 1000 };
@@ -130,6 +131,11 @@ static void store_retry(struct carry *c, struct outcome *o)
 		/* Looked at, and our network made again where it is gone. Not
 		 * the job's fault, and it will be told why it waits. */
 		hub_engine_suspect(c->hub);
+	} else if (strcmp(o->code, "vault_unavailable") == 0) {
+		/* Nor is this; it had not been assigned, so count it here:
+		 * the waits grow. */
+		change.count_try = true;
+		c->job.tries++;
 	} else if (c->job.tries > c->hub->options->retry_max) {
 		o->kind = OUTCOME_END;
 		o->status = JOB_FAILED;
@@ -315,6 +321,7 @@ static void fini(struct carry *c)
 {
 	mtx_fini(&c->log_mtx);
 	progress_fini(&c->progress);
+	named_free(c->named);
 	spec_fini(&c->spec);
 	job_fini(&c->job);
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "jobs/job_env.h"
+#include "jobs/named.h"
 #include "jobs/session.h"
 #include "jobs/session_wish.h"
 #include "store/runners.h"
@@ -219,6 +220,15 @@ static void put_way_to_hub(const struct carry *c, json_t *env)
 	secret_wipe(token, sizeof(token));
 }
 
+/* As if the delegation had had them itself. */
+static void add_named(const struct carry *c, json_t *env, json_t *secrets)
+{
+	if (c->named == NULL)
+		return;
+	json_object_update(env, c->named);
+	json_object_update(secrets, c->named);
+}
+
 /* Variables of the job: what follows from the delegation, then the
  * request's own, then its secrets. */
 static int load_env(
@@ -228,13 +238,16 @@ static int load_env(
 	const char *text;
 	size_t len;
 
+	TRY(named_take(c, err)); /* of a job that another hub has started */
 	TRY(store_job_secrets(c->hub->store, c->job.id, &sealed, err));
 	*ret_env = job_env_make(c->hub->options, &c->job, &c->spec);
 	*ret_secrets = json_object();
 	if (spec_nested_work(&c->spec) != NULL)
 		put_way_to_hub(c, *ret_env);
-	if (sealed == NULL)
+	if (sealed == NULL) {
+		add_named(c, *ret_env, *ret_secrets);
 		return 0;
+	}
 	text = secret_expose(sealed, &len);
 	json_decref(*ret_secrets);
 	*ret_secrets = json_loadb(text, len, 0, NULL);
@@ -244,6 +257,7 @@ static int load_env(
 		return -1;
 	}
 	json_object_update(*ret_env, *ret_secrets);
+	add_named(c, *ret_env, *ret_secrets);
 	return 0;
 }
 

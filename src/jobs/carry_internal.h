@@ -46,9 +46,11 @@ struct carry {
 	struct progress progress;
 	size_t awaited; /* the step whose end is waited for */
 	bool resumed;
-	bool job_sent;       /* the agent has its WIRE_JOB */
-	int64_t deadline_ns; /* mono: the job's time limit */
-	bool disk_full;      /* output waits in the agent */
+	bool job_sent;        /* the agent has its WIRE_JOB */
+	struct json_t *named; /* named secrets: variable to value; NULL: none,
+				 or not taken yet */
+	int64_t deadline_ns;  /* mono: the job's time limit */
+	bool disk_full;       /* output waits in the agent */
 	struct session_run now;
 	/* Held over what is appended to the log and folded: the thread of a
 	 * step in a container of its own does both, too. */

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "jobs/named.h"
 #include "jobs/session.h"
 
 enum { LOG_AGAIN_MS = 500 };
@@ -225,6 +226,7 @@ static int prepare(struct carry *c, struct err *err)
 	    c->hub->spool, c->id_text, &c->log, &c->agent_off, err));
 	tell_plan(c, &limits);
 	TRY(to_queued(c, err));
+	TRY(named_take(c, err));
 	c->sandbox = carry_is_made(c) ? NULL : take_warm(c, limits);
 	TRY(to_assigned(c, err));
 	if (carry_is_made(c))

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "jobs/hub_internal.h"
+#include "jobs/named.h"
 #include "jobs/registries.h"
 #include "jobs/spec.h"
 
@@ -210,6 +211,7 @@ int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
 	struct job_new new = {0};
 
 	TRY(may_delegate(h, r->parent_id != NULL, err));
+	TRY(named_check(h, r, err));
 	TRY(hub_replace_older(h, r, err));
 	fill_job(&new.job, r);
 	new.spec_hash =

@@ -22,6 +22,7 @@
 #include "jobs/hub_internal.h"
 #include "jobs/registries.h"
 #include "jobs/store_place.h"
+#include "secrets/secrets.h"
 
 enum { ERASE_TIMEOUT_MS = 10000, API_STARTS_MS = 10000 };
 
@@ -301,6 +302,7 @@ static int boot(struct hub *h, struct err *err)
 	TRY(open_state(h, err));
 	/* The truth, then who listens to it before anything is written. */
 	TRY(open_store(h, err));
+	TRY(secrets_open(&h->secrets, h->options, h->store, err));
 	TRY(bus_open(&h->bus, h->store, err));
 	TRY(open_spool(h, err));
 	/* Nothing of these talks to the engine yet: it may be away. */
@@ -419,6 +421,7 @@ void hub_stop(struct hub *h)
 
 void hub_close(struct hub *h)
 {
+	secrets_close(h->secrets);
 	/* Its writer may still answer a delegation: into all that follows. */
 	if (h->store != NULL)
 		store_close(h->store);
@@ -460,6 +463,11 @@ const char *hub_id(const struct hub *h)
 struct store *hub_store(struct hub *h)
 {
 	return h->store;
+}
+
+struct secrets *hub_secrets(struct hub *h)
+{
+	return h->secrets;
 }
 
 struct spool *hub_spool(struct hub *h)

@@ -42,6 +42,7 @@ void hub_close(struct hub *h); /* after hub_stop and the HTTP server's end */
 const struct options *hub_options(const struct hub *h);
 const char *hub_id(const struct hub *h); /* label runnerhub.hub */
 struct store *hub_store(struct hub *h);
+struct secrets *hub_secrets(struct hub *h);
 struct spool *hub_spool(struct hub *h);
 struct engine *hub_engine(struct hub *h);
 struct bus *hub_bus(struct hub *h);

@@ -25,6 +25,7 @@ struct hub {
 	int lock_fd; /* one hub a state directory */
 	int64_t started_at;
 	struct store *store;
+	struct secrets *secrets;
 	struct spool *spool;
 	struct engine *engine;
 	struct bus *bus;

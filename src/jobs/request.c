@@ -281,8 +281,9 @@ static int take_all(struct request_parser *p, const json_t *body, json_t *spec,
 	static const char *const known[] = {"jobId", "runId", "repository",
 	    "workflow", "runnerName", "labels", "sha", "ref", "eventName",
 	    "actor", "attempt", "image", "steps", "env", "secrets",
-	    "timeoutSeconds", "priority", "resources", "network", "container",
-	    "services", "nested", "profile", "keepLog", NULL};
+	    "namedSecrets", "timeoutSeconds", "priority", "resources",
+	    "network", "container", "services", "nested", "profile", "keepLog",
+	    NULL};
 	size_t more;
 
 	TRY(take_names(p, body, r));
@@ -290,6 +291,7 @@ static int take_all(struct request_parser *p, const json_t *body, json_t *spec,
 	TRY(take_metadata(p, body, r));
 	TRY(take_spec_fields(p, body, spec, r));
 	take_secrets(body, r);
+	TRY(request_take_named(p, body, spec, r->is_session));
 	TRY(request_take_session(p, body, spec, r, &more));
 	TRY(check_room(p, body, more));
 	request_warn_unknown(p, body, known, "");
@@ -367,6 +369,16 @@ void request_set_origin(
 	if (*trace->parent != '\0')
 		put_text(meta, "traceParent", trace->parent);
 	put_text(meta, "traceContext", trace_call(trace, own));
+	mem_free(r->metadata);
+	r->metadata = json_dumps(meta, JSON_COMPACT);
+	json_decref(meta);
+}
+
+void request_set_actor(struct request *r, const char *actor)
+{
+	json_t *meta = json_loads(r->metadata, 0, NULL);
+
+	put_text(meta, "delegatedBy", actor);
 	mem_free(r->metadata);
 	r->metadata = json_dumps(meta, JSON_COMPACT);
 	json_decref(meta);

@@ -54,6 +54,8 @@ struct json_t *request_json(const char *body, size_t len, struct err *err);
 /* ERR_INVALID names the field and what was expected. Any thread. */
 int request_parse(struct request *ret, const char *body, size_t len,
     const struct request_limits *limits, struct err *err) MUST_CHECK;
+/* Who delegates it, as the audit log names them. */
+void request_set_actor(struct request *r, const char *actor);
 
 /* Notes which request of the API brought it, and the trace that it belongs to,
  * for the log lines to come. */

@@ -88,8 +88,10 @@ int request_bool(struct request_parser *p, const json_t *obj, const char *key,
 	return 1;
 }
 
-static bool is_env_name(const char *s)
+bool request_is_env_name(const char *s)
 {
+	if (strnlen(s, NAME_MAX_BYTES + 1) > NAME_MAX_BYTES)
+		return false;
 	if (!isalpha((unsigned char)*s) && *s != '_')
 		return false;
 	for (s++; *s != '\0'; s++)
@@ -130,7 +132,7 @@ int request_check_map(struct request_parser *p, const json_t *map,
 		    "an object of at most 1000 names and string values");
 	json_object_foreach((json_t *)map, key, v)
 	{
-		if (!is_env_name(key) || strlen(key) > NAME_MAX_BYTES)
+		if (!request_is_env_name(key))
 			return err_set(p->err, ERR_INVALID, "invalid_field",
 			    "Field \"%s\": \"%.64s\" is no variable name "
 			    "(letters, digits and _)",

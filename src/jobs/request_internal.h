@@ -38,6 +38,8 @@ int request_int(struct request_parser *p, const json_t *obj, const char *key,
     const char *field, int64_t min, int64_t max, int64_t *ret);
 int request_bool(struct request_parser *p, const json_t *obj, const char *key,
     const char *field, bool *ret);
+/* Of a variable, at most NAME_MAX_BYTES. */
+bool request_is_env_name(const char *s);
 /* Notes keys of obj that are not in known (ends with NULL). */
 void request_warn_unknown(struct request_parser *p, const json_t *obj,
     const char *const *known, const char *where);
@@ -58,6 +60,11 @@ int request_take_steps(struct request_parser *p, const json_t *body,
  * r->secrets. *ret_env_bytes: variables of its container. */
 int request_take_session(struct request_parser *p, const json_t *body,
     json_t *spec, struct request *r, size_t *ret_env_bytes);
+
+/* -- request_named.c --------------------------------------------------- */
+/* "namedSecrets", checked, into the spec. */
+int request_take_named(struct request_parser *p, const json_t *body,
+    json_t *spec, bool is_session);
 
 /* -- request.c --------------------------------------------------------- */
 bool request_is_image(const char *s);

@@ -268,6 +268,13 @@ static const char SCHEMA_11[] =
     "CREATE INDEX jobs_by_words ON jobs"
     " (id, repository, workflow_name, job_name, runner_name);";
 
+/* Who may be given a named secret. Those of before are for components. */
+static const char SCHEMA_12[] =
+    "ALTER TABLE named_secrets ADD COLUMN used_by TEXT NOT NULL"
+    " DEFAULT 'components';"
+    "ALTER TABLE named_secrets ADD COLUMN repositories TEXT NOT NULL"
+    " DEFAULT '';";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
@@ -280,6 +287,7 @@ static const char *const migrations[] = {
     SCHEMA_9,
     SCHEMA_10,
     SCHEMA_11,
+    SCHEMA_12,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

@@ -67,6 +67,7 @@ struct uuid named_secret_owner(const struct store *s, const char *name)
 struct put {
 	struct write write; /* first */
 	const char *name;
+	const char *use, *repositories; /* NULL: as they are */
 	const uint8_t *sealed;
 	size_t sealed_len;
 	char now[CLOCK_ISO_LEN];
@@ -92,9 +93,13 @@ static int check_room(struct db *db, const char *name, struct err *err)
 static int run_put(struct tx *tx, struct write *w, struct err *err)
 {
 	static const char sql[] =
-	    "INSERT INTO named_secrets (name, sealed, created_at, updated_at)"
-	    " VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
-	    " sealed = excluded.sealed, updated_at = excluded.updated_at";
+	    "INSERT INTO named_secrets (name, sealed, created_at, updated_at,"
+	    " used_by, repositories) VALUES (?, ?, ?, ?,"
+	    " COALESCE(?, 'components'), COALESCE(?, ''))"
+	    " ON CONFLICT (name) DO UPDATE SET"
+	    " sealed = excluded.sealed, updated_at = excluded.updated_at,"
+	    " used_by = COALESCE(?, named_secrets.used_by),"
+	    " repositories = COALESCE(?, named_secrets.repositories)";
 	struct put *p = (struct put *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 
@@ -104,18 +109,42 @@ static int run_put(struct tx *tx, struct write *w, struct err *err)
 	db_bind_blob(st, p->sealed, p->sealed_len);
 	db_bind_text(st, p->now);
 	db_bind_text(st, p->now);
+	for (int i = 0; i < 2; i++) {
+		db_bind_text(st, p->use);
+		db_bind_text(st, p->repositories);
+	}
 	return db_run(st, err);
 }
 
-int store_named_secret_put(struct store *s, const char *name, const char *value,
-    size_t len, struct err *err)
+/* ret: the repositories, tidied, if any are given. */
+static int check_rule(
+    const struct named_secret_new *n, struct secret_rule *ret, struct err *err)
 {
-	struct put p = {.write = {.run = run_put}, .name = name};
+	if (n->use != NULL && secret_use_parse(n->use, &ret->use) < 0)
+		return err_set(err, ERR_INVALID, "invalid_use",
+		    "A secret is for \"components\", \"jobs\" or \"both\", not "
+		    "for \"%.40s\"",
+		    n->use);
+	if (n->repositories == NULL)
+		return 0;
+	return secret_rule_set_repositories(ret, n->repositories, err);
+}
+
+int store_named_secret_put(
+    struct store *s, const struct named_secret_new *n, struct err *err)
+{
+	struct put p = {
+	    .write = {.run = run_put}, .name = n->name, .use = n->use};
 	CLEANUP(mem_free) uint8_t *sealed = NULL;
+	const char *name = n->name, *value = n->value;
+	struct secret_rule rule = {0};
+	size_t len = n->len;
 
 	MAGIC_CHECK(s, STORE_MAGIC);
 	TRY(check_name(name, err));
 	TRY(check_value(value, len, err));
+	TRY(check_rule(n, &rule, err));
+	p.repositories = n->repositories != NULL ? rule.repositories : NULL;
 	p.sealed_len = len + SEAL_OVERHEAD_BYTES;
 	p.sealed = sealed = mem_alloc(p.sealed_len);
 	seal(&s->sealer, named_secret_owner(s, name), value, len, sealed);
@@ -156,11 +185,22 @@ int store_named_secret_delete(
 
 /* -- reads ------------------------------------------------------------- */
 
-int store_named_secret_get(
-    struct store *s, const char *name, struct buf *out, struct err *err)
+static void read_rule(struct db_stmt *st, struct secret_rule *ret)
 {
-	static const char sql[] =
-	    "SELECT sealed FROM named_secrets WHERE name = ?";
+	struct err ignored = ERR_INIT;
+
+	*ret = SECRET_RULE_DEFAULT;
+	IGNORE(secret_use_parse(db_col_text(st), &ret->use));
+	/* It was checked when it came in. */
+	IGNORE(secret_rule_set_repositories(ret, db_col_text(st), &ignored));
+}
+
+int store_named_secret_get(struct store *s, const char *name, struct buf *out,
+    struct secret_rule *ret_rule, struct err *err)
+{
+	static const char sql[] = "SELECT used_by, repositories, sealed"
+				  " FROM named_secrets WHERE name = ?";
+	struct secret_rule rule;
 	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	CLEANUP(secret_free) struct secret *plain = NULL;
@@ -176,6 +216,11 @@ int store_named_secret_get(
 	rc = db_step(st, err);
 	if (rc <= 0)
 		return rc;
+	read_rule(st, &rule);
+	if (ret_rule != NULL)
+		*ret_rule = rule;
+	if (out == NULL)
+		return 1;
 	sealed = db_col_blob(st, &len);
 	if (unseal(&s->sealer, named_secret_owner(s, name), sealed, len, &plain,
 		err) < 0)
@@ -204,6 +249,7 @@ static int read_row(
 	ret->name = db_col_strdup(st);
 	created = db_col_text(st);
 	updated = db_col_text(st);
+	read_rule(st, &ret->rule);
 	if (clock_parse_iso(created, &ret->created_at) == 0 &&
 	    clock_parse_iso(updated, &ret->updated_at) == 0)
 		return 0;
@@ -215,7 +261,8 @@ int store_named_secret_list(struct store *s, const char *after, int64_t limit,
     struct named_secret_list *ret, struct err *err)
 {
 	static const char sql[] =
-	    "SELECT name, created_at, updated_at FROM named_secrets"
+	    "SELECT name, created_at, updated_at, used_by, repositories"
+	    " FROM named_secrets"
 	    " WHERE name > ? ORDER BY name LIMIT ?";
 	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;

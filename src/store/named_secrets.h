@@ -1,6 +1,6 @@
 /*
- * Named secrets: what people keep in the hub for components (later for jobs)
- * and no repository may hold. Sealed at rest like the secrets of jobs. Any
+ * Named secrets: what people keep in the hub for components and jobs, and no
+ * repository may hold. Sealed at rest like the secrets of jobs. Any
  * thread; changes block until durable.
  */
 #ifndef STORE_NAMED_SECRETS_H
@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "store/secret_rule.h"
 #include "store/store.h"
 
 enum {
@@ -18,13 +19,22 @@ enum {
 /* Letters, digits, "_", "-", "."; begins with a letter or "_". */
 bool named_secret_name_is_valid(const char *name);
 
-/* A new one, or a new value of an old one. Without NUL. ERR_INVALID says which
- * rule; ERR_LIMIT. */
-int store_named_secret_put(struct store *s, const char *name, const char *value,
-    size_t len, struct err *err) MUST_CHECK;
-/* Appends the value to out (wipe it: secret_wipe): 1, 0 none, -1. */
-int store_named_secret_get(struct store *s, const char *name, struct buf *out,
+/* What is given of one; NULL: as it is, or of a new one the default. */
+struct named_secret_new {
+	const char *name;
+	const char *value; /* without NUL; always */
+	size_t len;
+	const char *use;          /* a name of secret_use_parse */
+	const char *repositories; /* as secret_rule_set_repositories takes it */
+};
+/* A new one, or a new value of an old one. ERR_INVALID says which rule;
+ * ERR_LIMIT. */
+int store_named_secret_put(struct store *s, const struct named_secret_new *n,
     struct err *err) MUST_CHECK;
+/* Appends the value to out (wipe it: secret_wipe): 1, 0 none, -1. out NULL:
+ * the rule alone; ret_rule NULL: not wanted. */
+int store_named_secret_get(struct store *s, const char *name, struct buf *out,
+    struct secret_rule *ret_rule, struct err *err) MUST_CHECK;
 /* 1 it was there, 0 not, -1. */
 int store_named_secret_delete(
     struct store *s, const char *name, struct err *err) MUST_CHECK;
@@ -32,6 +42,7 @@ int store_named_secret_delete(
 /* Names only, in their order; values never leave in a list. */
 struct named_secret {
 	char *name;
+	struct secret_rule rule;
 	int64_t created_at, updated_at; /* wall ns */
 };
 struct named_secret_list {

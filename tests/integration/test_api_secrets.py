@@ -31,7 +31,8 @@ def put(hub: Hub, name: str, value: str = VALUE) -> None:
 def test_a_secret_is_kept_named_replaced_and_deleted(hub: Hub) -> None:
     put(hub, "API_TOKEN")
     first = hub.get("/api/secrets").data
-    assert [set(item) for item in first] == [{"name", "createdAt", "updatedAt"}]
+    assert [set(item) for item in first] == [{"name", "use", "repositories", "createdAt",
+                                              "updatedAt"}]
     assert first[0]["createdAt"] == first[0]["updatedAt"]
     put(hub, "API_TOKEN", VALUE + "-2")
     again = hub.get("/api/secrets").data

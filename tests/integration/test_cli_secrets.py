@@ -49,7 +49,8 @@ def test_a_value_is_read_from_a_pipe_listed_and_deleted(run: Run, hub: Hub) -> N
         assert run("set", "PIPED", stdin=text).returncode == 0
         assert stored(hub) == len(VALUE)
     shown = run("list")
-    assert shown.stdout.split("\n")[0].split() == ["NAME", "CREATED", "CHANGED"]
+    assert shown.stdout.split("\n")[0].split() == ["NAME", "USE", "REPOSITORIES", "CREATED",
+                                                   "CHANGED"]
     assert shown.stdout.split("\n")[1].startswith("PIPED")
     assert run("delete", "PIPED").returncode == 0
     again = run("delete", "PIPED")

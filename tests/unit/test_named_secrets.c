@@ -9,18 +9,27 @@
 
 static const char VALUE[] = "correct horse battery staple";
 
+static int put_bytes(struct store *s, const char *name, const char *value,
+    size_t len, struct err *err)
+{
+	return store_named_secret_put(s,
+	    &(struct named_secret_new){
+		.name = name, .value = value, .len = len},
+	    err);
+}
+
 static void put(struct store *s, const char *name, const char *value)
 {
 	struct err err = ERR_INIT;
 
-	ASSERT_OK(store_named_secret_put(s, name, value, strlen(value), &err));
+	ASSERT_OK(put_bytes(s, name, value, strlen(value), &err));
 }
 
 static void expect(struct store *s, const char *name, const char *value)
 {
 	CLEANUP(buf_fini) struct buf b = {.max = NAMED_SECRET_VALUE_MAX};
 	struct err err = ERR_INIT;
-	int rc = store_named_secret_get(s, name, &b, &err);
+	int rc = store_named_secret_get(s, name, &b, NULL, &err);
 
 	if (rc < 0)
 		fail_msg("%s: %s", name, err.msg);
@@ -141,8 +150,7 @@ static void bad_names_and_values_are_refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_false(named_secret_name_is_valid(bad[i]));
-		assert_int_equal(
-		    store_named_secret_put(f->s, bad[i], "v", 1, &err), -1);
+		assert_int_equal(put_bytes(f->s, bad[i], "v", 1, &err), -1);
 		assert_string_equal(err.code, "invalid_name");
 	}
 	memset(name, 'n', NAMED_SECRET_NAME_MAX);
@@ -150,14 +158,11 @@ static void bad_names_and_values_are_refused(void **state)
 	name[NAMED_SECRET_NAME_MAX] = 'n';
 	assert_false(named_secret_name_is_valid(name));
 	memset(big, 'v', NAMED_SECRET_VALUE_MAX + 1);
-	ASSERT_OK(store_named_secret_put(
-	    f->s, "A", big, NAMED_SECRET_VALUE_MAX, &err));
-	assert_int_equal(store_named_secret_put(
-			     f->s, "A", big, NAMED_SECRET_VALUE_MAX + 1, &err),
-	    -1);
-	assert_int_equal(store_named_secret_put(f->s, "A", "", 0, &err), -1);
+	ASSERT_OK(put_bytes(f->s, "A", big, NAMED_SECRET_VALUE_MAX, &err));
 	assert_int_equal(
-	    store_named_secret_put(f->s, "A", "a\0b", 3, &err), -1);
+	    put_bytes(f->s, "A", big, NAMED_SECRET_VALUE_MAX + 1, &err), -1);
+	assert_int_equal(put_bytes(f->s, "A", "", 0, &err), -1);
+	assert_int_equal(put_bytes(f->s, "A", "a\0b", 3, &err), -1);
 	assert_int_equal(err.kind, ERR_INVALID);
 	assert_null(strstr(err.msg, "a\\0b"));
 }
@@ -170,7 +175,7 @@ static void a_row_opens_under_its_own_name_alone(void **state)
 
 	put(f->s, "A", VALUE);
 	sql(f, "UPDATE named_secrets SET name = 'B'");
-	assert_int_equal(store_named_secret_get(f->s, "B", &b, &err), -1);
+	assert_int_equal(store_named_secret_get(f->s, "B", &b, NULL, &err), -1);
 	assert_string_equal(err.code, "wrong_key");
 	assert_non_null(strstr(err.msg, "secret B"));
 	assert_int_equal(b.len, 0);
@@ -183,7 +188,7 @@ static void no_room_for_the_value_is_an_error(void **state)
 	struct err err = ERR_INIT;
 
 	put(f->s, "A", VALUE);
-	assert_int_equal(store_named_secret_get(f->s, "A", &b, &err), -1);
+	assert_int_equal(store_named_secret_get(f->s, "A", &b, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_LIMIT);
 }
 
@@ -194,13 +199,90 @@ static void there_is_a_limit(void **state)
 
 	sql(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
 	       " FROM n WHERE i < 9999) INSERT INTO named_secrets"
-	       " SELECT 'n' || i, X'00', '2026-01-01', '2026-01-01' FROM n");
+	       " SELECT 'n' || i, X'00', '2026-01-01', '2026-01-01',"
+	       " 'jobs', '' FROM n");
 	put(f->s, "last", VALUE);
-	assert_int_equal(
-	    store_named_secret_put(f->s, "more", VALUE, 1, &err), -1);
+	assert_int_equal(put_bytes(f->s, "more", VALUE, 1, &err), -1);
 	assert_string_equal(err.code, "too_many_secrets");
 	put(f->s, "last", "another value");
 	expect(f->s, "last", "another value");
+}
+
+static void expect_rule(
+    struct store *s, const char *use, const char *repositories)
+{
+	struct secret_rule rule;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(store_named_secret_get(s, "A", NULL, &rule, &err), 1);
+	assert_string_equal(secret_use_name(rule.use), use);
+	assert_string_equal(rule.repositories, repositories);
+}
+
+static int put_rule(
+    struct store *s, const char *use, const char *repositories, struct err *err)
+{
+	return store_named_secret_put(s,
+	    &(struct named_secret_new){.name = "A",
+		.value = VALUE,
+		.len = 1,
+		.use = use,
+		.repositories = repositories},
+	    err);
+}
+
+static void a_rule_stays_until_another_is_given(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	put(f->s, "A", VALUE);
+	expect_rule(f->s, "components", "");
+	ASSERT_OK(put_rule(f->s, "jobs", "acme/*, other/one", &err));
+	expect_rule(f->s, "jobs", "acme/*,other/one");
+	put(f->s, "A", "another value");
+	expect_rule(f->s, "jobs", "acme/*,other/one");
+	ASSERT_OK(put_rule(f->s, "both", NULL, &err));
+	expect_rule(f->s, "both", "acme/*,other/one");
+	ASSERT_OK(put_rule(f->s, NULL, "", &err));
+	expect_rule(f->s, "both", "");
+	assert_int_equal(put_rule(f->s, "all", NULL, &err), -1);
+	assert_string_equal(err.code, "invalid_use");
+	err_clear(&err);
+	assert_int_equal(put_rule(f->s, NULL, "acme", &err), -1);
+	assert_string_equal(err.code, "invalid_repositories");
+}
+
+static void a_rule_names_repositories(void **state)
+{
+	static const struct {
+		const char *rule, *repository;
+		bool ok;
+	} cases[] = {{"", "any/one", true}, {"a/b", "a/b", true},
+	    {"a/b", "A/B", true}, {"a/b", "a/bc", false},
+	    {"a/b", "xa/b", false}, {"a/*", "a/b", true},
+	    {"a/*", "ab/c", false}, {"a/*", "b/a", false},
+	    {"x/y,a/b", "a/b", true}, {"x/y,a/b", "y/a", false}};
+	static const char *const bad[] = {
+	    "a", "a/", "/b", "a/b/c", "*/*", "a/b*", ",a/b", "a b/c"};
+	struct secret_rule r = {.use = SECRET_JOBS};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ASSERT_OK(
+		    secret_rule_set_repositories(&r, cases[i].rule, &err));
+		assert_int_equal(
+		    secret_rule_allows(&r, SECRET_JOBS, cases[i].repository),
+		    cases[i].ok);
+		assert_false(secret_rule_allows(
+		    &r, SECRET_COMPONENTS, cases[i].repository));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (secret_rule_set_repositories(&r, bad[i], &err) == 0)
+			fail_msg("taken: %s", bad[i]);
+		err_clear(&err);
+	}
 }
 
 static void another_key_is_refused_while_they_are_kept(void **state)
@@ -229,6 +311,8 @@ int main(void)
 	    STORE_TEST(a_row_opens_under_its_own_name_alone),
 	    STORE_TEST(no_room_for_the_value_is_an_error),
 	    STORE_TEST(there_is_a_limit),
+	    STORE_TEST(a_rule_stays_until_another_is_given),
+	    STORE_TEST(a_rule_names_repositories),
 	    STORE_TEST(another_key_is_refused_while_they_are_kept),
 	};
 

@@ -32,8 +32,10 @@ static void put_named(struct store *s)
 
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "NAME_%d", i);
-		ASSERT_OK(
-		    store_named_secret_put(s, name, name, strlen(name), &err));
+		ASSERT_OK(store_named_secret_put(s,
+		    &(struct named_secret_new){
+			.name = name, .value = name, .len = strlen(name)},
+		    &err));
 	}
 }
 
@@ -74,7 +76,7 @@ static void expect_named(struct store *s)
 		CLEANUP(buf_fini) struct buf b = {.max = 64};
 
 		snprintf(name, sizeof(name), "NAME_%d", i);
-		if (store_named_secret_get(s, name, &b, &err) != 1)
+		if (store_named_secret_get(s, name, &b, NULL, &err) != 1)
 			fail_msg("%s: %s", name, err.msg);
 		assert_string_equal(buf_str(&b), name);
 	}
