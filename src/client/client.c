@@ -176,7 +176,8 @@ static int refused(
 	const char *code = reply_str(reply, "code", NULL);
 	char clean[480];
 
-	if (status == 401)
+	if (status == 401 &&
+	    (code == NULL || strcmp(code, "certificate_required") != 0))
 		return err_set(err, ERR_AUTH, "unauthorized",
 		    "the hub at %s wants a valid key: set RUNNERHUB_TOKEN or "
 		    "RUNNERHUB_TOKEN_FILE (--token-file)",

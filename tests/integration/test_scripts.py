@@ -127,6 +127,7 @@ def test_a_proxy_runner_is_registered(runnerhub, hub, tmp_path):
 
 INSTALLED = {
     "bin/runnerhub", "bin/runnerhub-hook", "bin/runnerhub-worker", "bin/runnerhub-hook.sh",
+    "bin/runnerhub-hook-tls", "bin/runnerhub-worker-tls",
     "bin/runnerhub-job-started.sh", "bin/runnerhub-job-completed.sh",
     "lib/systemd/system/runnerhub.service", "lib/systemd/system/runnerhub-proxy@.service",
     "share/man/man1/runnerhub.1", "share/bash-completion/completions/runnerhub",
