@@ -30,14 +30,19 @@ static int want_text(
 	    "Field \"%s\": expected a string", name);
 }
 
-/* The value of our cookie; one that other sites made the browser send has no
- * such header, which they cannot add without being asked. */
+/* What other sites make a browser send has no such header: they cannot add it
+ * without being asked for. Without it no cookie is taken, given or voided. */
+static bool is_our_page(const struct call *c)
+{
+	return http_header(c->x, "X-RunnerHub") != NULL;
+}
+
 static bool read_cookie(struct call *c, char out[LOGIN_TOKEN_LEN])
 {
 	const char *at = http_header(c->x, "Cookie");
 	size_t n;
 
-	if (at == NULL || http_header(c->x, "X-RunnerHub") == NULL)
+	if (at == NULL || !is_our_page(c))
 		return false;
 	while ((at = strstr(at, COOKIE "=")) != NULL) {
 		at += sizeof(COOKIE);
@@ -162,16 +167,23 @@ struct answer auth_login(struct call *c)
 	CLEANUP(user_fini) struct user u = {0};
 	struct err err = ERR_INIT;
 	const char *name, *password;
+	bool cookie;
 	int wait_s = 5;
 
 	body = secret_body_read(c, &err);
-	if (body == NULL || want_text(body, "username", &name, &err) < 0 ||
+	cookie = json_is_true(json_object_get(body, "cookie"));
+	if (body != NULL && cookie && !is_our_page(c))
+		IGNORE(err_set(&err, ERR_INVALID, "missing_header",
+		    "A login with \"cookie\" needs the header X-RunnerHub, "
+		    "which pages of other sites cannot send"));
+	if (body == NULL || err.kind != ERR_NONE ||
+	    want_text(body, "username", &name, &err) < 0 ||
 	    want_text(body, "password", &password, &err) < 0)
 		return reply_error(c, &err);
 	note_actor(c, name);
 	if (check_password(c, name, password, &u, &wait_s, &err) < 0)
 		return reply_error_after(c, &err, wait_s);
-	return log_in(c, &u, json_is_true(json_object_get(body, "cookie")));
+	return log_in(c, &u, cookie);
 }
 
 /* -- renew and log out ------------------------------------------------- */
@@ -271,10 +283,11 @@ struct answer auth_logout(struct call *c)
 	    store_login_close(hub_store(c->hub), login, &err) == 0) {
 		if (c->who.kind == PRINCIPAL_USER)
 			note_actor(c, c->who.name);
-		set_cookie(c, "", 0);
+		if (is_our_page(c))
+			set_cookie(c, "", 0);
 		return reply_message(c, 200, "Logged out");
 	}
-	if (err.kind == ERR_AUTH)
+	if (err.kind == ERR_AUTH && is_our_page(c))
 		set_cookie(c, "", 0);
 	return reply_error(c, &err);
 }
@@ -330,10 +343,17 @@ struct answer auth_password(struct call *c)
 {
 	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err err = ERR_INIT;
+	bool cookie;
 	int wait_s = 5;
 
 	body = secret_body_read(c, &err);
-	if (body == NULL || change_password(c, body, &wait_s, &err) < 0)
+	cookie = json_is_true(json_object_get(body, "cookie"));
+	if (body != NULL && cookie && !is_our_page(c))
+		IGNORE(err_set(&err, ERR_INVALID, "missing_header",
+		    "A login with \"cookie\" needs the header X-RunnerHub, "
+		    "which pages of other sites cannot send"));
+	if (body == NULL || err.kind != ERR_NONE ||
+	    change_password(c, body, &wait_s, &err) < 0)
 		return reply_error_after(c, &err, wait_s);
 	return reply_message(
 	    c, 200, "Password changed: all logins are over, log in again");

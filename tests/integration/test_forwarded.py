@@ -30,7 +30,8 @@ def behind(make_module_hub: Callable[..., Hub]) -> Hub:
 
 def log_in(hub: Hub, chain: str, password: str = PASSWORD, scheme: str = "https"):
     return hub.post("/api/auth/login", {"username": "ann", "password": password, "cookie": True},
-                    headers={"X-Forwarded-For": chain, "X-Forwarded-Proto": scheme})
+                    headers={"X-Forwarded-For": chain, "X-Forwarded-Proto": scheme,
+                             "X-RunnerHub": "1"})
 
 
 def peers(hub: Hub, path: str) -> list[str]:

@@ -16,7 +16,7 @@ from hub import Hub, Reply
 NOWHERE = "unix:///nonexistent/engine.sock"
 JWT_SECRET = "a secret that signs the tests' tokens"
 PASSWORD = "correct horse battery"
-ADMIN = ("ann", PASSWORD)
+PAGE = {"X-RunnerHub": "1"}  # what only our own page sends
 
 
 def run(hub: Hub, *words: str, token: str = "", given: str = "") -> subprocess.CompletedProcess[str]:
@@ -33,7 +33,8 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def log_in(hub: Hub, name: str = "ann", password: str = PASSWORD, **fields: Any) -> Reply:
-    return hub.post("/api/auth/login", {"username": name, "password": password, **fields})
+    return hub.post("/api/auth/login", {"username": name, "password": password, **fields},
+                    headers=PAGE if "cookie" in fields else None)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,15 @@ def test_a_page_keeps_its_login_in_a_cookie(hub: Hub) -> None:
     renewed = hub.post("/api/auth/refresh", headers={"Cookie": f"a=b; {pair}", "X-RunnerHub": "1"})
     assert renewed.status == 200 and "Set-Cookie" in renewed.headers
     assert hub.get("/api/jobs", headers={"Cookie": pair}).status == 401
+    # Nor can such a form give a cookie, or take it away.
+    given = hub.post("/api/auth/login", {"username": "ann", "password": PASSWORD, "cookie": True})
+    assert given.status == 400 and "Set-Cookie" not in given.headers
+    pair = renewed.headers["Set-Cookie"].partition(";")[0]
+    for headers in ({"Cookie": pair}, {}):
+        out = hub.post("/api/auth/logout", headers=headers)
+        assert out.status == 401 and "Set-Cookie" not in out.headers
+    out = hub.post("/api/auth/logout", headers={"Cookie": pair, **PAGE})
+    assert out.status == 200 and "Max-Age=0" in out.headers["Set-Cookie"]
     assert "; Secure" not in cookie  # test_forwarded.py, test_tls.py: where it is
 
 
