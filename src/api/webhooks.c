@@ -258,7 +258,7 @@ static int create(struct call *c, const json_t *body, struct uuid *ret,
 	w.name = (char *)f.name;
 	w.origin = f.origin;
 	w.format = (char *)f.format;
-	w.events = f.events != NULL ? f.events : "*";
+	w.events = f.events != NULL ? f.events : (char *)"*";
 	w.repository = f.repository != NULL && *f.repository != '\0'
 			   ? (char *)f.repository
 			   : NULL;
