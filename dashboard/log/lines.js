@@ -5,6 +5,7 @@
 
 export const PAGE = 250;
 export const PAGES_MAX = 64;
+const RETRY_MS = 2000;
 
 /* fetchLines(from, limit) -> {from, total, complete, lines}; onChange() when
  * lines came or failed. */
@@ -16,7 +17,8 @@ export class Lines {
 		this.complete = false;
 		this.error = null;
 		this.pages = new Map(); /* number -> array of lines; oldest use first */
-		this.asked = new Set(); /* numbers of pages on their way */
+		this.asked = new Set(); /* numbers of pages on their way, or put off */
+		this.later = setTimeout.bind(globalThis);
 	}
 
 	get(n) {
@@ -65,8 +67,15 @@ export class Lines {
 			this.error = lines.length > 0 ? null : new Error('The hub has no such lines any more');
 		} catch (error) {
 			this.error = error;
-		} finally {
+		}
+		if (this.error === null) {
 			this.asked.delete(page);
+		} else if (this.error.name !== 'AbortError') {
+			/* Who draws wants it again at once. */
+			this.later(() => {
+				this.asked.delete(page);
+				this.onChange();
+			}, RETRY_MS);
 		}
 		this.onChange();
 	}

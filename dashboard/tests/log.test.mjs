@@ -132,6 +132,23 @@ test('an answer with fewer lines than asked for is completed', async () => {
 		assert.equal(lines.get(n)?.n, n);
 });
 
+test('a hub that is away is asked again after a while, not at once', async () => {
+	let asked = 0;
+	const put = [];
+	const lines = new Lines(() => { asked++; return Promise.reject(new Error('away')); }, () => lines.want(0, 10));
+
+	lines.later = (fn) => put.push(fn);
+	lines.total = 10;
+	lines.want(0, 10);
+	for (let i = 0; i < 10; i++)
+		await settled();
+	assert.equal(asked, 1);
+	assert.equal(lines.error.message, 'away');
+	put.shift()();
+	await settled();
+	assert.equal(asked, 2);
+});
+
 test('the first line of a step is found with few questions', async () => {
 	const starts = [3, 10, 10, 500000, 999999]; /* step 1 printed nothing */
 	const step = (n) => n % 97 === 5 ? null : starts.findLastIndex((s) => n >= s) === -1 ? null
