@@ -30,7 +30,8 @@ int flow_secrets_check(struct flow *f, struct err *err)
 	    .use = SECRET_COMPONENTS, .id = f->id_text};
 
 	for (char **s = f->d.secrets; s != NULL && *s != NULL; s++)
-		if (secrets_check(f->owner->config.secrets, &who, *s, err) < 0)
+		if (secrets_check(
+			f->owner->config.secrets, &f->start, &who, *s, err) < 0)
 			return set_code(err);
 	return 0;
 }

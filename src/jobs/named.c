@@ -23,10 +23,13 @@ int named_check(struct hub *h, const struct request *r, struct err *err)
 	if (strstr(r->spec, "\"namedSecrets\":") == NULL)
 		return 0;
 	TRY(spec_load(&spec, r->spec, err));
-	json_object_foreach(json_object_get(spec.root, FIELD), variable,
-	    name) if (secrets_check(h->secrets, &who, json_string_value(name),
-			  err) < 0) return err_wrap(err, "Field \"%s.%.64s\"",
-	    FIELD, variable);
+	json_object_foreach(json_object_get(spec.root, FIELD), variable, name)
+	{
+		if (secrets_check(h->secrets, NULL, &who,
+			json_string_value(name), err) < 0)
+			return err_wrap(
+			    err, "Field \"%s.%.64s\"", FIELD, variable);
+	}
 	return 0;
 }
 
@@ -97,6 +100,9 @@ void named_free(json_t *named)
 	json_t *v;
 
 	json_object_foreach(named, key, v)
-	    secret_wipe((char *)json_string_value(v), json_string_length(v));
+	{
+		secret_wipe(
+		    (char *)json_string_value(v), json_string_length(v));
+	}
 	json_decref(named);
 }

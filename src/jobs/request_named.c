@@ -48,6 +48,9 @@ int request_take_named(
 		return request_bad(p, "namedSecrets",
 		    "none: only jobs with steps get secrets of the hub");
 	json_object_foreach(map, variable, name)
-	    TRY(check_one(p, json_object_get(body, "secrets"), variable, name));
+	{
+		TRY(check_one(
+		    p, json_object_get(body, "secrets"), variable, name));
+	}
 	return json_object_set(spec, "namedSecrets", map);
 }

@@ -124,7 +124,8 @@ static int get_from_vault(struct secrets *s, const struct ctx *ctx,
 	    s->vault, ctx, path, len, "value", out, ret_rule, err);
 }
 
-/* 1, 0: nowhere, -1; ret_source also then: who was asked last. */
+/* 1, 0: nowhere, -1; ret_source also then: who was asked last. ctx NULL: not
+ * Vault. */
 static int find(struct secrets *s, const struct ctx *ctx, const char *name,
     struct buf *out, struct secret_rule *ret_rule, enum source *ret_source,
     struct err *err)
@@ -145,7 +146,7 @@ static int find(struct secrets *s, const struct ctx *ctx, const char *name,
 		*ret_source = FROM_DIRECTORY;
 		found = get_from_file(dir, name, out, err);
 	}
-	if (found == 0 && s->vault != NULL) {
+	if (found == 0 && s->vault != NULL && ctx != NULL) {
 		*ret_source = FROM_VAULT;
 		found = get_from_vault(s, ctx, name, out, ret_rule, err);
 	}
@@ -262,26 +263,18 @@ int secrets_take(struct secrets *s, const struct ctx *ctx,
 	return rc;
 }
 
-int secrets_check(struct secrets *s, const struct secret_taker *who,
-    const char *name, struct err *err)
+int secrets_check(struct secrets *s, const struct ctx *ctx,
+    const struct secret_taker *who, const char *name, struct err *err)
 {
 	struct buf value = {.max = NAMED_SECRET_VALUE_MAX};
-	struct secret_rule rule = SECRET_RULE_DEFAULT;
-	const char *dir = s->options->secrets_dir;
-	int found = 0;
+	struct secret_rule rule;
+	enum source source;
+	int found = find(s, ctx, name, &value, &rule, &source, err);
 
-	if (!secret_ref_is_valid(name))
-		return nowhere(s, name, err);
-	if (!is_vault_ref(name)) {
-		found =
-		    store_named_secret_get(s->store, name, NULL, &rule, err);
-		if (found == 0 && dir != NULL) {
-			found = get_from_file(dir, name, &value, err);
-			take_back(&value, 0);
-		}
-		buf_fini(&value);
-	}
-	if (found == 0 && s->vault != NULL)
+	take_back(&value, 0);
+	buf_fini(&value);
+	if (found == 0 && ctx == NULL && s->vault != NULL &&
+	    secret_ref_is_valid(name))
 		return 0; /* Vault is asked when it is started */
 	return judge(s, who, name, found, &rule, err);
 }

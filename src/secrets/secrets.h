@@ -45,10 +45,11 @@ struct secret_taker {
 int secrets_take(struct secrets *s, const struct ctx *ctx,
     const struct secret_taker *who, const char *name, struct buf *out,
     struct err *err) MUST_CHECK;
-/* Would it be given? Vault is not asked, and nothing is noted: what may be
- * there passes. */
-int secrets_check(struct secrets *s, const struct secret_taker *who,
-    const char *name, struct err *err) MUST_CHECK;
+/* Would it be given? Nothing is noted. ctx NULL: Vault is not asked, what may
+ * be there passes. */
+int secrets_check(struct secrets *s, const struct ctx *ctx,
+    const struct secret_taker *who, const char *name,
+    struct err *err) MUST_CHECK;
 /* The value of one that was given already, to mask it. 1, 0: not there, -1. */
 int secrets_recall(struct secrets *s, const struct ctx *ctx, const char *name,
     struct buf *out, struct err *err) MUST_CHECK;

@@ -21,8 +21,14 @@ static void wipe_texts(json_t *v)
 	if (json_is_string(v))
 		secret_wipe(
 		    (char *)json_string_value(v), json_string_length(v));
-	json_object_foreach(v, key, one) wipe_texts(one);
-	json_array_foreach(v, i, one) wipe_texts(one);
+	json_object_foreach(v, key, one)
+	{
+		wipe_texts(one);
+	}
+	json_array_foreach(v, i, one)
+	{
+		wipe_texts(one);
+	}
 }
 
 void vault_reply_fini(struct vault_reply *r)
