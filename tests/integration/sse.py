@@ -16,12 +16,14 @@ class Event(NamedTuple):
 
 class Follower:
     """Reads /api/events on a thread of its own: what happened to jobs goes to
-    `events`, the hub's figures, which have no number, to `figures`."""
+    `events`, the hub's figures and changes of runners, which have no number, to
+    `figures` and `runners`."""
 
     def __init__(self, hub: Hub, query: str = "", last: int | None = None,
                  headers: dict[str, str] | None = None):
         self.events: list[Event] = []
         self.figures: list[Any] = []
+        self.runners: list[Any] = []
         self._connection = (
             http.client.HTTPSConnection("127.0.0.1", hub.port, timeout=120, context=hub.tls)
             if hub.tls else http.client.HTTPConnection("127.0.0.1", hub.port, timeout=120))
@@ -63,6 +65,10 @@ class Follower:
                 elif fields.get("event") == "metrics":
                     assert "id" not in fields  # not what a follower resumes from
                     self.figures.append(json.loads(fields["data"]))
+                    fields = {}
+                elif fields.get("event") == "runner:status":
+                    assert "id" not in fields
+                    self.runners.append(json.loads(fields["data"]))
                     fields = {}
                 elif fields:
                     self.events.append(Event(int(fields["id"]), fields["event"],

@@ -141,3 +141,23 @@ def test_the_history_of_a_job(hub: Hub) -> None:
     assert hub.get(f"{path}?after={events[1]['id']}").data == events[2:]
     for query in ("limit=0", "limit=1001", "after=-1", "after=x"):
         assert hub.get(f"{path}?{query}").status == 400
+
+
+def test_runners_tell_their_status(parked: Hub) -> None:
+    with Follower(parked) as follower, Follower(parked, "?repository=test/repo") as other:
+        runner = parked.post("/api/runners/register", {"name": "told"}).data
+        token = {"Authorization": f"Bearer {runner['token']}"}
+        for status in ("idle", "idle", "offline"):
+            assert parked.post("/api/runners/self/heartbeat", {"status": status},
+                               headers=token).status == 200
+        wait_for(lambda: [one["status"] for one in follower.runners][-1:] == ["offline"],
+                 what="the last one is told")
+        some_events(parked)
+        other.wait(3)
+    told = [(one["from"], one["status"]) for one in follower.runners]
+    assert told[-2:] == [("offline", "idle"), ("idle", "offline")] or \
+        told == [(None, "idle"), ("idle", "offline")], told
+    assert {one["name"] for one in follower.runners} == {"told"}
+    assert {one["id"] for one in follower.runners} == {runner["id"]}
+    assert other.runners == [], "they are of no repository"
+    assert parked.delete(f"/api/runners/{runner['id']}").status == 200

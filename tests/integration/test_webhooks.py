@@ -2,6 +2,7 @@
 either side; and where they do not go."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import time
@@ -10,6 +11,7 @@ from typing import Callable, Iterator
 import pytest
 
 import fault_points
+from fixtures import ROOT
 from hub import Hub, wait_for
 from webhook_lab import (Receiver, add, deliveries, remove_all, show,
                          signature)
@@ -257,6 +259,20 @@ def test_a_hub_that_dies_loses_no_event(
         receiver.close()
 
 
+def test_what_happens_to_the_hub_itself_is_told(make_hub: Callable[..., Hub]) -> None:
+    receiver = Receiver()
+    hub = make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK}).start()
+    try:
+        add(hub, "hub", receiver.url("/hub"), events=["hub.*"])
+        hub.restart({"RUNNERHUB_DISK_RESERVE": "1t"})
+        sent = {one.event: one.json for one in receiver.wait("/hub", 2)}
+        assert set(sent) == {"hub.engine_down", "hub.disk_low"}
+        assert "nonexistent" in sent["hub.engine_down"]["data"]["hub"]["error"]
+        hub.terminate()
+    finally:
+        receiver.close()
+
+
 # -- where they do not go --------------------------------------------------
 
 @pytest.mark.parametrize("url", [
@@ -293,6 +309,57 @@ def test_a_name_is_judged_by_what_it_leads_to(make_hub: Callable[..., Hub]) -> N
         assert "this machine" in result["error"], result
         assert "RUNNERHUB_WEBHOOKS_ALLOW" in result["error"]
         assert receiver.deliveries == []
+        hub.terminate()
+    finally:
+        receiver.close()
+
+
+@pytest.fixture(scope="module")
+def resolver(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("resolver") / "resolver.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", path,
+                    os.path.join(ROOT, "tests", "fakes", "resolver.c"), "-ldl"], check=True)
+    return path
+
+
+def resolving(hub: Hub, resolver: str, hosts: str) -> Hub:
+    path = os.path.join(hub.dir, "hosts")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(hosts)
+    hub.env.update({"LD_PRELOAD": resolver, "FAKE_HOSTS": path})
+    hub.env["ASAN_OPTIONS"] = ":".join(
+        [hub.env.get("ASAN_OPTIONS", ""), "verify_asan_link_order=0"]).strip(":")
+    return hub.start()
+
+
+@pytest.mark.parametrize("address, word", [
+    ("169.254.169.254", "link-local"), ("fe80::1", "link-local"),
+    ("::ffff:169.254.169.254", "link-local"), ("0.0.0.0", "of no host"),
+    ("100.100.100.200", "metadata"), ("10.214.0.9", "network of jobs")])
+def test_a_name_that_leads_to_such_an_address_is_refused(
+        make_hub: Callable[..., Hub], resolver: str, address: str, word: str) -> None:
+    hub = resolving(make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK}), resolver,
+                    f"inside.example {address}\n")
+    made = add(hub, "name", "https://inside.example/")
+    result = hub.post(f"/api/webhooks/{made['id']}/test").data
+    assert not result["delivered"] and result["status"] is None
+    assert word in result["error"], result
+    hub.terminate()
+
+
+def test_a_name_that_changes_its_mind_gains_nothing(
+        make_hub: Callable[..., Hub], resolver: str) -> None:
+    """It leads to a receiver first, then to a metadata service: what is judged
+    is what is connected to."""
+    receiver = Receiver()
+    hub = resolving(make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK}), resolver,
+                    "fickle.example 127.0.0.1 169.254.169.254\n")
+    try:
+        made = add(hub, "fickle", receiver.url("/fickle", "fickle.example"))
+        assert hub.post(f"/api/webhooks/{made['id']}/test").data["delivered"]
+        result = hub.post(f"/api/webhooks/{made['id']}/test").data
+        assert not result["delivered"] and "link-local" in result["error"], result
+        assert len(receiver.at("/fickle")) == 1
         hub.terminate()
     finally:
         receiver.close()
