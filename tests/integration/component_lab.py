@@ -4,18 +4,25 @@ that sends what a portal's frontend sends, in its own form."""
 import json
 import os
 import shutil
+import sys
 import tempfile
 import urllib.request
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
-from engine_api import Engine
-from hub import Hub, Reply, free_port, wait_for
+import pytest
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
+
+from engine_api import Engine, EngineError  # noqa: E402
+from fake_github import FakeGithub  # noqa: E402
+from hub import Hub, Reply, free_port, wait_for  # noqa: E402
+
+# Quickly built, and quick to end.
 WEB = """\
 FROM {image}
-RUN mkdir -p /www && echo page > /www/index.html
 ENTRYPOINT []
-CMD ["sh", "-c", "echo to stdout; echo to stderr >&2; exec busybox httpd -f -p 8080 -h /www"]
+CMD ["sh", "-c", "trap 'exit 0' TERM; mkdir -p /www; echo page > /www/index.html; \\
+     echo to stdout; echo to stderr >&2; busybox httpd -f -p 8080 -h /www & wait"]
 """
 
 
@@ -214,11 +221,17 @@ def workplaces(hub: Hub) -> list[str]:
 
 def remove_images(engine: Engine, hub: Hub) -> None:
     """A hub keeps its components' images as a cache; its tests do not."""
+    def remove(name: str, query: dict[str, str]) -> None:
+        try:
+            engine.call("DELETE", f"/images/{name}", query=query)
+        except EngineError as error:
+            if error.status != 404:  # the hub tidies up, too
+                raise
     for image in engine.call("GET", "/images/json", query={"filters": json.dumps(
             {"label": [f"runnerhub.hub={hub.hub_id}"]})}):
-        engine.call("DELETE", f"/images/{image['Id']}", query={"force": "1"})
+        remove(image["Id"], {"force": "1"})
     for tag in image_tags(engine, hub):
-        engine.call("DELETE", f"/images/runnerhub-{hub.hub_id[:8]}:{tag}")
+        remove(f"runnerhub-{hub.hub_id[:8]}:{tag}", {})
 
 
 def image_tags(engine: Engine, hub: Hub) -> list[str]:
@@ -227,3 +240,36 @@ def image_tags(engine: Engine, hub: Hub) -> list[str]:
     return sorted(tag[len(prefix):]
                   for image in engine.call("GET", "/images/json", query={"all": "1"})
                   for tag in image["RepoTags"] or () if tag.startswith(prefix))
+
+
+# -- fixtures ----------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def catalog(image: str) -> Iterator[Catalog]:
+    made = Catalog(image)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[FakeGithub]:
+    fake = FakeGithub()
+    yield fake
+    fake.close()
+
+
+def component_hub(make_hub: Callable[..., Hub], catalog: Catalog,
+                  engine: Engine, **env: str) -> Iterator[Hub]:
+    """A hub with that catalog; what its components leave goes with it."""
+    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir, **env}).start()
+    yield hub
+    Portal(hub).stop_all()
+    remove_images(engine, hub)
+
+
+@pytest.fixture
+def portal(live: Hub) -> Iterator[Portal]:
+    """Of a file's hub. Nothing runs before, nor after."""
+    made = Portal(live)
+    yield made
+    made.stop_all()

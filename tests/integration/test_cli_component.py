@@ -10,7 +10,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, page, remove_images
+from component_lab import Catalog, Portal, catalog, component_hub, page  # noqa: F401
 from engine_api import Engine
 from hub import Hub, free_port, wait_for
 
@@ -42,19 +42,9 @@ CMD ["sh", "-c", "echo $TOKEN; echo ${#TOKEN} >/www/index.html; busybox httpd -f
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], catalog: Catalog,
         engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_module_hub, catalog, engine)
 
 
 def environment(hub: Hub) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from component_api_lab import NOBODY, PORTAL, TALKER, gauge, stop_others, until
-from component_lab import Catalog, Portal, remove_images
+from component_lab import Catalog, Portal, catalog, component_hub, remove_images  # noqa: F401
 from engine_api import Engine
 from hub import Hub, free_port, wait_for
 from raw_portal import Answer, Client, ask
@@ -19,26 +19,15 @@ SLOW = "FROM {image}\nRUN sleep 3752\n"
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({
-        "RUNNERHUB_CATALOG": catalog.dir,
-        "RUNNERHUB_COMPONENTS_PATH": "/api/runner,/previews",
-        "RUNNERHUB_COMPONENTS_LISTEN": f"127.0.0.1:{free_port()}",
-        "RUNNERHUB_COMPONENTS_MAX": "2",
-        "RUNNERHUB_PUBLIC_HOST": "previews.example",
-        "CORS_ORIGIN": f"{PORTAL},http://localhost:7777",
-    }).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_COMPONENTS_PATH="/api/runner,/previews",
+        RUNNERHUB_COMPONENTS_LISTEN=f"127.0.0.1:{free_port()}",
+        RUNNERHUB_COMPONENTS_MAX="2",
+        RUNNERHUB_PUBLIC_HOST="previews.example",
+        CORS_ORIGIN=f"{PORTAL},http://localhost:7777")
 
 
 @pytest.fixture(scope="module")

@@ -9,34 +9,16 @@ import pytest
 
 from build_lab import (LASTING, build_log, mark, nothing_is_left, run_once,
                        running_with, simple)
-from component_lab import Catalog, Portal, remove_images, workplaces
+from component_lab import Catalog, Portal, catalog, component_hub, portal, workplaces  # noqa: F401
 from engine_api import Engine
 from hub import Hub, wait_for
 from test_isolation import Listener, dial_all, host_addresses
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_SHUTDOWN_MODE": "handover"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
-
-
-@pytest.fixture
-def portal(live: Hub) -> Iterator[Portal]:
-    portal = Portal(live)
-    yield portal
-    portal.stop_all()
+    yield from component_hub(make_module_hub, catalog, engine, RUNNERHUB_SHUTDOWN_MODE="handover")
 
 
 def test_the_build_tells_how_far_it_is(portal: Portal, catalog: Catalog) -> None:

@@ -9,8 +9,8 @@ from typing import Callable, Iterator
 import pytest
 
 from cable import Cable
-from component_lab import (STEPS, WEB, Catalog, Portal, containers_of, failed,
-                           page, remove_images, workplaces)
+from component_lab import (STEPS, WEB, Catalog, Portal, catalog, component_hub,  # noqa: F401
+                           containers_of, failed, page, remove_images, workplaces)
 from engine_api import Engine
 from hub import Hub, Reply, wait_for
 
@@ -18,20 +18,9 @@ DOWNLOAD, EXTRACT, BUILD, START, MONITOR = STEPS
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_COMPONENTS_MAX": "2"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_module_hub, catalog, engine, RUNNERHUB_COMPONENTS_MAX="2")
 
 
 @pytest.fixture

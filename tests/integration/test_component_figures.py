@@ -9,7 +9,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, remove_images
+from component_lab import Catalog, Portal, catalog, component_hub  # noqa: F401
 from engine_api import Engine
 from hub import Hub, wait_for
 
@@ -26,20 +26,12 @@ DECIMAL = r"\d+(\.\d+)?(B|kB|MB|GB|TB)"
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir, "RUNNERHUB_COMPONENTS_MAX": "3",
-                           "RUNNERHUB_SHUTDOWN_MODE": "handover"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_COMPONENTS_MAX="3",
+        RUNNERHUB_SHUTDOWN_MODE="handover")
 
 
 @pytest.fixture(scope="module")

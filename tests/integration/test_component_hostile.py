@@ -14,14 +14,17 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 
-from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402
-                           containers_of, failed, page, remove_images, workplaces)
+from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402, F401
+                           catalog, component_hub, containers_of, failed, github, page,
+                           workplaces)
 from engine_api import Engine  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, wait_for  # noqa: E402
 
 DOWNLOAD, EXTRACT, BUILD, START, MONITOR = STEPS
-CONFIG = "runner: {type: docker, dockerfile: Dockerfile, ports: ['0:8080']}\n"
+CONFIG = """\
+runner: {type: docker, dockerfile: Dockerfile, ports: ['0:8080'], stopGracePeriod: 1s}
+"""
 # What the build sees of the source, as its own log.
 SHOW = """\
 FROM {image}
@@ -34,28 +37,11 @@ TOP = "acme-app-0123456/"
 
 
 @pytest.fixture(scope="module")
-def github() -> Iterator[FakeGithub]:
-    fake = FakeGithub()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGithub,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_APP_CONFIG": app_config(catalog, github.url, TOKEN)
-                           }).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_APP_CONFIG=app_config(catalog, github.url, TOKEN))
 
 
 @pytest.fixture
@@ -218,7 +204,7 @@ def test_an_archive_that_is_none(portal: Portal, repository: Callable[..., str],
 # -- descriptors -----------------------------------------------------------------------
 
 def described(text: str) -> str:
-    return "runner:\n  type: docker\n  ports: ['0:8080']\n" + text
+    return "runner:\n  type: docker\n  ports: ['0:8080']\n  stopGracePeriod: 1s\n" + text
 
 
 @pytest.mark.parametrize("text,code,words", [

@@ -12,24 +12,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 
 from build_lab import (LASTING, NOT_AGAIN, build_log, made_with, mark,  # noqa: E402
                        run_once, simple)
-from component_lab import Catalog, Portal, image_tags, remove_images  # noqa: E402
+from component_lab import (Catalog, Portal, catalog, component_hub,  # noqa: E402, F401
+                           github, image_tags, portal, remove_images)
 from engine_api import Engine  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, wait_for  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGithub]:
-    fake = FakeGithub()
-    yield fake
-    fake.close()
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +27,10 @@ def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGith
         json.dump({"integrations": {"github": [{
             "host": github.url.removeprefix("http://"),
             "apiBaseUrl": f"{github.url}/api/v3", "token": TOKEN}]}}, out)
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_APP_CONFIG": settings,
-                           "RUNNERHUB_SHUTDOWN_MODE": "handover"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
-
-
-@pytest.fixture
-def portal(live: Hub) -> Iterator[Portal]:
-    portal = Portal(live)
-    yield portal
-    portal.stop_all()
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_APP_CONFIG=settings,
+        RUNNERHUB_SHUTDOWN_MODE="handover")
 
 
 # -- the same is not built twice ----------------------------------------------------

@@ -8,16 +8,17 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import WEB, Catalog, Follower, Portal, containers_of, page, remove_images
+from component_lab import (WEB, Catalog, Follower, Portal, catalog, component_hub,  # noqa: F401
+                           containers_of, page)
 from engine_api import Engine
 from hub import Hub, wait_for
 
 # Says how often it was started, and ends when /tmp/end is there.
 COUNTING = """\
 FROM {image}
-RUN mkdir -p /www && echo page > /www/index.html
 ENTRYPOINT []
-CMD ["sh", "-c", "echo x >> /n; echo run $(wc -l < /n) >&2; \\
+CMD ["sh", "-c", "trap 'exit 0' TERM; echo x >> /n; echo run $(wc -l < /n) >&2; \\
+     mkdir -p /www; echo page > /www/index.html; \\
      busybox httpd -p 8080 -h /www; \\
      while [ ! -e /www/end ]; do sleep 0.05; done; exit $(cat /www/end)"]
 """
@@ -25,20 +26,9 @@ CHECKED = "{path: /, interval: 1s, timeout: 5s}"
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], catalog: Catalog,
         engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_COMPONENTS_MAX": "4"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_module_hub, catalog, engine, RUNNERHUB_COMPONENTS_MAX="4")
 
 
 @pytest.fixture
@@ -72,10 +62,10 @@ def end_with(engine: Engine, instance: dict, code: int) -> None:
 # It fails in its first run, and stays in its second.
 ONCE = """\
 FROM {image}
-RUN mkdir -p /www && echo page > /www/index.html
 ENTRYPOINT []
-CMD ["sh", "-c", "echo x >> /n; n=$(wc -l < /n); echo run $n; busybox httpd -p 8080 -h /www; \\
-     [ $n -gt 2 ] && exec sleep 86400; while [ ! -e /go$n ]; do sleep 0.05; done; exit 3"]
+CMD ["sh", "-c", "trap 'exit 0' TERM; echo x >> /n; n=$(wc -l < /n); echo run $n; \\
+     mkdir -p /www; echo page > /www/index.html; busybox httpd -p 8080 -h /www; \\
+     while [ ! -e /go$n ]; do sleep 0.05; done; exit 3"]
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Follower, Portal, remove_images
+from component_lab import Catalog, Follower, Portal, catalog, component_hub  # noqa: F401
 from engine_api import Engine
 from hub import Hub, wait_for
 
@@ -32,20 +32,9 @@ GONE = re.compile(rb"\[runnerhub\] (\d+) bytes of this log were older and are no
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_LOG_MAX_PER_JOB": str(MAX)}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_module_hub, catalog, engine, RUNNERHUB_LOG_MAX_PER_JOB=str(MAX))
 
 
 class Talker:

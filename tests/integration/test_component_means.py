@@ -9,7 +9,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, containers_of, page, remove_images
+from component_lab import (Catalog, Portal, catalog, component_hub, containers_of,  # noqa: F401
+                           page, remove_images)
 from engine_api import Engine
 from hub import Hub, Reply, free_port
 
@@ -21,13 +22,6 @@ ENTRYPOINT []
 CMD ["sh", "-c", "echo the token is $TOKEN; echo the key is $FILE_KEY >&2; \\
      exec busybox httpd -f -p 8080 -h /www"]
 """
-
-
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +52,11 @@ def secrets() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], catalog: Catalog, engine: Engine,
         pool: int, secrets: str) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_COMPONENTS_MAX": "3",
-                           "RUNNERHUB_SECRETS_DIR": secrets,
-                           "RUNNERHUB_COMPONENTS_PORTS": f"{pool}-{pool + POOL - 1}"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_COMPONENTS_MAX="3",
+        RUNNERHUB_SECRETS_DIR=secrets,
+        RUNNERHUB_COMPONENTS_PORTS=f"{pool}-{pool + POOL - 1}")
 
 
 @pytest.fixture

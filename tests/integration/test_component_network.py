@@ -9,7 +9,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, containers_of, page, remove_images
+from component_lab import (Catalog, Portal, catalog, component_hub, containers_of,  # noqa: F401
+                           page, remove_images)
 from engine_api import Engine
 from hub import Hub, wait_for
 from net_lab import METADATA, OUTSIDE, PORT, UPLINK, Lab, Place
@@ -17,20 +18,9 @@ from test_isolation import Listener, host_addresses
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], catalog: Catalog,
         engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_COMPONENTS_MAX": "2"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_module_hub, catalog, engine, RUNNERHUB_COMPONENTS_MAX="2")
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +187,7 @@ def test_the_spare_of_a_hub_that_dies_is_collected(make_hub: Callable[..., Hub],
     portal.settled(instance["id"], "running")
     assert len(networks) == 2 and instance["id"] in networks
     (dead,) = networks - {instance["id"]}
-    assert dead not in networks_of(engine, hub)
+    wait_for(lambda: dead not in networks_of(engine, hub), 30, "what it left is gone")
     portal.stop_all()
     remove_images(engine, hub)
 

@@ -8,7 +8,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import Catalog, Portal, containers_of, page, remove_images
+from component_lab import (Catalog, Portal, catalog, containers_of, page,  # noqa: F401
+                           remove_images)
 from engine_api import Engine
 from hub import Hub, wait_for
 
@@ -26,13 +27,6 @@ FROM {image}
 ENTRYPOINT []
 CMD ["sh", "-c", "trap '' TERM; exec sleep 86400"]
 """
-
-
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
 
-from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402
-                           containers_of, page, remove_images, workplaces)
+from component_lab import (STEPS, Catalog, Follower, Portal, app_config,  # noqa: E402, F401
+                           catalog, component_hub, containers_of, github, page, portal,
+                           remove_images, workplaces)
 from engine_api import Engine  # noqa: E402
 from fake_github import TOKEN, FakeGithub  # noqa: E402
 from hub import Hub, Reply, wait_for  # noqa: E402
@@ -23,35 +24,11 @@ NEVER_READY = "{path: /missing, interval: 1s, timeout: 1s, startPeriod: 1h}"
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[FakeGithub]:
-    fake = FakeGithub()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog, github: FakeGithub,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                           "RUNNERHUB_APP_CONFIG": app_config(catalog, github.url, TOKEN)
-                           }).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
-
-
-@pytest.fixture
-def portal(live: Hub) -> Iterator[Portal]:
-    portal = Portal(live)
-    yield portal
-    portal.stop_all()
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_APP_CONFIG=app_config(catalog, github.url, TOKEN))
 
 
 class Gate:
@@ -199,16 +176,20 @@ def test_stops_at_any_moment(portal: Portal, catalog: Catalog, engine: Engine) -
     """Each a little later than the one before, through the whole start."""
     port = catalog.add("random")
     seen: set[str] = set()
-    for moment in range(0, 12):
+    for moment in range(10):
         instance = portal.started("component:random")
-        portal.until(instance, lambda i: count(portal, instance) >= moment
-                     or i["status"] == "running", "the moment has come")
-        seen.add(portal.show(instance)["deploymentProgress"]["currentStep"])
+        now = portal.until(instance, lambda i: reached(i) >= moment // 2
+                           and count(portal, instance) >= moment % 2, "the moment has come")
+        seen.add(now["deploymentProgress"]["currentStep"])
         assert portal.stop(instance).status == 200
         assert portal.show(instance)["status"] == "stopped"
         assert containers_of(engine, portal.hub) == [] == workplaces(portal.hub)
     nothing_left(engine, portal, instance, port)
     assert len(seen) > 1, seen
+
+
+def reached(instance: dict) -> int:
+    return STEPS.index(instance["deploymentProgress"]["currentStep"])
 
 
 def count(portal: Portal, instance: str) -> int:

@@ -8,7 +8,7 @@ from typing import Callable, Iterator
 import pytest
 
 from component_api_lab import (NOBODY, PORTAL, TALKER, followers, stop_others)
-from component_lab import Catalog, Portal, remove_images
+from component_lab import Catalog, Portal, catalog, component_hub, remove_images  # noqa: F401
 from engine_api import Engine
 from hub import Hub, wait_for
 from raw_portal import Answer, Client, Stream
@@ -22,25 +22,14 @@ CMD ["sh", "-c", "head -c 20000000 /dev/zero | tr '\\\\000' x | busybox fold -w 
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({
-        "RUNNERHUB_CATALOG": catalog.dir,
-        "RUNNERHUB_COMPONENTS_MAX": "2",
-        "RUNNERHUB_COMPONENTS_FOLLOWERS": "3",
-        "RUNNERHUB_HTTP_WRITE_TIMEOUT": "1s",
-        "CORS_ORIGIN": PORTAL,
-    }).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(
+        make_module_hub, catalog, engine,
+        RUNNERHUB_COMPONENTS_MAX="2",
+        RUNNERHUB_COMPONENTS_FOLLOWERS="3",
+        RUNNERHUB_HTTP_WRITE_TIMEOUT="1s",
+        CORS_ORIGIN=PORTAL)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from component_lab import (STEPS, Catalog, Follower, Portal, containers_of,
-                           page, remove_images)
+from component_lab import (STEPS, Catalog, Follower, Portal, catalog,  # noqa: F401
+                           component_hub, containers_of, page, portal)
 from engine_api import Engine
 from hub import Hub, Reply, wait_for
 
@@ -17,27 +17,9 @@ TITLES = ["Downloading Repository", "Extracting Files", "Building Docker Image",
 
 
 @pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture(scope="module")
 def live(make_module_hub: Callable[..., Hub], catalog: Catalog,
          engine: Engine) -> Iterator[Hub]:
-    hub = make_module_hub({"RUNNERHUB_CATALOG": catalog.dir}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
-
-
-@pytest.fixture
-def portal(live: Hub) -> Iterator[Portal]:
-    """Nothing runs before, nor after."""
-    portal = Portal(live)
-    yield portal
-    portal.stop_all()
+    yield from component_hub(make_module_hub, catalog, engine)
 
 
 def envelope(reply: Reply, status: int, name: str) -> dict:

@@ -7,8 +7,8 @@ from typing import Callable, Iterator
 import pytest
 
 import fault_points
-from component_lab import (Catalog, Follower, Portal, containers_of, page,
-                           remove_images)
+from component_lab import (Catalog, Follower, Portal, catalog, component_hub,  # noqa: F401
+                           containers_of, page, remove_images)
 from engine_api import Engine
 from hub import Hub, wait_for
 
@@ -22,22 +22,11 @@ POINTS = [(point, n) for point, passages in fault_points.COMPONENT.items()
           if point in ("component_step", "component_started") for n in passages]
 
 
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
-
-
 @pytest.fixture
 def lasting(make_hub: Callable[..., Hub], catalog: Catalog,
             engine: Engine) -> Iterator[Hub]:
     """A hub that leaves what runs to the next one."""
-    hub = make_hub({"RUNNERHUB_CATALOG": catalog.dir,
-                    "RUNNERHUB_SHUTDOWN_MODE": "handover"}).start()
-    yield hub
-    Portal(hub).stop_all()
-    remove_images(engine, hub)
+    yield from component_hub(make_hub, catalog, engine, RUNNERHUB_SHUTDOWN_MODE="handover")
 
 
 def numbers(text: str) -> list[int]:

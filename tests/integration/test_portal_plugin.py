@@ -10,7 +10,7 @@ from typing import Callable, Iterator
 import pytest
 
 import portal_package
-from component_lab import Catalog, Portal, remove_images
+from component_lab import Catalog, Portal, catalog, remove_images  # noqa: F401
 from engine_api import Engine
 from hub import Hub, free_port
 
@@ -32,13 +32,6 @@ KEY = "a-key-for-portal-tests"
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> str:
     return portal_package.build(str(tmp_path_factory.mktemp("plugin")))
-
-
-@pytest.fixture(scope="module")
-def catalog(image: str) -> Iterator[Catalog]:
-    catalog = Catalog(image)
-    yield catalog
-    catalog.close()
 
 
 @pytest.fixture(scope="module")
