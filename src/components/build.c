@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "components/bases.h"
+#include "components/build_guard.h"
 #include "components/flow.h"
 #include "components/layers.h"
 #include "engine/run.h"
@@ -21,6 +23,7 @@ struct output {
 	struct flow *f;
 	char step[100]; /* the one at work, as the builder words it */
 	struct layers layers;
+	struct build_guard guard;
 };
 
 /* The digits that end with `end`; *at moves behind it. */
@@ -69,6 +72,7 @@ static void take(void *arg, const char *text)
 		log_warn(
 		    &f->root, "cannot keep a build's output", LOG_ERR(&err));
 	layers_hear(&o->layers, text);
+	guard_hear(&o->guard, &o->layers);
 }
 
 static void take_stage(void *arg, const char *id)
@@ -163,14 +167,25 @@ static int build(struct flow *f, int tar, const char *dockerfile,
 	    .progress = take,
 	    .stage = take_stage,
 	    .progress_arg = &output,
-	    .memory_bytes = f->owner->memory_max};
+	    .memory_bytes = f->owner->memory_max,
+	    .nano_cpus = (int64_t)(f->owner->cpus_max * 1e9)};
+	const char *ended;
+	int r;
 
 	TRY(run_make_network(f, network, err));
-	if (engine_image_build(f->owner->config.engine, ctx, &wish, err) == 0) {
+	TRY(guard_begin(&output.guard, f, ctx, err));
+	r = engine_image_build(
+	    f->owner->config.engine, &output.guard.ctx, &wish, err);
+	ended = guard_end(&output.guard);
+	if (r == 0) {
 		layers_keep(&output.layers);
 		return 0;
 	}
 	layers_drop(&output.layers);
+	if (ended != NULL)
+		return err_set(err, ERR_LIMIT, FAULT_BUILD,
+		    "The build was ended: %s%s%s", ended,
+		    output.step[0] != '\0' ? "; it was at " : "", output.step);
 	if (err->kind == ERR_TIMEOUT)
 		return err_set(err, ERR_TIMEOUT, FAULT_TIMEOUT,
 		    "The build took longer than %lld s "
@@ -189,6 +204,7 @@ static int find_or_build(struct flow *f, struct err *err)
 
 	if (f->cached) /* by its commit: its source was not even fetched */
 		return say_cached(f, err);
+	TRY(bases_check(f, &limited, err));
 	TRY(pack_context(f, &limited, &dockerfile, &tar, err));
 	if (f->key[0] == '\0')
 		TRY(look_by_content(f, tar, err));

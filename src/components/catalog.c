@@ -32,6 +32,15 @@ void catalog_view_fini(struct catalog_view *view)
 	*view = (struct catalog_view){0};
 }
 
+bool catalog_view_is_whole(const struct catalog_view *view)
+{
+	size_t errors = 0;
+
+	for (size_t i = 0; i < view->nproblems; i++)
+		errors += !view->problems[i].warning;
+	return errors + view->missing + view->stale == 0;
+}
+
 static uint64_t hash_of(const struct entity_ref *ref)
 {
 	CLEANUP(mem_free)
@@ -156,6 +165,8 @@ int catalog_open(struct catalog **ret, const struct options *o,
 
 	c->sources = sources;
 	c->refresh_ms = o->catalog_refresh_ms;
+	if (o->state_dir != NULL)
+		c->copies = mem_printf("%s/catalog", o->state_dir);
 	c->ctx = ctx_root();
 	c->cancel.fd = -1;
 	mtx_init(&c->mtx, "catalog");
@@ -175,6 +186,11 @@ int catalog_open(struct catalog **ret, const struct options *o,
 	return 0;
 }
 
+bool catalog_has_places(const struct catalog *c)
+{
+	return c->nplaces > 0;
+}
+
 void catalog_look(struct catalog *c, struct catalog_view *ret)
 {
 	*ret = (struct catalog_view){0};
@@ -191,6 +207,7 @@ void catalog_close(struct catalog *c)
 		mem_free(c->places[i].where);
 	}
 	mem_free(c->places);
+	mem_free(c->copies);
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);
 	mtx_fini(&c->mtx);

@@ -5,7 +5,8 @@
  * read anew for each question: one that was changed is seen at once. Those at
  * GitHub are fetched by a thread of the catalog's, again and again, and
  * questions are answered from the copies: they never wait for the network. A
- * GitHub that does not answer leaves the last good copy in place.
+ * GitHub that does not answer leaves the last good copy in place, also over a
+ * restart of the hub.
  */
 #ifndef COMPONENTS_CATALOG_H
 #define COMPONENTS_CATALOG_H
@@ -41,14 +42,19 @@ struct catalog_view {
 	struct map by_ref;
 	struct catalog_problem *problems;
 	size_t nproblems;
-	/* Files at GitHub that could not be read yet. */
-	size_t missing;
+	/* Files at GitHub that could not be read yet, and those of which a copy
+	 * stands for what cannot be read now. */
+	size_t missing, stale;
 };
+/* Everything that it should hold was read just now. */
+bool catalog_view_is_whole(const struct catalog_view *view);
 void catalog_view_fini(struct catalog_view *view);
 static inline void catalog_view_fini_guard(struct catalog_view *view)
 {
 	catalog_view_fini(view);
 }
+/* Is there anything that it could hold? */
+bool catalog_has_places(const struct catalog *c);
 /* Any thread; reads files. */
 void catalog_look(struct catalog *c, struct catalog_view *ret);
 /* NULL: it has no such entity. Borrowed. */

@@ -3,7 +3,9 @@
  *
  *   catalog.c          opened, asked, closed; views
  *   catalog_walk.c     from the configured places to entities
+ *   catalog_glob.c     patterns of files of this machine
  *   catalog_remote.c   the copies of files at GitHub, and who fetches them
+ *   catalog_copies.c   the same on the disk
  */
 #ifndef COMPONENTS_CATALOG_INTERNAL_H
 #define COMPONENTS_CATALOG_INTERNAL_H
@@ -42,6 +44,7 @@ struct catalog {
 	struct catalog_place *places;
 	size_t nplaces;
 	struct sources *sources;
+	char *copies; /* the directory of those on the disk; NULL: none */
 	int64_t refresh_ms;
 	struct ctx ctx;
 	struct cancel cancel;
@@ -54,6 +57,7 @@ struct catalog {
 	bool has_news; /* a file was met that was never tried */
 	bool runs, stopping;
 	pthread_t thread;
+	bool swept; /* the disk, of what nothing names; the thread's */
 };
 
 /* -- catalog_walk.c ---------------------------------------------------- */
@@ -76,5 +80,19 @@ static inline void remote_copy_fini_guard(struct remote_copy *copy)
 int remote_look(struct catalog *c, const char *url, struct location *at,
     struct remote_copy *ret, struct err *err) MUST_CHECK;
 void remote_fini(struct catalog *c);
+
+/* -- catalog_copies.c -------------------------------------------------- */
+/* False: there is none that is whole. read_at: wall ns, when it was last known
+ * to be right. */
+bool copies_load(const struct catalog *c, const char *url,
+    struct source_file *ret, int64_t *ret_read_at);
+void copies_save(
+    const struct catalog *c, const char *url, const struct source_file *f);
+void copies_touch(const struct catalog *c, const char *url);
+void copies_drop(const struct catalog *c, const char *url);
+/* Removes the files that is_named does not know. */
+void copies_sweep(
+    struct catalog *c, bool (*is_named)(struct catalog *c, const char *name));
+bool copies_is_name_of(const char *name, const char *url);
 
 #endif

@@ -64,8 +64,15 @@ static void free_file(struct remote_file *f)
 	mem_free(f);
 }
 
-static struct remote_file *add_locked(
-    struct catalog *c, const char *url, struct location *at)
+/* What the disk has of it. */
+struct stored {
+	struct source_file file;
+	int64_t read_at;
+	bool there;
+};
+
+static struct remote_file *add_locked(struct catalog *c, const char *url,
+    struct location *at, struct stored *stored)
 {
 	struct remote_file *f = mem_zalloc(sizeof(*f));
 
@@ -74,6 +81,14 @@ static struct remote_file *add_locked(
 	*at = (struct location){0};
 	map_insert(&c->remote, &f->node, map_hash(url, strlen(url)));
 	c->has_news = true;
+	if (stored->there &&
+	    c->remote_bytes + stored->file.text.len <= BYTES_ALL_MAX) {
+		c->remote_bytes += stored->file.text.len;
+		f->copy = stored->file;
+		f->has_copy = true;
+		f->read_at = stored->read_at;
+		stored->file = (struct source_file){0};
+	}
 	return f;
 }
 
@@ -93,13 +108,21 @@ static int wake_locked(struct catalog *c, struct err *err)
 int remote_look(struct catalog *c, const char *url, struct location *at,
     struct remote_copy *ret, struct err *err)
 {
+	struct stored stored = {.there = false};
 	struct remote_file *f;
 	int r = 0;
 
 	mtx_lock(&c->mtx);
 	f = find_locked(c, url);
 	if (f == NULL && c->remote.n < REMOTE_MAX) {
-		f = add_locked(c, url, at);
+		mtx_unlock(&c->mtx); /* for the disk */
+		stored.there =
+		    copies_load(c, url, &stored.file, &stored.read_at);
+		mtx_lock(&c->mtx);
+		f = find_locked(c, url);
+	}
+	if (f == NULL && c->remote.n < REMOTE_MAX) {
+		f = add_locked(c, url, at, &stored);
 		r = wake_locked(c, err);
 	}
 	if (f != NULL) {
@@ -112,6 +135,7 @@ int remote_look(struct catalog *c, const char *url, struct location *at,
 			copy_file(&f->copy, &ret->file);
 	}
 	mtx_unlock(&c->mtx);
+	source_file_fini(&stored.file);
 	if (f != NULL)
 		return r;
 	return err_set(err, ERR_LIMIT, "catalog_too_large",
@@ -237,6 +261,18 @@ static void tell(
 	f->told = fails;
 }
 
+/* The disk follows; only this thread changes copies. */
+static void store(
+    struct catalog *c, const struct remote_file *f, bool came, bool changed)
+{
+	if (came && changed)
+		copies_save(c, f->url, &f->copy);
+	else if (came)
+		copies_touch(c, f->url);
+	else if (!f->has_copy)
+		copies_drop(c, f->url);
+}
+
 static void fetch(
     struct catalog *c, const struct ctx *ctx, const struct task *t)
 {
@@ -244,6 +280,7 @@ static void fetch(
 	struct ctx limited = ctx_with_timeout(ctx, FETCH_MS);
 	struct remote_file *f = t->file;
 	struct err err = ERR_INIT;
+	bool changed;
 	int r = source_file_read(c->sources, &limited, &f->at,
 	    CATALOG_FILE_NAME, *t->sha != '\0' ? t->sha : NULL,
 	    ENTITIES_BYTES_MAX + 1, &came, &err);
@@ -255,6 +292,7 @@ static void fetch(
 		r = err_set(&err, ERR_LIMIT, "catalog_too_large",
 		    "the catalog's files at GitHub have more than %zu bytes",
 		    BYTES_ALL_MAX);
+	changed = !came.unchanged;
 	if (r == 0)
 		keep_locked(c, f, &came);
 	else
@@ -262,6 +300,7 @@ static void fetch(
 	if (r < 0 && f->unavailable)
 		postpone_locked(c, f->at.host, &err);
 	mtx_unlock(&c->mtx);
+	store(c, f, r == 0, changed);
 	tell(c, f, r < 0 ? &err : NULL);
 }
 
@@ -278,7 +317,7 @@ static bool is_stopping(struct catalog *c)
 }
 
 /* Meets every file that is still named; true: there are new ones. */
-static bool walk_anew(struct catalog *c)
+static bool walk_anew(struct catalog *c, bool *ret_whole)
 {
 	CLEANUP(catalog_view_fini) struct catalog_view view = {0};
 	bool has_news;
@@ -287,6 +326,7 @@ static bool walk_anew(struct catalog *c)
 	c->walk++;
 	mtx_unlock(&c->mtx);
 	catalog_walk(c, &view);
+	*ret_whole = view.missing == 0;
 	mtx_lock(&c->mtx);
 	has_news = c->has_news;
 	c->has_news = false;
@@ -307,23 +347,43 @@ static void sweep(struct catalog *c)
 			if (f->walk == c->walk)
 				continue;
 			map_remove(&c->remote, n);
+			copies_drop(c, f->url);
 			c->remote_bytes -= f->copy.text.len;
 			free_file(f);
 		}
 	mtx_unlock(&c->mtx);
 }
 
+static bool is_named(struct catalog *c, const char *name)
+{
+	bool found = false;
+
+	mtx_lock(&c->mtx);
+	for (size_t i = 0; i < c->remote.nbuckets && !found; i++)
+		for (struct map_node *n = c->remote.buckets[i];
+		     n != NULL && !found; n = n->next)
+			found = copies_is_name_of(name,
+			    CONTAINER_OF(n, struct remote_file, node)->url);
+	mtx_unlock(&c->mtx);
+	return found;
+}
+
 /* All that is due, and what comes up meanwhile. */
 static void refresh(struct catalog *c, const struct ctx *ctx)
 {
+	bool whole = false;
 	struct task t;
 
 	do {
 		while (!is_stopping(c) && take_due(c, &t))
 			fetch(c, ctx, &t);
-	} while (!is_stopping(c) && walk_anew(c));
-	if (!is_stopping(c))
-		sweep(c);
+	} while (!is_stopping(c) && walk_anew(c, &whole));
+	if (is_stopping(c))
+		return;
+	sweep(c);
+	if (!c->swept && whole) /* what an earlier hub knew */
+		copies_sweep(c, is_named);
+	c->swept |= whole;
 }
 
 static void *remote_main(void *arg)

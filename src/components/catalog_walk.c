@@ -5,7 +5,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "components/catalog_glob.h"
 #include "components/catalog_internal.h"
 
 enum { FILES_MAX = 2000, ENTITIES_ALL_MAX = 5000, DEPTH_MAX = 8 };
@@ -365,23 +365,36 @@ static void read_path(struct walk *w, const char *path, const char *named,
 		read_file(w, real, depth);
 }
 
+struct visit {
+	struct walk *w;
+	const struct stop *s;
+	size_t n;
+};
+
+static void visit_match(void *arg, const char *path)
+{
+	struct visit *v = arg;
+
+	v->n++;
+	read_path(v->w, path, v->s->text, v->s->depth, v->s->from);
+}
+
 static void visit_path(struct walk *w, const struct stop *s)
 {
-	glob_t found = {0};
+	struct visit v = {.w = w, .s = s};
 
 	if (strpbrk(s->text, "*?[") == NULL || access(s->text, F_OK) == 0) {
 		read_path(w, s->text, s->text, s->depth, s->from);
 		return;
 	}
-	if (strstr(s->text, "**") != NULL)
+	if (!catalog_glob(s->text, FILES_MAX, visit_match, &v))
 		complain(w, s->from,
-		    "%.300s: \"**\" is not taken, \"*\" stands for one name",
-		    s->text);
-	else if (glob(s->text, 0, NULL, &found) != 0)
+		    "%.300s matches too much: of %d files or %d directories "
+		    "the "
+		    "rest is left out",
+		    s->text, FILES_MAX, CATALOG_GLOB_LOOKS);
+	else if (v.n == 0)
 		complain(w, s->from, "%.300s matches no file", s->text);
-	for (size_t i = 0; i < found.gl_pathc && i < FILES_MAX; i++)
-		read_path(w, found.gl_pathv[i], s->text, s->depth, s->from);
-	globfree(&found);
 }
 
 /* -- files at GitHub --------------------------------------------------- */
@@ -392,10 +405,15 @@ static void say_state(
 	char text[640], when[CLOCK_ISO_LEN];
 	struct problem p = {.text = text, .warning = true};
 
-	if (copy->awaited) {
+	clock_iso(copy->read_at, when);
+	if (copy->awaited && copy->file.path != NULL) {
+		snprintf(text, sizeof(text),
+		    "has not been read yet since the hub started; what it said "
+		    "at %s is used",
+		    when);
+	} else if (copy->awaited) {
 		snprintf(text, sizeof(text), "has not been read yet");
 	} else if (copy->file.path != NULL) {
-		clock_iso(copy->read_at, when);
 		snprintf(text, sizeof(text),
 		    "%.480s; what it said at %s is used", copy->problem, when);
 	} else {
@@ -442,6 +460,7 @@ static void visit_url(struct walk *w, const struct stop *s)
 	}
 	w->view->missing +=
 	    copy.file.path == NULL && (copy.awaited || copy.unavailable);
+	w->view->stale += copy.awaited || copy.problem != NULL;
 	if (copy.awaited || copy.problem != NULL)
 		say_state(w, s, &copy);
 	if (copy.file.path != NULL)

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "components/flow.h"
 #include "components/integrations.h"
+#include "components/portal_lists.h"
 
 /* A portal's word on components holds within what the hub gives a job. */
 static void set_bounds(struct components *c, const struct app_docker *said)
@@ -36,6 +37,8 @@ int components_open(struct components **ret,
 	c->config.app_config = NULL; /* nobody's any more after this */
 	c->ctx = ctx_root();
 	c->cancel.fd = -1;
+	c->portal_lists = portal_lists_new();
+	c->tidy_at = CLOCK_NO_DEADLINE;
 	faults_init(&c->faults);
 	feed_init(&c->feed);
 	mtx_init(&c->mtx, "components");
@@ -99,6 +102,8 @@ void components_close(struct components *c)
 		return;
 	ASSERT(c->flows == NULL);
 	catalog_close(c->catalog);
+	portal_lists_free(c->portal_lists);
+	mem_free(c->absent);
 	sources_close(c->sources);
 	cancel_fini(&c->cancel);
 	cond_fini(&c->changed);

@@ -13,9 +13,12 @@
  *   flow.c        the steps of a start, and its life, top to bottom
  *   workplace.c   the directory that its source is unpacked into
  *   pack.c        what is sent to the builder
+ *   bases.c       what it may be built from (dockerfile.c)
  *   build.c       its image
  *   layers.c      what a build has made so far
+ *   build_guard.c what it may take
  *   images.c      which image was made from what, and when it goes
+ *                 (images_tidy.c, images_left.c)
  *   run.c         its container
  *   spare.c       the network of the next one
  *   ports.c       which ports, and are they free (procnet.c)
@@ -138,6 +141,7 @@ struct components {
 	struct monitor monitor;
 	struct sources *sources;
 	struct catalog *catalog; /* the hub's own */
+	struct portal_lists *portal_lists;
 	/* Bounds of every component. */
 	int64_t build_ms, memory_max;
 	double cpus_max;
@@ -150,8 +154,11 @@ struct components {
 	struct flow *flows;
 	int64_t asking_portal; /* calls that wait for it */
 	bool recovered, stopping;
-	uint64_t ends;             /* of instances, so far */
-	bool tidying;              /* images_tidy is at work */
+	uint64_t ends;                /* of instances, so far */
+	bool tidying;                 /* images_tidy is at work */
+	int64_t tidy_at;              /* mono: when it is to be again */
+	struct image_absence *absent; /* that of images_tidy alone */
+	size_t nabsent;
 	char removing[IMAGES_TAG]; /* the image that it removes, "": none */
 	bool unnaming; /* it removes those without a name: no build begins */
 	int building;  /* builds whose image has no name yet */
@@ -243,6 +250,10 @@ int ports_choose(struct flow *f, struct err *err) MUST_CHECK;
  * *ret_dockerfile: where in it that is; as long as f->d. */
 int pack_context(struct flow *f, const struct ctx *ctx,
     const char **ret_dockerfile, int *ret, struct err *err) MUST_CHECK;
+
+/* Reads f's Dockerfile. ERR_LIMIT: it is larger than any may be. */
+int pack_dockerfile(const struct flow *f, int source, struct buf *out,
+    struct err *err) MUST_CHECK;
 
 /* -- build.c ----------------------------------------------------------- */
 int build_image(struct flow *f, struct err *err) MUST_CHECK;

@@ -17,7 +17,7 @@
 
 /* Changes when images must not be taken for those of an earlier version. */
 #define KEY_VERSION "1"
-enum { NAME_MAX_LEN = 64, BLOCK = 65536 };
+enum { BLOCK = 65536 };
 
 const char *images_repo(const struct components *c, char out[IMAGES_REPO])
 {
@@ -82,21 +82,26 @@ static void make_key(
 	hex(sum, out);
 }
 
+void images_component_name(const char *ref, char out[IMAGES_NAME])
+{
+	size_t n = 0;
+
+	for (; *ref != '\0' && n < IMAGES_NAME - 1; ref++) {
+		char c = (char)tolower((unsigned char)*ref);
+
+		out[n++] =
+		    isalnum((unsigned char)c) || c == '_' || c == '-' ? c : '.';
+	}
+	out[n] = '\0';
+}
+
 /* "runnerhub-1a2b3c4d:component.default.demo-<key>" */
 void images_name(struct flow *f, const char *content)
 {
-	char repo[IMAGES_REPO], name[NAME_MAX_LEN + 1];
-	size_t n = 0;
+	char repo[IMAGES_REPO], name[IMAGES_NAME];
 
 	make_key(f, content, f->key);
-	for (const char *p = f->component_ref; *p != '\0' && n < NAME_MAX_LEN;
-	     p++) {
-		char c = (char)tolower((unsigned char)*p);
-
-		name[n++] =
-		    isalnum((unsigned char)c) || c == '_' || c == '-' ? c : '.';
-	}
-	name[n] = '\0';
+	images_component_name(f->component_ref, name);
 	images_repo(f->owner, repo);
 	mtx_lock(&f->owner->mtx);
 	snprintf(f->image, sizeof(f->image), "%s:%s-%.*s", repo, name,

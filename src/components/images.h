@@ -27,6 +27,7 @@ enum {
 	IMAGES_NAME_KEY = 32, /* of it, in a name */
 	IMAGES_REPO = 24,
 	IMAGES_TAG = 129, /* as long as one may be */
+	IMAGES_NAME = 65, /* of a component in it */
 };
 
 struct components;
@@ -36,6 +37,8 @@ struct flow;
 const char *images_repo(const struct components *c, char out[IMAGES_REPO]);
 /* Of "repo:tag"; "" when there is none. */
 const char *images_tag_of(const char *ref);
+/* "component.default.demo": what the tags of its images begin with. */
+void images_component_name(const char *ref, char out[IMAGES_NAME]);
 /*
  * The name of f's image (f->image, f->key) from all that it is made from: f->d
  * and content, a commit or the sum of the context. From now on it is in use.
@@ -51,7 +54,8 @@ int images_sum(int fd, const struct ctx *ctx, char out[IMAGES_KEY],
 /* -- images_tidy.c ------------------------------------------------------- */
 /*
  * Removes what no build goes on with, images that have lost their name, those
- * that nobody used for 30 days, and of the others the least recently used
+ * that nobody used for 30 days or whose component left the catalog
+ * (images_left.h), and of the others the least recently used
  * until they fit components.images. None that is in use. Any thread; waits
  * while another does the same. Ends early with ctx.
  */

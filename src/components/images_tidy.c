@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "components/flow.h"
 #include "components/images.h"
+#include "components/images_left.h"
 
 #define UNUSED_NS (INT64_C(30) * 24 * 3600 * CLOCK_NS_PER_S)
 enum { BUILDING_LEN = 9, DEPTH_MAX = 128 };
@@ -289,17 +290,37 @@ static void remove_built(struct budget *b, struct built *v)
 	*v = b->v[--b->n];
 }
 
+/* Of components that are nowhere any more. */
+static void remove_left(struct budget *b)
+{
+	struct images_left left;
+	int64_t again_at;
+
+	images_left_begin(&left, b->c, b->ctx);
+	for (size_t i = b->n; i-- > 0;)
+		if (images_left_is_over(&left, b->v[i].tag))
+			remove_built(
+			    b, &b->v[i]); /* the last takes its place */
+	again_at = images_left_end(&left);
+	mtx_lock(&b->c->mtx);
+	b->c->tidy_at = again_at;
+	mtx_unlock(&b->c->mtx);
+}
+
 static void keep_budget(
     struct components *c, const struct ctx *ctx, struct err *err)
 {
 	struct budget b = {.c = c, .ctx = ctx};
 	struct built *v;
 
-	if (pile_read(&b.pile, c, ctx, err) == 0 && collect(&b, err) == 0)
+	if (pile_read(&b.pile, c, ctx, err) == 0 && collect(&b, err) == 0) {
+		if (b.n > 0)
+			remove_left(&b);
 		while ((v = least_recent(&b)) != NULL &&
 		       (is_too_much(&b) ||
 			   v->used_at < clock_wall_ns() - UNUSED_NS))
 			remove_built(&b, v);
+	}
 	mem_free(b.v);
 	pile_fini(&b.pile);
 }
@@ -312,6 +333,7 @@ void images_tidy(struct components *c, const struct ctx *ctx)
 	while (c->tidying)
 		cond_wait(&c->changed, &c->mtx);
 	c->tidying = true;
+	c->tidy_at = CLOCK_NO_DEADLINE; /* nothing there: no reason */
 	mtx_unlock(&c->mtx);
 	drop_left(c, ctx, &err);
 	if (err.kind == ERR_NONE)

@@ -63,6 +63,18 @@ static void name_tag(const struct layers *l, int stage, char out[IMAGES_TAG])
 	snprintf(out, IMAGES_TAG, "building-%s.%d", l->f->id_text, stage);
 }
 
+/* What it has beyond the one that it is built on. */
+static void weigh(struct layers *l, const struct engine_image *image)
+{
+	CLEANUP(engine_image_fini) struct engine_image below = {{0}};
+	struct err err = ERR_INIT;
+
+	if (engine_image_inspect(l->f->owner->config.engine, &l->f->life,
+		l->last, &below, &err) == 0 &&
+	    image->size_bytes > below.size_bytes)
+		l->made_bytes += image->size_bytes - below.size_bytes;
+}
+
 static void hold(struct layers *l, const char *text)
 {
 	CLEANUP(engine_image_fini) struct engine_image image = {{0}};
@@ -76,6 +88,7 @@ static void hold(struct layers *l, const char *text)
 	if (engine_image_inspect(e, &l->f->life, id, &image, &err) < 0 ||
 	    !is_next(l, &image))
 		return;
+	weigh(l, &image);
 	if (engine_image_tag(e, &l->f->life, image.id,
 		images_repo(l->f->owner, repo), tag, &err) < 0)
 		log_warn(&l->f->root,

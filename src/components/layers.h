@@ -25,6 +25,7 @@ struct layers {
 	int stage;
 	char ends[LAYERS_STAGES][LAYERS_ID]; /* "": nothing of its own */
 	int nends;
+	int64_t made_bytes; /* of the layers that this build has made */
 };
 /* Each piece of the builder's output; may ask the engine. */
 void layers_hear(struct layers *l, const char *text);

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "components/lookup.h"
-#include "components/portal_catalog.h"
+#include "components/portal_lists.h"
 
 /* -- an entity --------------------------------------------------------- */
 
@@ -152,38 +152,45 @@ static void write_problems(const struct catalog_view *view, struct json *j)
 }
 
 /* Without the portal the rest is of use. */
-static void ask_portal(struct components *c, const struct component_caller *by,
-    struct entity_list *ret, struct catalog_view *view)
+static struct portal_list *ask_portal(struct components *c,
+    const struct component_caller *by, struct catalog_view *view)
 {
+	struct portal_list *list = NULL;
 	const char *why = portal_catalog_why_not(c, by);
 	struct err err = ERR_INIT;
 	struct problem p = {.warning = true};
 	char text[sizeof(err.msg)];
 
 	if (c->config.portal == NULL)
-		return;
-	if (why == NULL && portal_catalog_list(c, by, ret, &err) == 0)
-		return;
+		return NULL;
+	if (why == NULL)
+		list = portal_list_get(c, by, &err);
+	if (list != NULL)
+		return list;
 	snprintf(text, sizeof(text), "%s", why != NULL ? why : err.msg);
 	p.text = text;
 	p.warning = why != NULL;
 	catalog_view_problem(view, "portal", &p);
+	return NULL;
 }
 
 void components_catalog(struct components *c, const struct component_caller *by,
     const struct component_page *page, struct json *j)
 {
 	CLEANUP(catalog_view_fini) struct catalog_view view = {0};
-	CLEANUP(entity_list_fini) struct entity_list portal = {0};
 	CLEANUP(rows_fini) struct rows rows = {0};
+	static const struct entity_list none;
+	struct portal_list *portal;
 
 	catalog_look(c->catalog, &view);
-	ask_portal(c, by, &portal, &view);
-	collect(&view, &portal, &rows);
+	portal = ask_portal(c, by, &view);
+	collect(&view, portal != NULL ? &portal->entities : &none, &rows);
 	json_obj(j);
 	write_rows(&rows, page, j);
 	write_problems(&view, j);
 	json_end(j);
+	if (portal != NULL)
+		portal_list_put(c, portal);
 }
 
 void components_budgets(struct components *c,

@@ -220,6 +220,17 @@ static bool await_work(
 	return !ending;
 }
 
+/* Images that nobody asks after may be over by then. */
+static int64_t tidy_at(struct components *c)
+{
+	int64_t at;
+
+	mtx_lock(&c->mtx);
+	at = c->tidy_at;
+	mtx_unlock(&c->mtx);
+	return at;
+}
+
 static void *monitor_main(void *arg)
 {
 	struct components *c = arg;
@@ -228,13 +239,15 @@ static void *monitor_main(void *arg)
 	int64_t next;
 
 	do {
-		if (tidy) {
+		if (tidy || clock_mono_ns() >= tidy_at(c)) {
 			recover_leftovers(c, &ctx);
 			images_tidy(c, &ctx);
 		}
 		look_around(c);
 		measure_due(c, &ctx, &next);
 		spare_keep(c, &ctx, woken, &next);
+		if (tidy_at(c) < next)
+			next = tidy_at(c);
 	} while (await_work(&c->monitor, next, &woken, &tidy));
 	return NULL;
 }

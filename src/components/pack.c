@@ -11,11 +11,12 @@
 
 #include "base/fs.h"
 #include "base/tar.h"
+#include "components/dockerfile.h"
 #include "components/flow.h"
 #include "containers/context.h"
 
 #define CONTEXT_MAX    (UINT64_C(2) * 1024 * 1024 * 1024)
-#define DOCKERFILE_MAX ((size_t)1024 * 1024)
+#define DOCKERFILE_MAX ((size_t)DOCKERFILE_BYTES_MAX)
 #define OUTSIDE        ".runnerhub.dockerfile"
 enum { TAR_END = 1024 };
 
@@ -40,9 +41,10 @@ static const char *dockerfile_in(const struct descriptor *d)
 								: NULL;
 }
 
-/* -- a Dockerfile from outside ------------------------------------------- */
+/* -- the Dockerfile ---------------------------------------------------------
+ */
 
-static int read_dockerfile(
+int pack_dockerfile(
     const struct flow *f, int source, struct buf *out, struct err *err)
 {
 	CLEANUP(fd_close) int fd = descriptor_open_dockerfile(&f->d, source);
@@ -72,7 +74,7 @@ static int read_dockerfile(
 	return 0;
 }
 
-/* Where the tar has ended so far. */
+/* One that lies outside of the context: where the tar has ended so far. */
 static int add_dockerfile(
     const struct flow *f, int source, int tar, struct err *err)
 {
@@ -80,7 +82,7 @@ static int add_dockerfile(
 	CLEANUP(buf_fini) struct buf entry = {.max = 2 * DOCKERFILE_MAX};
 	struct stat st;
 
-	TRY(read_dockerfile(f, source, &text, err));
+	TRY(pack_dockerfile(f, source, &text, err));
 	tar_put_entry(&entry, &(struct tar_entry){.name = OUTSIDE,
 				  .type = TAR_FILE,
 				  .mode = 0644,

@@ -20,7 +20,7 @@ const char *portal_catalog_why_not(
 }
 
 /* Half of the handler threads may wait for the portal. */
-static int take_seat(struct components *c, struct err *err)
+int portal_catalog_wait_begin(struct components *c, struct err *err)
 {
 	int64_t seats = c->config.options->workers / 2;
 	bool taken;
@@ -35,7 +35,7 @@ static int take_seat(struct components *c, struct err *err)
 	    "too many requests wait for the portal's catalog: try again");
 }
 
-static void leave_seat(struct components *c)
+void portal_catalog_wait_end(struct components *c)
 {
 	mtx_lock(&c->mtx);
 	c->asking_portal--;
@@ -49,10 +49,10 @@ int portal_catalog_get(struct components *c, const struct component_caller *by,
 	json_t *o = NULL;
 	int r;
 
-	TRY(take_seat(c, err));
+	TRY(portal_catalog_wait_begin(c, err));
 	r = portal_entity(c->config.portal, &ctx, by->portal_token, ref->kind,
 	    ref->namespace, ref->name, &o, err);
-	leave_seat(c);
+	portal_catalog_wait_end(c);
 	if (r > 0 && entity_from_json(o, ret, err) < 0)
 		r = -1;
 	json_decref(o);
@@ -88,10 +88,10 @@ int portal_catalog_list(struct components *c, const struct component_caller *by,
 	CLEANUP(entity_list_fini) struct entity_list l = {0};
 	int r;
 
-	TRY(take_seat(c, err));
+	TRY(portal_catalog_wait_begin(c, err));
 	r = portal_entities(
 	    c->config.portal, &ctx, by->portal_token, take, &l, err);
-	leave_seat(c);
+	portal_catalog_wait_end(c);
 	TRY(r);
 	*ret = l;
 	l = (struct entity_list){0};

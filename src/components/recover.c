@@ -99,6 +99,8 @@ static int recover(struct components *c, const struct ctx *ctx, struct err *err)
 	}
 	workplaces_collect(c, &active);
 	images_tidy(c, ctx);
+	if (c->tidy_at != CLOCK_NO_DEADLINE) /* ours alone until now */
+		monitor_wake(c); /* which looks after them from now on */
 	return 0;
 }
 

@@ -455,6 +455,24 @@ const struct option option_table[] = {
 	.max = 1024 * TIB,
 	.doc = "disk for built images beyond their base images; those that "
 	       "were used least recently go first, none that is in use"},
+    {"components.baseImages", {"RUNNERHUB_COMPONENTS_BASE_IMAGES"},
+	"components-base-images", SECTION_COMPONENTS, STRING(base_images),
+	.check = check_text,
+	.accepts = "patterns of image names separated by commas; * stands for "
+		   "anything",
+	.doc = "what Dockerfiles of components may be built from "
+	       "(docker.io/library/*,ghcr.io/acme/*); without it anything but "
+	       "images of components and jobs"},
+    {"components.buildDisk", {"RUNNERHUB_COMPONENTS_BUILD_DISK"},
+	"components-build-disk", SECTION_COMPONENTS, SIZE(build_disk_bytes),
+	.def = "10g", .min = 0, .max = 1024 * TIB,
+	.doc = "what one build may write beyond its base images, 0: as much as "
+	       "disk.reserve leaves"},
+    {"components.imageGrace", {"RUNNERHUB_COMPONENTS_IMAGE_GRACE"},
+	"components-image-grace", SECTION_COMPONENTS, DURATION(image_grace_ms),
+	.def = "1d", .unit_ms = DAY, .min = S, .max = 365 * DAY,
+	.doc = "images of components that no catalog has any more go after "
+	       "this"},
     {"components.buildTimeout", {"RUNNERHUB_COMPONENTS_BUILD_TIMEOUT"},
 	"components-build-timeout", SECTION_COMPONENTS, DURATION(build_ms),
 	.def = "10m", .unit_ms = S, .min = S, .max = DAY,

@@ -95,6 +95,13 @@ int engine_container_stats(struct engine *e, const struct ctx *ctx,
     const char *id, struct engine_container_stats *ret,
     struct err *err) MUST_CHECK;
 
+/* From now on it has so many processes at most, also when it runs already. */
+int engine_container_limit_pids(struct engine *e, const struct ctx *ctx,
+    const char *id, int64_t pids, struct err *err) MUST_CHECK;
+/* Bytes of the files that it has made or changed. The engine walks them. */
+int engine_container_written(struct engine *e, const struct ctx *ctx,
+    const char *id, int64_t *ret, struct err *err) MUST_CHECK;
+
 /* Arrays end with NULL; NULL: absent. Borrowed. */
 struct engine_exec_spec {
 	const char *const *argv;

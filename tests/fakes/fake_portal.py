@@ -10,11 +10,7 @@ faults on demand.
     portal.plugin_token("scaffolder")        # of another plugin, for `runner`
     portal.rotate()                          # new signing keys, the old retire
     portal.rotate(keep=False)                # ... are withdrawn at once
-    portal.fail(path="/by-name/", status=503)   # the next such call
-    portal.fail(body=b"<html>")              # broken JSON; b"x" * N for a huge one
-    portal.fail(seconds=60)                  # slow: until release or so long
-    portal.down(); portal.up()               # nobody listens, on the same port
-    portal.seen                              # requests that came (Seen)
+    portal.fail(path="/by-name/", status=503)   # faults, and more: fake_http.py
     portal.close()
 
 A token is made as told: user_token(..., typ=None) of old ones, exp=..., or
@@ -28,13 +24,9 @@ written from Backstage's documents alone, it shares nothing with src/portal.
 import base64
 import json
 import re
-import ssl
-import threading
 import time
 import uuid
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from cryptography.hazmat.primitives import hashes
@@ -42,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (decode_dss_signature,
                                                              encode_dss_signature)
 
+from fake_http import FakeServer, Seen
 from portal_catalog import Catalog, InputError, entity, ref_of  # noqa: F401
 
 HUB_TOKEN = "hub-of-the-tests-static"
@@ -49,26 +42,6 @@ USER_TYPE, PLUGIN_TYPE = "vnd.backstage.user", "vnd.backstage.plugin"
 LIMITED_TYPE = "vnd.backstage.limited-user"
 REASONS = {400: "InputError", 401: "AuthenticationError", 403: "NotAllowedError",
            404: "NotFoundError", 503: "ServiceUnavailableError"}
-_GIVEN = object()
-
-
-@dataclass
-class Fault:
-    """What the next calls get instead of their answer."""
-    status: int = 500
-    body: Any = None           # JSON, bytes as they are, None: the envelope
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0         # held back for so long, or until release
-    times: int = 1
-    path: str = ""             # only paths that contain it
-
-
-@dataclass
-class Seen:
-    method: str
-    path: str                  # with its query, as it came
-    headers: dict[str, str]
-    body: bytes = b""
 
 
 class Refused(Exception):
@@ -140,64 +113,25 @@ class KeySet:
         return next((key for key in self.keys if key.kid == kid), None)
 
 
-class FakePortal:
+class FakePortal(FakeServer):
+    content_type = "application/json; charset=utf-8"
+
     def __init__(self, certificate: tuple[str, str] | None = None):
         self.catalog = Catalog()
         self.users = KeySet()
         self.plugins: dict[str, KeySet] = {}        # those that issued a token
         self.static_tokens = {HUB_TOKEN: "external:runnerhub"}
         self.restricted: dict[str, str] = {}        # static token: its plugin
-        self.seen: list[Seen] = []
-        self.faults: list[Fault] = []
-        self.released = threading.Event()
-        self._certificate = certificate
-        self._lock = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
-        self._port = 0
-        self.up()
-
-    # -- being there -----------------------------------------------------------
-    @property
-    def url(self) -> str:
-        scheme, host = ("https", "localhost") if self._certificate else ("http", "127.0.0.1")
-        return f"{scheme}://{host}:{self._port}"
-
-    def up(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
-        self._server.daemon_threads = True
-        if self._certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*self._certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def down(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def close(self) -> None:
-        self.released.set()
-        self.down()
+        super().__init__(certificate)
 
     # -- what tests arrange ----------------------------------------------------
     def add(self, thing: dict[str, Any], visible_to: set[str] | None = None) -> dict[str, Any]:
         return self.catalog.add(thing, visible_to)
 
-    def fail(self, **fault: Any) -> None:
-        with self._lock:
-            self.faults.append(Fault(**fault))
-
     def rotate(self, keep: bool = True) -> None:
         self.users.rotate(keep)
         for keys in self.plugins.values():
             keys.rotate(keep)
-
-    def asked(self, path: str) -> list[Seen]:
-        """The requests whose path contains this."""
-        return [seen for seen in self.seen if path in seen.path]
 
     # -- tokens ----------------------------------------------------------------
     def user_token(self, sub: str = "user:default/jane", ent: list[str] | None = None, *,
@@ -289,74 +223,26 @@ class FakePortal:
         claims = self._claims(seen.headers["Authorization"].split()[1])[1]
         return {"claims": {"sub": claims["sub"], "ent": claims["ent"]}}
 
-    def take_fault(self, path: str) -> Fault | None:
-        with self._lock:
-            for fault in self.faults:
-                if fault.path in path:
-                    fault.times -= 1
-                    if fault.times == 0:
-                        self.faults.remove(fault)
-                    return fault
-        return None
+    # -- answers ---------------------------------------------------------------
+    @staticmethod
+    def _envelope(seen: Seen, status: int, message: str) -> dict[str, Any]:
+        return {"error": {"name": REASONS.get(status, "Error"), "message": message},
+                "request": {"method": seen.method, "url": re.sub(r"^/api/[^/]+", "", seen.path)},
+                "response": {"statusCode": status}}
 
-    # -- HTTP ------------------------------------------------------------------
-    def _handler(self) -> Callable[..., BaseHTTPRequestHandler]:
-        fake = self
+    def fault_body(self, seen: Seen, status: int) -> Any:
+        return self._envelope(seen, status, "a fault of the tests")
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-            def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
-                data = body if isinstance(body, bytes) else json.dumps(
-                    body, separators=(",", ":")).encode()
-                try:
-                    self.send_response(status)
-                    for name, value in ({"Content-Type": "application/json; charset=utf-8"}
-                                        | headers).items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    self.close_connection = True  # the peer has given up
-
-            def _envelope(self, status: int, message: str) -> dict[str, Any]:
-                return {"error": {"name": REASONS.get(status, "Error"), "message": message},
-                        "request": {"method": self.command,
-                                    "url": re.sub(r"^/api/[^/]+", "", self.path)},
-                        "response": {"statusCode": status}}
-
-            def _refuse(self, status: int, message: str) -> None:
-                self._send(status, self._envelope(status, message), {})
-
-            def _answer(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                seen = Seen(self.command, self.path, dict(self.headers),
-                            self.rfile.read(length))
-                fake.seen.append(seen)
-                fault = fake.take_fault(self.path)
-                if fault:
-                    if fault.seconds:
-                        fake.released.wait(fault.seconds)
-                    body = fault.body if fault.body is not None else self._envelope(
-                        fault.status, "a fault of the tests")
-                    self._send(fault.status, body, fault.headers)
-                    return
-                try:
-                    self._send(200, fake.answer(seen), {})
-                except Refused as refused:
-                    self._refuse(refused.status, str(refused))
-                except InputError as wrong:
-                    self._refuse(400, str(wrong))
-                except KeyError as missing:
-                    self._refuse(404, str(missing.args[0]))
-
-            do_GET = do_POST = _answer
-
-        return Handler
+    def respond(self, seen: Seen) -> tuple[int, Any, dict[str, str]]:
+        try:
+            return 200, self.answer(seen), {}
+        except Refused as refused:
+            status, message = refused.status, str(refused)
+        except InputError as wrong:
+            status, message = 400, str(wrong)
+        except KeyError as missing:
+            status, message = 404, str(missing.args[0])
+        return status, self._envelope(seen, status, message), {}
 
 
 def main() -> None:

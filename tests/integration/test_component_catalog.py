@@ -1,5 +1,7 @@
 """Catalogs: the hub's own with files at GitHub, a portal's, and app-config.yaml."""
 
+import concurrent.futures
+import json
 import os
 import subprocess
 import sys
@@ -147,7 +149,8 @@ def world(make_module_hub: Callable[..., Hub], image: str, engine: Engine,
 """)
     made.hub = make_module_hub(made.env(
         RUNNERHUB_CATALOG=f"{made.root}/direct, {made.root}/missing")).start()
-    made.until(lambda: made.problems("acme/gone") and len(made.names()) == 7,
+    made.until(lambda: made.problems("acme/gone") and len(made.names()) == 7
+               and not any("not been read yet" in p["text"] for p in made.problems()),
                "all files were read")
     yield made
     Portal(made.hub).stop_all()
@@ -221,6 +224,11 @@ def test_looking_again_costs_nothing(world: Catalogs) -> None:
     samples = parse(world.hub.get("/metrics").text)
     assert samples["github_runnerhub_github_requests_limit"].value(
         host=world.at.removeprefix("http://")) == 5000
+    doctor = world.hub.cli("doctor", "--json")
+    check = next(c for c in json.loads(doctor.stdout)["checks"] if c["name"] == "GitHub")
+    assert check["verdict"] == "ok", check
+    assert f"{world.at.removeprefix('http://')}: " in check["text"]
+    assert " of 5000 requests are left until " in check["text"]
 
 
 def test_without_github_the_last_copy_stays(world: Catalogs) -> None:
@@ -232,6 +240,46 @@ def test_without_github_the_last_copy_stays(world: Catalogs) -> None:
     world.github.faults.clear()
     world.until(lambda: not any("is used" in p["text"] for p in world.problems()),
                 "GitHub is back")
+
+
+def test_a_hub_that_starts_without_github_knows_the_last_copy(world: Catalogs) -> None:
+    known = world.names()
+    assert "of-team" in known and "shop" in known
+    kept = os.path.join(world.hub.state_dir, "catalog")
+    world.until(lambda: len(os.listdir(kept)) >= 4, "copies are on the disk")
+    world.github.fail(status=502, body=b"", times=100000)
+    world.hub.terminate()
+    world.hub.start()
+    assert world.names() == known
+    told = world.until(lambda: (p := world.problems("acme/all")) and "502" in p[0]["text"] and p,
+                       "GitHub was asked")
+    assert "is used" in told[0]["text"] and told[0]["severity"] == "warning"
+    assert world.names() == known
+    # A copy that is none is no harm; nor is one that nothing names.
+    world.hub.terminate()
+    with open(os.path.join(kept, "0" * 32 + ".json"), "w", encoding="utf-8") as stray:
+        stray.write("{}")
+    for name in os.listdir(kept):
+        with open(os.path.join(kept, name), "r+", encoding="utf-8") as copy:
+            copy.truncate(20)
+    world.hub.start()
+    assert "shop" not in world.names() and "direct" in world.names()
+    world.github.faults.clear()
+    world.until(lambda: world.names() == known, "GitHub is back")
+    world.until(lambda: "0" * 32 + ".json" not in os.listdir(kept), "the stray one is gone")
+
+
+def test_a_pattern_for_any_number_of_directories(world: Catalogs) -> None:
+    for place in ("deep", "deep/a", "deep/a/b/c", "deep/.hidden", "deep/a/other"):
+        world.write(f"{place}/entity.yaml" if "other" not in place else f"{place}/x.yaml",
+                    component("any-" + place.replace("/", "-").replace(".", "")))
+    os.symlink(world.root / "deep", world.root / "deep" / "a" / "circle")
+    world.write("globbed/a/c.yaml", component("glob-a") + "---\n"
+                + location("../../deep/**/entity.yaml", "../../nowhere/**/x.yaml", kind="file"))
+    assert [n for n in world.names() if n.startswith("any-")] == [
+        "any-deep", "any-deep-a", "any-deep-a-b-c"]
+    assert any("nowhere/**/x.yaml matches no file" in p["text"] for p in world.problems())
+    world.write("globbed/a/c.yaml", component("glob-a"))
 
 
 def test_what_is_not_known_yet_is_not_denied(world: Catalogs) -> None:
@@ -368,6 +416,33 @@ def test_both_catalogs_are_listed(beside: PortalHub) -> None:
     assert "for-joe" in beside.catalogs(user="user:default/joe")
     item = next(i for i in beside.listing()["items"] if i["name"] == "of-portal")
     assert item["owner"] == "group:default/web" and item["description"] == "asked for"
+
+
+def test_the_portals_list_is_asked_for_once_in_a_while(beside: PortalHub,
+                                                      world: Catalogs) -> None:
+    def lists() -> int:
+        return len(world.portal.asked("/api/catalog/entities/by-query"))
+
+    jane, joe = beside.bearer(), beside.bearer(user="user:default/joe")
+
+    def names(headers: dict[str, str]) -> list[str]:
+        return [i["name"] for i in beside.hub.get(f"{BASE}/components", headers=headers).json["items"]]
+
+    before = lists()
+    first = names(jane)
+    one = lists() - before
+    assert "of-portal" in first and one >= 1
+    # Many at once, of whom the portal sees one; what joe sees is his.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        seen = list(pool.map(names, [jane, joe] * 10))
+    assert seen[::2] == [first] * 10
+    assert all(names == seen[1] and "for-joe" in names for names in seen[1::2])
+    assert lists() - before <= 2 * one + one
+    # A failure is told to all who wait for it, and not kept.
+    nobody = beside.bearer(user="user:default/third")
+    world.portal.fail(path="/api/catalog/", status=503)
+    assert "of-portal" not in names(nobody)
+    assert "of-portal" in names(nobody)
 
 
 def test_an_entity_of_the_portal_is_run(beside: PortalHub, world: Catalogs) -> None:
