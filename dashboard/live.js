@@ -113,19 +113,21 @@ async function run(signal) {
 
 	while (!signal.aborted) {
 		const begun = Date.now();
+		let least = 0;
 
 		try {
 			await follow(signal);
 		} catch (error) {
 			if (error.status === 401)
 				return; /* the login takes over */
+			least = (error.retryAfter ?? 0) * 1000;
 		}
 		if (signal.aborted)
 			return;
 		setState('lost');
 		if (Date.now() - begun > LAST_WAIT_MS)
 			wait = FIRST_WAIT_MS;
-		await pause(wait * (0.75 + Math.random() / 2), signal);
+		await pause(Math.max(least, wait * (0.75 + Math.random() / 2)), signal);
 		wait = Math.min(wait * 2, LAST_WAIT_MS);
 	}
 }

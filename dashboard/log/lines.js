@@ -15,6 +15,7 @@ export class Lines {
 		this.onChange = onChange;
 		this.total = 0;
 		this.complete = false;
+		this.rushes = false; /* more than a page came at once */
 		this.error = null;
 		this.pages = new Map(); /* number -> array of lines; oldest use first */
 		this.asked = new Set(); /* numbers of pages on their way, or put off */
@@ -80,14 +81,25 @@ export class Lines {
 		this.onChange();
 	}
 
-	/* What has come since: the last line may not have ended. */
-	async refresh() {
-		const before = this.total;
-		const answer = this.take(await this.fetchLines(Math.max(before - 1, 0), PAGE));
+	/* What has come since: the last line may not have ended. A reader at the
+	 * end of a log that grows faster than anybody reads wants its end only. */
+	async refresh(atEnd = false) {
+		const last = Math.max(this.total - 1, 0);
+		const answer = this.take(await this.fetchLines(atEnd && this.rushes ? -1 : last, PAGE));
 
+		this.rushes = answer.total - last > PAGE;
+		if (answer.from > last)
+			this.forget(last);
 		this.error = null;
 		this.onChange();
 		return answer;
+	}
+
+	forget(n) {
+		const lines = this.pages.get(Math.floor(n / PAGE));
+
+		if (lines)
+			delete lines[n % PAGE];
 	}
 
 	/* The newest lines, when none are here yet. */

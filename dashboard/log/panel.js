@@ -174,7 +174,7 @@ export class LogPanel {
 	/* True when no more will come. */
 	async more() {
 		try {
-			return (await this.lines.refresh()).complete;
+			return (await this.lines.refresh(this.view.sticks)).complete;
 		} catch {
 			this.following = 'lost';
 			this.drawBar();

@@ -120,6 +120,23 @@ test('a log that grows', async () => {
 	assert.equal(lines.get(699).n, 699);
 });
 
+test('at the end of a log that rushes one question brings the end', async () => {
+	const h = hub(10);
+	const lines = new Lines((from, limit) => h.fetch(from, limit), () => {});
+
+	await lines.begin();
+	for (h.total of [5000, 20000, 20005]) {
+		await lines.refresh(true);
+		lines.want(h.total - 50, h.total);
+		await settled();
+		assert.equal(lines.get(h.total - 1).n, h.total - 1);
+	}
+	assert.deepEqual(h.asked.map(([from]) => from), [-1, 9, 4750, -1, -1]);
+	assert.equal(lines.get(4999), undefined, 'it may have been cut when it was read');
+	await lines.refresh(true);
+	assert.equal(h.asked.at(-1)[0], 20004);
+});
+
 test('an answer with fewer lines than asked for is completed', async () => {
 	const h = hub(100);
 	const lines = new Lines((from, limit) => h.fetch(from, Math.min(limit, 7)), () => lines.want(0, 100));
