@@ -139,6 +139,7 @@ struct api {
 	struct login_throttle *logins;
 	struct rate_limits *rates; /* NULL: no limit */
 	struct monitoring *monitoring;
+	atomic_int execs; /* commands in containers that run */
 	char *socket; /* path of the unix socket, NULL: none */
 	struct forwarded proxies; /* that are trusted */
 	struct tls_keeper *tls; /* NULL: plain HTTP */
@@ -220,6 +221,7 @@ struct answer job_delegate(struct call *c);
 struct answer job_show(struct call *c);
 struct answer job_list(struct call *c);
 struct answer job_cancel(struct call *c);
+struct answer job_retry(struct call *c);
 struct answer job_set_status(struct call *c);
 struct answer job_proxy_complete(struct call *c);
 struct answer job_history(struct call *c);
@@ -254,6 +256,11 @@ struct answer metrics_show(struct call *c);
 struct answer openapi_show(struct call *c);
 struct answer root_show(struct call *c);
 struct answer dashboard_show(struct call *c);
+struct answer container_list(struct call *c);
+struct answer container_stats(struct call *c);
+struct answer container_logs(struct call *c);
+struct answer container_exec(struct call *c);
+struct answer container_stop(struct call *c);
 struct answer monitoring_show(struct call *c);
 struct answer queue_show(struct call *c);
 struct answer queue_pause(struct call *c);
@@ -277,10 +284,10 @@ struct answer audit_export(struct call *c);
 struct answer secret_list(struct call *c);
 struct answer secret_put(struct call *c);
 struct answer secret_delete(struct call *c);
+struct answer log_level_set(struct call *c);
 struct answer webhook_list_show(struct call *c);
 struct answer webhook_create(struct call *c);
 struct answer webhook_update(struct call *c);
-struct answer log_level_set(struct call *c);
 struct answer webhook_remove(struct call *c);
 struct answer webhook_test(struct call *c);
 struct answer webhook_deliveries(struct call *c);

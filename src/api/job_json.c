@@ -31,7 +31,7 @@ int call_job(struct call *c, struct job *ret, struct err *err)
 static void write_metadata(const struct job *job, struct json *j)
 {
 	static const char *const keys[] = {
-	    "sha", "ref", "eventName", "actor", "requestId"};
+	    "sha", "ref", "eventName", "actor", "requestId", "retryOf"};
 	json_t *meta = json_loads(job->metadata, 0, NULL);
 
 	json_kobj(j, "metadata");
@@ -260,6 +260,7 @@ void job_write(
 	json_kstr(j, "image", job->image);
 	json_kint(j, "tries", job->tries);
 	json_kbool(j, "cancelRequested", job->cancel_requested);
+	json_kbool(j, "hasSecrets", job->has_secrets);
 	json_ktime(j, "leaseUntil", job->lease_until);
 	if (view.waiting)
 		write_waiting(c, job, j);

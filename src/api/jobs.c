@@ -60,13 +60,24 @@ static void delegated(void *arg, enum job_insert_result r, job_id id,
 }
 
 static struct delegation *delegation_new(
-    const struct call *c, const struct request *r)
+    const struct call *c, const char *warnings)
 {
 	struct delegation *d = mem_zalloc(sizeof(*d));
 
 	later_init(&d->later, c);
-	d->warnings = mem_strdup_or_null(r->warnings);
+	d->warnings = mem_strdup_or_null(warnings);
 	return d;
+}
+
+/* It is on its way to the store, whose writer answers; or it was refused. */
+static struct answer sent(
+    struct call *c, struct delegation *d, int r, const struct err *err)
+{
+	if (r == 0)
+		return reply_later();
+	mem_free(d->warnings);
+	mem_free(d);
+	return reply_error(c, err);
 }
 
 /* Tokens open sessions only, and what they open is theirs: the same request
@@ -110,12 +121,25 @@ struct answer job_delegate(struct call *c)
 	audit_detail(c, "repository", r.repository);
 	request_set_origin(&r, http_request_id(c->x), &c->trace);
 	request_set_actor(&r, audit_actor_of(c, actor, sizeof(actor)));
-	d = delegation_new(c, &r);
-	if (hub_delegate(c->hub, &r, delegated, d, &err) == 0)
-		return reply_later();
-	mem_free(d->warnings);
-	mem_free(d);
-	return reply_error(c, &err);
+	d = delegation_new(c, r.warnings);
+	return sent(c, d, hub_delegate(c->hub, &r, delegated, d, &err), &err);
+}
+
+/* Another attempt of one that has ended. */
+struct answer job_retry(struct call *c)
+{
+	struct delegation *d = delegation_new(c, NULL);
+	char actor[96];
+	const struct hub_retry again = {.id = c->job,
+	    .request_id = http_request_id(c->x),
+	    .actor = audit_actor_of(c, actor, sizeof(actor)),
+	    .trace = &c->trace};
+	struct err err = ERR_INIT;
+	int r = hub_retry(c->hub, &again, delegated, d, &err);
+
+	if (r < 0 && err.kind == ERR_NOT_FOUND)
+		IGNORE(no_such_job(&err));
+	return sent(c, d, r, &err);
 }
 
 /* -- read -------------------------------------------------------------- */
@@ -249,7 +273,7 @@ struct answer job_cancel(struct call *c)
 	enum job_status was;
 	struct err err = ERR_INIT;
 
-	if (hub_cancel(c->hub, c->job, "api", &was, &err) < 0) {
+	if (hub_cancel(c->hub, c->job, "api", NULL, &was, &err) < 0) {
 		if (err.kind == ERR_NOT_FOUND)
 			IGNORE(no_such_job(&err));
 		return reply_error(c, &err);

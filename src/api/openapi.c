@@ -94,6 +94,7 @@ static void write_content(
 static void write_responses(struct json *j, const struct route *r)
 {
 	bool makes = strcmp(r->pattern, "/api/jobs/delegate") == 0 ||
+		     strcmp(r->pattern, "/api/jobs/:id/retry") == 0 ||
 		     strcmp(r->pattern, "/api/jobs/:id/steps") == 0;
 	const char *code = makes ? "201" : "200";
 	bool bare = strcmp(r->pattern, "/health") == 0;

@@ -27,6 +27,9 @@ static const struct query_param logs_query[] = {
     {"download", "true: the plain bytes as a file; takes a Range header"},
     {NULL, NULL}};
 
+static const struct query_param container_logs_query[] = {
+    {"tail", "the last lines, 1 to 5000, 200 if not given"}, {NULL, NULL}};
+
 static const struct query_param monitoring_query[] = {
     {"hours", "so many back from now, 1 to 168, 24 if not given"},
     {"step", "seconds of a point, 60 to 86400, 900 if not given; at most "
@@ -150,6 +153,10 @@ const struct route routes[] = {
     {"POST", "/api/jobs/:id/cancel", job_cancel, SCOPE_SESSION, true,
 	"Cancel the job. 202 while its container is being ended.", NULL, NULL,
 	NULL, NULL, "job.cancel"},
+    {"POST", "/api/jobs/:id/retry", job_retry, SCOPE_OPERATE, true,
+	"Run an ended job again, as its next attempt. 201 when that is queued "
+	"durably; 200 when it was there already.",
+	NULL, NULL, "Delegated", NULL, "job.retry"},
     {"POST", "/api/jobs/:id/heartbeat", session_heartbeat, SCOPE_SESSION_LOOK,
 	true, "Renew the lease of a session.", NULL, NULL, "Heartbeat", NULL,
 	NULL},
@@ -222,13 +229,13 @@ const struct route routes[] = {
 	"SecretValue", NULL, NULL, "secret.set"},
     {"DELETE", "/api/secrets/:name", secret_delete, SCOPE_ADMIN, false,
 	"Delete a secret.", NULL, NULL, NULL, NULL, "secret.delete"},
+    {"PUT", "/api/system/log-level", log_level_set, SCOPE_ADMIN, false,
+	"How much the hub logs, until it restarts.", NULL, "LogLevel", NULL,
+	NULL, "system.log_level"},
     {"GET", "/api/webhooks", webhook_list_show, SCOPE_ADMIN, false,
 	"Whom the hub tells of events, and whether it gets through.", NULL,
 	NULL, "WebhookList", NULL, NULL},
     {"POST", "/api/webhooks", webhook_create, SCOPE_ADMIN, false,
-	{"PUT", "/api/system/log-level", log_level_set, SCOPE_ADMIN, false,
-	    "How much the hub logs, until it restarts.", NULL, "LogLevel", NULL,
-	    NULL, "system.log_level"},
 	"Tell an address of events. 201 with the secret that signs, if the hub "
 	"made it: the only copy.",
 	NULL, "WebhookCreate", "Webhook", NULL, "webhook.create"},
@@ -244,6 +251,20 @@ const struct route routes[] = {
     {"GET", "/api/webhooks/:id/deliveries", webhook_deliveries, SCOPE_ADMIN,
 	false, "What waits for it, and the last hundred that do not.",
 	deliveries_query, NULL, "WebhookDeliveryList", NULL, NULL},
+    {"GET", "/api/containers", container_list, SCOPE_READ, false,
+	"The hub's containers and what is in them.", NULL, NULL,
+	"ContainerList", NULL, NULL},
+    {"GET", "/api/containers/:id/stats", container_stats, SCOPE_READ, false,
+	"What a container uses.", NULL, NULL, "ContainerStats", NULL, NULL},
+    {"GET", "/api/containers/:id/logs", container_logs, SCOPE_ADMIN, false,
+	"What the engine kept of a container's output, unmasked.",
+	container_logs_query, NULL, "ContainerLogs", NULL, "container.logs"},
+    {"POST", "/api/containers/:id/exec", container_exec, SCOPE_ADMIN, false,
+	"Run a program in a container, without a shell.", NULL, "Exec",
+	"ExecResult", NULL, "container.exec"},
+    {"POST", "/api/containers/:id/stop", container_stop, SCOPE_OPERATE, false,
+	"Stop a container; a job or component ends with it.", NULL, NULL, NULL,
+	NULL, "container.stop"},
     {"GET", "/api/monitoring", monitoring_show, SCOPE_READ, false,
 	"How many jobs came and ended, waited and ran, over time.",
 	monitoring_query, NULL, "Monitoring", NULL, NULL},

@@ -124,7 +124,7 @@ void man_page(struct buf *out);
 /* -- the rows ---------------------------------------------------------- */
 extern const struct command command_serve, command_job_delegate,
     command_job_list, command_job_show, command_job_logs, command_job_wait,
-    command_job_cancel, command_runner_list, command_runner_show,
+    command_job_cancel, command_job_retry, command_runner_list, command_runner_show,
     command_runner_register, command_runner_create, command_runner_drain,
     command_runner_remove, command_runner_token, command_proxy_run,
     command_queue, command_audit_list, command_audit_verify, command_audit_export,

@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/component.h"
+#include "cmd/container.h"
 #include "cmd/secret.h"
 #include "cmd/user.h"
 #include "cmd/webhook.h"
@@ -30,7 +31,13 @@ const struct command *const commands[] = {
     &command_job_logs,
     &command_job_wait,
     &command_job_cancel,
+    &command_job_retry,
     &command_queue,
+    &command_container_list,
+    &command_container_stats,
+    &command_container_logs,
+    &command_container_exec,
+    &command_container_stop,
     &command_runner_list,
     &command_runner_show,
     &command_runner_register,
@@ -52,8 +59,8 @@ const struct command *const commands[] = {
     &command_secret_set,
     &command_secret_list,
     &command_secret_delete,
-    &command_user_bootstrap,
     &command_secret_rotate,
+    &command_user_bootstrap,
     &command_user_add,
     &command_user_list,
     &command_user_passwd,

@@ -1,6 +1,6 @@
 /*
- * `job delegate`: hands a job to the hub, and with --follow or --wait stays
- * until it has ended. Main thread.
+ * `job delegate` and `job retry`: hand a job to the hub, and with --follow or
+ * --wait stay until it has ended. Main thread.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,8 +35,9 @@ static void say_end(const json_t *job)
 	fprintf(stderr, "runnerhub: job %s\n", buf_str(&line));
 }
 
+/* request: NULL, the target says it all. */
 static int delegate(struct client *c, const struct invocation *v,
-    const json_t *request, int *ret_exit, struct err *err)
+    const char *target, const json_t *request, int *ret_exit, struct err *err)
 {
 	CLEANUP(json_decref) json_t *reply = NULL;
 	CLEANUP(json_decref) json_t *job = NULL;
@@ -46,8 +47,7 @@ static int delegate(struct client *c, const struct invocation *v,
 	const char *id;
 	char clean[80];
 
-	TRY(client_call(
-	    c, &v->ctx, "POST", "/api/jobs/delegate", request, &reply, err));
+	TRY(client_call(c, &v->ctx, "POST", target, request, &reply, err));
 	reply_warnings(reply);
 	data = json_object_get(reply, "data");
 	id = reply_str(data, "delegationId", NULL);
@@ -90,10 +90,17 @@ static int delegate_run(int argc, char **argv)
 			   ? command_usage_error(&command_job_delegate, &err)
 			   : command_fail(&err);
 	if (command_client(&c, v.o, &err) < 0 ||
-	    delegate(c, &v, request, &rc, &err) < 0)
+	    delegate(c, &v, "/api/jobs/delegate", request, &rc, &err) < 0)
 		return command_fail(&err);
 	return rc;
 }
+
+#define STAY_OPTIONS                                                           \
+	{"follow", 'f', NULL,                                                  \
+	    "print its output as it comes, end with its code", NULL},          \
+	{                                                                      \
+		"wait", 'w', NULL, "wait for its end, end with its code", NULL \
+	}
 
 static const struct command_option delegate_options[] = {
     {"step", 's', "CMD", "a step; repeatable; 'name: cmd' names it", NULL},
@@ -119,9 +126,7 @@ static const struct command_option delegate_options[] = {
     {"runner", 0, "NAME", "name of the proxy runner", NULL},
     {"ref", 0, "REF", "GITHUB_REF of the job", NULL},
     {"sha", 0, "SHA", "GITHUB_SHA of the job", NULL},
-    {"follow", 'f', NULL, "print its output as it comes, end with its code",
-	NULL},
-    {"wait", 'w', NULL, "wait for its end, end with its code", NULL},
+    STAY_OPTIONS,
     {0},
 };
 
@@ -138,4 +143,39 @@ const struct command command_job_delegate = {
 	"it failed without one, 130 when it was cancelled.",
     .options = delegate_options,
     .run = delegate_run,
+};
+
+/* -- retry ------------------------------------------------------------- */
+
+static int retry_run(int argc, char **argv)
+{
+	CLEANUP(invocation_fini) struct invocation v;
+	CLEANUP(client_close) struct client *c = NULL;
+	CLEANUP(mem_free) char *path = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!invocation_begin(&v, &command_job_retry, argc, argv, &rc))
+		return rc;
+	path = client_job_path(args_operand(&v.args, 0), "/retry");
+	if (command_client(&c, v.o, &err) < 0 ||
+	    delegate(c, &v, path, NULL, &rc, &err) < 0)
+		return command_fail(&err);
+	return rc;
+}
+
+static const struct command_option retry_options[] = {STAY_OPTIONS, {0}};
+
+const struct command command_job_retry = {
+    .name = "job retry",
+    .operands = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .flags = COMMAND_CLIENT,
+    .summary = "run a job again that has ended",
+    .details = "The same content as its next attempt; prints the id of that. "
+	       "Not for sessions, and not for jobs with secrets: those are "
+	       "deleted when a job ends.",
+    .options = retry_options,
+    .run = retry_run,
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/answer.h"
 #include "engine/engine_internal.h"
@@ -61,12 +62,12 @@ static void read_inspect(const json_t *doc, struct engine_container *c)
 	answer_labels(answer_at(doc, "Config.Labels"), &c->labels, &c->nlabels);
 }
 
-int engine_container_inspect(struct engine *e, const struct ctx *ctx,
-    const char *id, struct engine_container *ret, struct err *err)
+/* NULL: err says why. */
+static json_t *inspect(
+    struct engine *e, const struct ctx *ctx, const char *id, struct err *err)
 {
 	CLEANUP(http_result_fini)
 	struct http_result res = HTTP_RESULT_INIT(ENGINE_ANSWER_MAX);
-	CLEANUP(json_decref) json_t *doc = NULL;
 	char target[300], doing[128];
 	const struct engine_request req = {.method = "GET",
 	    .target = target,
@@ -75,15 +76,43 @@ int engine_container_inspect(struct engine *e, const struct ctx *ctx,
 	    .timeout_ms = ENGINE_QUICK_MS,
 	    .repeatable = true};
 
-	TRY(engine_check_name(id, ENGINE_CONTAINER, err));
+	if (engine_check_name(id, ENGINE_CONTAINER, err) < 0)
+		return NULL;
 	snprintf(target, sizeof(target), "/containers/%s/json", id);
 	snprintf(doing, sizeof(doing), "inspect container %.64s", id);
-	TRY(engine_call(e, ctx, &req, &res, err));
-	doc = answer_parse(buf_str(&res.body), res.body.len, doing, err);
+	if (engine_call(e, ctx, &req, &res, err) < 0)
+		return NULL;
+	return answer_parse(buf_str(&res.body), res.body.len, doing, err);
+}
+
+int engine_container_inspect(struct engine *e, const struct ctx *ctx,
+    const char *id, struct engine_container *ret, struct err *err)
+{
+	CLEANUP(json_decref) json_t *doc = inspect(e, ctx, id, err);
+
 	if (doc == NULL)
 		return -1;
 	*ret = (struct engine_container){.pid = 0};
 	read_inspect(doc, ret);
+	return 0;
+}
+
+int engine_container_env(struct engine *e, const struct ctx *ctx,
+    const char *id, void (*take)(void *arg, const char *pair), void *arg,
+    struct err *err)
+{
+	CLEANUP(json_decref) json_t *doc = inspect(e, ctx, id, err);
+	const json_t *env;
+
+	if (doc == NULL)
+		return -1;
+	env = answer_at(doc, "Config.Env");
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		const char *pair = json_string_value(json_array_get(env, i));
+
+		if (pair != NULL)
+			take(arg, pair);
+	}
 	return 0;
 }
 
@@ -104,6 +133,7 @@ static void read_list_item(const json_t *doc, struct engine_container *c)
 	    c, json_string_value(json_array_get(answer_at(doc, "Names"), 0)));
 	answer_str(doc, "Image", c->image, sizeof(c->image));
 	answer_str(doc, "State", c->state, sizeof(c->state));
+	c->created_at = answer_int(doc, "Created") * CLOCK_NS_PER_S;
 	put_ip(c, doc);
 	answer_labels(answer_at(doc, "Labels"), &c->labels, &c->nlabels);
 }

@@ -139,6 +139,7 @@ struct engine_container {
 	char error[256];
 	char ip[64]; /* first network's address, or "" */
 	char started_at[40];
+	int64_t created_at; /* wall ns; only a list tells it */
 	struct engine_label *labels;
 	size_t nlabels;
 };
@@ -151,6 +152,11 @@ const char *engine_container_label(
     const struct engine_container *c, const char *key); /* NULL: none */
 int engine_container_inspect(struct engine *e, const struct ctx *ctx,
     const char *id, struct engine_container *ret, struct err *err) MUST_CHECK;
+/* Each "NAME=value" of its environment, borrowed. There are secrets among
+ * them. */
+int engine_container_env(struct engine *e, const struct ctx *ctx,
+    const char *id, void (*take)(void *arg, const char *pair), void *arg,
+    struct err *err) MUST_CHECK;
 /* All (running or not) that bear each "key=value" label. state, pid (0) and
  * labels are filled as far as the list tells. Free with _list_free. */
 struct engine_container_list {

@@ -299,7 +299,7 @@ static struct outcome carry_loaded(struct carry *c)
 	if (job_status_is_final(c->job.status)) /* cancelled meanwhile */
 		return (struct outcome){.kind = OUTCOME_OVER};
 	if (c->job.cancel_requested)
-		IGNORE(live_cancel(c->hub->live, c->job.id)); /* is entered */
+		IGNORE(live_cancel(c->hub->live, c->job.id, NULL)); /* is entered */
 	return run(c);
 }
 

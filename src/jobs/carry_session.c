@@ -76,6 +76,8 @@ static void end_gently(struct carry *c)
 static bool decide(struct carry *c, enum carry_news news, const struct err *err,
     struct outcome *ret)
 {
+	char words[200];
+
 	switch (news) {
 	case CARRY_DONE:
 		if (!ended_by_proxy(c))
@@ -87,8 +89,9 @@ static bool decide(struct carry *c, enum carry_news news, const struct err *err,
 		return true;
 	case CARRY_CANCEL:
 		end_gently(c);
-		*ret = outcome_end(
-		    JOB_CANCELLED, "cancelled", "the session was cancelled");
+		live_cancel_words(c->hub->live, &c->live,
+		    "the session was cancelled", words, sizeof(words));
+		*ret = outcome_end(JOB_CANCELLED, "cancelled", "%s", words);
 		return true;
 	case CARRY_STOPPING:
 		*ret = (struct outcome){.kind = OUTCOME_LEAVE};

@@ -110,9 +110,12 @@ void carry_end_step(struct carry *c)
 
 static struct outcome cancelled(struct carry *c)
 {
+	char words[200];
+
 	carry_end_step(c);
-	return outcome_end(
-	    JOB_CANCELLED, "cancelled", "cancelled while it ran");
+	live_cancel_words(c->hub->live, &c->live, "cancelled while it ran",
+	    words, sizeof(words));
+	return outcome_end(JOB_CANCELLED, "cancelled", "%s", words);
 }
 
 static struct outcome timed_out(struct carry *c)

@@ -141,8 +141,8 @@ int hub_end_waiting(
 	return 0;
 }
 
-int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
-    struct err *err)
+int hub_cancel(struct hub *h, job_id id, const char *who, const char *words,
+    enum job_status *ret, struct err *err)
 {
 	struct job_change change = {.from = {JOB_QUEUED, JOB_PENDING},
 	    .to = JOB_CANCELLED,
@@ -159,7 +159,7 @@ int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
 			return err->kind == ERR_NONE ? 0 : -1;
 		err_clear(err); /* a carrier was faster */
 	}
-	IGNORE(live_cancel(h->live, id)); /* else it has just ended */
+	IGNORE(live_cancel(h->live, id, words)); /* else it has just ended */
 	return 0;
 }
 

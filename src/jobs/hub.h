@@ -79,9 +79,24 @@ void hub_request_limits(struct hub *h, struct request_limits *ret);
  */
 int hub_delegate(struct hub *h, const struct request *r, store_insert_done done,
     void *arg, struct err *err) MUST_CHECK;
-/* Idempotent: an ended job stays as it is. ret: the status it had. */
-int hub_cancel(struct hub *h, job_id id, const char *who, enum job_status *ret,
-    struct err *err) MUST_CHECK;
+/*
+ * The same for an ended job that the hub drove: another attempt with the same
+ * content; done says which, also when there is one already. ERR_CONFLICT
+ * "job_not_ended", "is_session", and "secrets_gone": it had secrets, which are
+ * deleted with a job's end.
+ */
+struct trace;
+struct hub_retry {
+	job_id id;
+	const char *request_id, *actor; /* who asks, as for request.h */
+	const struct trace *trace;
+};
+int hub_retry(struct hub *h, const struct hub_retry *again,
+    store_insert_done done, void *arg, struct err *err) MUST_CHECK;
+/* Idempotent: an ended job stays as it is. words: why, for the end of one that
+ * runs, or NULL. ret: the status it had. */
+int hub_cancel(struct hub *h, job_id id, const char *who, const char *words,
+    enum job_status *ret, struct err *err) MUST_CHECK;
 /* A proxy says how its session stands (jobs-api: PATCH status and
  * proxy-complete). ERR_CONFLICT for a job that the hub drives. */
 int hub_session_status(struct hub *h, job_id id, enum job_status status,

@@ -96,19 +96,31 @@ void live_set_sandbox(struct live_set *s, struct live *l, struct sandbox *sb)
 	mtx_unlock(&s->mtx);
 }
 
-bool live_cancel(struct live_set *s, job_id id)
+bool live_cancel(struct live_set *s, job_id id, const char *words)
 {
 	struct live *l;
 
 	mtx_lock(&s->mtx);
 	l = find_locked(s, id);
 	if (l != NULL && !atomic_load(&l->cancel_requested)) {
+		if (words != NULL)
+			snprintf(l->cancel_words, sizeof(l->cancel_words), "%s",
+			    words);
 		atomic_store(&l->cancel_requested, true);
 		cancel_now(&l->cancel);
 		wake_locked(l);
 	}
 	mtx_unlock(&s->mtx);
 	return l != NULL;
+}
+
+void live_cancel_words(struct live_set *s, const struct live *l,
+    const char *otherwise, char *out, size_t size)
+{
+	mtx_lock(&s->mtx);
+	snprintf(out, size, "%s",
+	    *l->cancel_words != '\0' ? l->cancel_words : otherwise);
+	mtx_unlock(&s->mtx);
 }
 
 bool live_renew(struct live_set *s, job_id id, int64_t lease_until,

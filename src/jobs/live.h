@@ -49,6 +49,7 @@ struct live {
 	atomic_bool called; /* the mailbox is not empty */
 	/* guarded by the set's mutex; `end` stands once session_end is set */
 	struct live_end end;
+	char cancel_words[200]; /* "": none */
 	enum live_door door;
 	struct session_call *calls, **calls_end;
 	size_t ncalls, call_bytes;
@@ -64,7 +65,11 @@ void live_leave(struct live_set *s, struct live *l);
 void live_set_sandbox(struct live_set *s, struct live *l, struct sandbox *sb);
 
 /* All false when no carrier has the job in hand. */
-bool live_cancel(struct live_set *s, job_id id);
+/* words: why, for the job's end; NULL: it is said as ever. */
+bool live_cancel(struct live_set *s, job_id id, const char *words);
+/* Those words, or others where there are none. */
+void live_cancel_words(struct live_set *s, const struct live *l,
+    const char *otherwise, char *out, size_t size);
 /* *ret_stale: the store's lease is older than slack_ns now, and the caller
  * writes it down. */
 bool live_renew(struct live_set *s, job_id id, int64_t lease_until,

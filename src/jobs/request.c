@@ -14,7 +14,6 @@
 
 enum {
 	LABELS_MAX = 100,
-	ATTEMPT_MAX = 1000000,
 	PIDS_MAX = 4194304,
 	DEPTH_MAX = 32, /* known fields stand at 4 at most */
 };
@@ -190,8 +189,8 @@ static int take_names(
 	TRY(request_string(
 	    p, body, "runnerName", "runnerName", NAME_MAX_BYTES, &text));
 	r->runner_name = mem_strdup_or_null(text);
-	TRY(request_int(
-	    p, body, "attempt", "attempt", 1, ATTEMPT_MAX, &r->attempt));
+	TRY(request_int(p, body, "attempt", "attempt", 1, REQUEST_ATTEMPT_MAX,
+	    &r->attempt));
 	return request_int(
 	    p, body, "priority", "priority", 0, 100, &r->priority);
 }

@@ -21,6 +21,8 @@ struct request_limits {
 	const char *network; /* the one besides "none"; NULL: any name */
 };
 
+#define REQUEST_ATTEMPT_MAX 1000000 /* that "attempt" may be */
+
 struct request {
 	char *external_id, *run_id, *repository;
 	char *workflow, *runner_name; /* NULL: not given */

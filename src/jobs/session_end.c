@@ -199,7 +199,7 @@ static int replace_one(struct hub *h, const struct job *job, struct err *err)
 	}
 	TRY(r);
 	/* Nobody has it in hand yet: whoever takes it sees the wish. */
-	return hub_cancel(h, job->id, "its runner's next job", &was, err);
+	return hub_cancel(h, job->id, "its runner's next job", NULL, &was, err);
 }
 
 /* The sessions of jobs that its runner has left behind. */

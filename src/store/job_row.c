@@ -121,5 +121,6 @@ int job_read_row(struct db_stmt *st, struct job *j, struct err *err)
 	    read_time(st, &j->updated_at) < 0)
 		return corrupt(id, "time", err);
 	read_phases(st, &j->phases);
+	j->has_secrets = db_col_int(st) != 0;
 	return 0;
 }

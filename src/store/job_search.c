@@ -52,7 +52,7 @@ static char *pattern_of(const char *words)
 		*p++ = *words >= 'A' && *words <= 'Z' ? (char)(*words | 0x20)
 						      : *words;
 	}
-	strcpy(p, "%");
+	memcpy(p, "%", 2);
 	return out;
 }
 

@@ -63,6 +63,7 @@ struct job {
 	char *spec;        /* JSON object text: image, steps, env, ... never
 			      secrets */
 	bool is_session;   /* no steps: a proxy drives it */
+	bool has_secrets;  /* it was delegated with some */
 	int priority;      /* 0..100 */
 	enum job_status status;
 	char *image;        /* resolved, NULL before */

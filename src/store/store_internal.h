@@ -171,7 +171,7 @@ struct uuid named_secret_owner(const struct store *s, const char *name);
 	"exit_code, result, cancel_requested, lease_until_ns, session, "       \
 	"created_at, started_at, completed_at, updated_at, phase_queued_ns, "  \
 	"phase_assigned_ns, phase_created_ns, phase_started_ns, "              \
-	"phase_first_output_ns, phase_ended_ns, phase_removed_ns"
+	"phase_first_output_ns, phase_ended_ns, phase_removed_ns, has_secrets"
 /* ret: zeroed; to be freed by job_fini also on error. */
 int job_read_row(
     struct db_stmt *st, struct job *ret, struct err *err) MUST_CHECK;

@@ -217,7 +217,7 @@ ask runnerhub serve --api
     assert shown.stderr == ""
     words = [line.split() for line in shown.stdout.splitlines()]
     assert {"serve", "job", "doctor", "completion"} <= set(words[0])
-    assert words[1] == ["delegate", "list", "show", "logs", "wait", "cancel"]
+    assert words[1] == ["delegate", "list", "show", "logs", "wait", "cancel", "retry"]
     assert words[2:6] == [["--status"], ["completed"],
                           ["debug", "info", "warn", "error"],
                           ["bash", "zsh", "fish", "--help", "-h"]]

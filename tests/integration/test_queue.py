@@ -94,3 +94,48 @@ def test_a_pause_outlives_a_restart_and_is_audited(make_hub: Callable[..., Hub])
     hub.wait_status(job, "completed")
     actions = [row["action"] for row in hub.get("/api/audit").data]
     assert "queue.pause" in actions and "queue.resume" in actions
+
+
+# -- one more attempt -----------------------------------------------------------------
+
+def retry(hub: Hub, job: str) -> Any:
+    return hub.post(f"/api/jobs/{job}/retry")
+
+
+def test_an_ended_job_runs_again_with_the_same_content(hub: Hub) -> None:
+    first = hub.delegate([{"name": "say", "run": "echo $WORD; exit 3"}], env={"WORD": "again"},
+                         workflow="CI", labels=["a"], priority=70, sha="abc", jobId="one")
+    before = hub.wait_status(first, "failed")
+    reply = retry(hub, first)
+    assert reply.status == 201
+    second = reply.data["delegationId"]
+    after = hub.wait_status(second, "failed")
+    assert after["attempt"] == before["attempt"] + 1
+    for key in ("jobId", "runId", "repository", "workflow", "labels", "priority", "exitCode"):
+        assert after[key] == before[key], key
+    assert after["metadata"]["retryOf"] == first and after["metadata"]["sha"] == "abc"
+    assert hub.get(f"/api/jobs/{second}/logs").data["logs"] == "again\n"
+    repeat = retry(hub, first)  # a second press of the button
+    assert repeat.status == 200 and repeat.data["delegationId"] == second
+
+
+def test_what_cannot_run_again_says_why(hub: Hub) -> None:
+    session = hub.delegate()
+    hub.wait_status(session, "running")
+    assert retry(hub, session).json["code"] == "job_not_ended"
+    hub.post(f"/api/jobs/{session}/cancel")
+    hub.wait_status(session, "cancelled")
+    assert retry(hub, session).json["code"] == "is_session"
+    secret = hub.delegate(["true"], secrets={"TOKEN": "hunter2hunter2"})
+    job = hub.wait_status(secret, "completed")
+    refused = retry(hub, secret)
+    assert (refused.status, refused.json["code"], job["hasSecrets"]) == (409, "secrets_gone", True)
+    assert retry(hub, "00000000-0000-7000-8000-000000000000").json["code"] == "job_not_found"
+
+
+def test_the_command_line_waits_for_the_next_attempt(hub: Hub) -> None:
+    first = hub.delegate(["echo once more; exit 4"])
+    hub.wait_status(first, "failed")
+    shown = hub.cli("job", "retry", first, "--follow")
+    assert (shown.returncode, shown.stdout) == (4, "once more\n")
+    assert hub.cli("job", "retry", first).stdout.strip() != first

@@ -44,16 +44,16 @@ static void test_cancel_reaches_the_job(void **state)
 	enter(s, &l, false);
 	assert_true(live_is_in_hand(s, l.id));
 	assert_int_equal(live_count(s), 1);
-	assert_true(live_cancel(s, l.id));
+	assert_true(live_cancel(s, l.id, NULL));
 	assert_true(atomic_load(&l.cancel_requested));
 	assert_true(cancel_is_set(&l.cancel));
 	live_set_sandbox(s, &l, &sb); /* it was cancelled before it had one */
 	assert_true(was_woken(&sb));
-	assert_true(live_cancel(s, l.id)); /* said twice, woken once */
+	assert_true(live_cancel(s, l.id, NULL)); /* said twice, woken once */
 	assert_false(was_woken(&sb));
 	live_set_sandbox(s, &l, NULL);
 	live_leave(s, &l);
-	assert_false(live_cancel(s, l.id));
+	assert_false(live_cancel(s, l.id, NULL));
 	assert_int_equal(live_count(s), 0);
 	close(sb.wake_fd);
 	live_set_free(s);
@@ -346,7 +346,7 @@ static void test_cancels_against_carriers(void **state)
 	while (atomic_load(&crew.done) < CARRIERS)
 		for (size_t i = 0; i < CARRIERS; i++) {
 			live_renew(crew.s, crew.ids[i], 1, 1, &stale);
-			live_cancel(crew.s, crew.ids[i]);
+			live_cancel(crew.s, crew.ids[i], NULL);
 		}
 	assert_true(live_wait_empty(crew.s, CLOCK_NO_DEADLINE));
 	for (size_t i = 0; i < CARRIERS; i++)
