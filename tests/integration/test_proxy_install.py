@@ -344,3 +344,18 @@ def test_files_belong_to_the_runners_user(cli, open_path):
     for top, folders, files in os.walk(runner):
         for name in folders + files:
             assert os.lstat(os.path.join(top, name)).st_uid == 1001, name
+
+
+def test_whom_the_runner_trusts_goes_along(cli, runner, tmp_path):
+    """With whole paths: the runner starts the relay somewhere else."""
+    for name in ("ca.pem", "card.pem", "card.key"):
+        (tmp_path / name).write_text("of this test\n")
+    cli("install", runner, "--ca-file", "ca.pem", "--client-cert", "card.pem",
+        "--client-key", "card.key")
+    lines = read(runner, ".env").splitlines()
+    assert f"RUNNERHUB_CA_FILE={tmp_path}/ca.pem" in lines
+    assert f"RUNNERHUB_CLIENT_CERT={tmp_path}/card.pem" in lines
+    assert f"RUNNERHUB_CLIENT_KEY={tmp_path}/card.key" in lines
+    cli("install", runner)  # again, as after an update: it stays
+    assert f"RUNNERHUB_CA_FILE={tmp_path}/ca.pem" in read(runner, ".env").splitlines()
+    assert "No such file" in cli("install", runner, "--ca-file", "missing.pem", code=1)
