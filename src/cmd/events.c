@@ -40,7 +40,8 @@ static void print_line(const struct sse_event *ev, const json_t *data)
 	char iso[CLOCK_ISO_LEN], clean[200];
 	const char *status = reply_str(data, "status", NULL);
 	const char *at = reply_str(data, "at", NULL);
-	static const char *const keys[] = {"repository", "jobId", "reason"};
+	static const char *const keys[] = {
+	    "repository", "jobId", "name", "reason"};
 	int64_t when;
 
 	/* the hub's time where it says one */

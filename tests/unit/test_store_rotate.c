@@ -43,6 +43,7 @@ static struct things fill(struct store *s)
 {
 	struct runner r = {.name = (char *)"a",
 	    .type = (char *)"proxy",
+	    .status = (char *)"idle",
 	    .labels = (char *)"[]"};
 	struct audit_entry e = {.at = clock_wall_ns(),
 	    .actor = (char *)"key",
