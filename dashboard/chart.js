@@ -4,7 +4,7 @@
  * as a table. It takes the width that it is given, and draws itself anew when
  * that changes.
  *
- *   chart({title, points, series, stacked, format, isTime}, signal)
+ *   chart({title, points, series, stacked, format, isTime})
  *
  * points: [{at, <key>: number or null}, ...], oldest first, evenly spaced;
  * series: [{key, name, tone}], a tone being a colour of css/chart.css; format
@@ -38,12 +38,13 @@ function valueScale({points, series, stacked, isTime}) {
 		return stacked ? values.reduce((a, b) => a + b, 0) : Math.max(...values);
 	});
 	const highest = Math.max(...tops) || 1;
-	const step = Math.max(niceStep(highest / 3, isTime), isTime ? 0 : 1);
+	const step = Math.max(niceStep(highest / 3, isTime), stacked ? 1 : 0);
 
 	return {step, top: Math.ceil(highest / step) * step};
 }
 
-/* At full hours of the reader's clock, at most `room` of them: [{index, text}] */
+/* At full hours of the reader's clock, at most `room` of them, else at both
+ * ends: [{index, text}] */
 export function timeMarks(points, room) {
 	const times = points.map(({at}) => new Date(at));
 	const hours = (times.at(-1) - times[0]) / 3600e3;
@@ -57,6 +58,8 @@ export function timeMarks(points, room) {
 		if (every <= 24 || at.getDate() % 2 === 1)
 			marks.push({index, text: isDay ? day(at).slice(5) : clock(at).slice(0, 5)});
 	});
+	if (marks.length === 0) /* of less than an hour */
+		return [0, times.length - 1].map((index) => ({index, text: clock(times[index])}));
 	return marks;
 }
 
@@ -80,7 +83,7 @@ function axes(chart, at) {
 			svg('text', {class: 'chart-mark end', x: EDGE.left - 6, y: y + 4}, chart.format(value)));
 	}
 	for (const {index, text} of timeMarks(chart.points, at.w / 60))
-		parts.push(svg('text', {class: 'chart-mark middle', x: at.x(index), y: HEIGHT - 7}, text));
+		parts.push(svg('text', {class: 'chart-mark middle', x: Math.min(at.x(index), at.width - 26), y: HEIGHT - 7}, text));
 	return parts;
 }
 
@@ -121,7 +124,7 @@ function line({key, tone}, chart, at) {
 
 function nothing(chart, at) {
 	return !chart.points.some((point) => chart.series.some(({key}) => point[key])) &&
-		svg('text', {class: 'chart-mark middle', x: EDGE.left + at.w / 2, y: HEIGHT / 2}, 'nothing in this time');
+		svg('text', {class: 'chart-mark middle', x: EDGE.left + at.w / 2, y: EDGE.top + at.height / 3}, 'nothing in this time');
 }
 
 function drawAll(chart, at, cursor) {
@@ -195,7 +198,7 @@ function reader(chart, picture, readout, view) {
 	picture.addEventListener('blur', leave);
 }
 
-export function chart(chart, signal) {
+export function chart(chart) {
 	const last = chart.points.length - 1, view = {};
 	const readout = h('p', {class: 'readout'}, '\u00a0');
 	const picture = svg('svg', {class: 'chart', height: HEIGHT, tabindex: 0, role: 'slider',
@@ -211,10 +214,14 @@ export function chart(chart, signal) {
 		picture.setAttribute('width', width);
 		replace(picture, drawAll(chart, view.at, view.cursor));
 	}
-	const watch = new ResizeObserver(([{contentRect: {width}}]) => width > 0 && draw(Math.floor(width)));
+	const watch = new ResizeObserver(([{contentRect: {width}}]) => {
+		if (width > 0)
+			draw(Math.floor(width));
+		if (!figure.isConnected)
+			watch.disconnect();
+	});
 	draw(320);
 	watch.observe(figure);
-	signal.addEventListener('abort', () => watch.disconnect());
 	reader(chart, picture, readout, view);
 	return figure;
 }

@@ -1,7 +1,7 @@
 /* Small things that every page is made of. */
 import {add, every, h, replace, setText} from './dom.js';
 import {icon, iconOf, toneOf} from './icons.js';
-import {ago, dateTime} from './format.js';
+import {ago, count, dateTime, number} from './format.js';
 
 const TIMES_MS = 5000;
 
@@ -116,7 +116,7 @@ export function pager({page, totalPages, total}, href, word = 'entry', words = '
 		: null;
 
 	return h('nav', {class: 'pager', 'aria-label': 'Pages'}, link(page - 1, 'Newer', 'left', 'prev'),
-		h('span', {class: 'quiet'}, totalPages > 1 ? `Page ${page} of ${totalPages} · ` : '',
-			`${total} ${total === 1 ? word : words}`),
+		h('span', {class: 'quiet'}, totalPages > 1 ? `Page ${number(page)} of ${number(totalPages)} · ` : '',
+			count(total, word, words)),
 		link(page + 1, 'Older', 'right', 'next'));
 }

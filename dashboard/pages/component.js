@@ -1,6 +1,7 @@
 /* One instance of a component: how far its start is, how it does, what it says,
  * and what went wrong. */
 import {componentsGet, followInstances, isOver} from '../component_api.js';
+import {chart} from '../chart.js';
 import {h, replace} from '../dom.js';
 import {bytes, dateTime, duration, number, ticking} from '../format.js';
 import {freshPanel} from '../fresh.js';
@@ -60,14 +61,19 @@ function meter(name, share, text) {
 		value: Math.min(share, 100), 'aria-label': name}), h('span', {class: 'num'}, text));
 }
 
-function drawUse(stats) {
-	if (!stats)
-		return empty('Nothing is used', 'It does not run.');
+function drawUse(series, isRunning) {
+	const stats = series.at(-1);
+
+	if (!stats || !isRunning)
+		return empty('Nothing is used', isRunning ? 'It is measured in a moment.' : 'It does not run.');
+	const points = series.map(({timestamp, cpu}) => ({at: timestamp, cpu: cpu.usage}));
 	return [meter('CPU', stats.cpu.usage, `${stats.cpu.usage.toFixed(1)} %`),
 		meter('Memory', stats.memory.percentage, stats.memory.limit > 0 ?
 			`${bytes(stats.memory.usage)} of ${bytes(stats.memory.limit)}` : bytes(stats.memory.usage)),
 		facts(['Network in', bytes(stats.network.rxBytes)], ['Network out', bytes(stats.network.txBytes)],
-			['Disk read', bytes(stats.io.readBytes)], ['Disk written', bytes(stats.io.writeBytes)])];
+			['Disk read', bytes(stats.io.readBytes)], ['Disk written', bytes(stats.io.writeBytes)]),
+		points.length > 2 && chart({title: 'CPU', points, series: [{key: 'cpu', name: 'percent of a CPU', tone: 'active'}],
+			format: (value) => `${Number(value.toPrecision(3))} %`})];
 }
 
 function drawErrors(errors) {
@@ -97,12 +103,13 @@ export default {
 	title: 'Component',
 	async render(root, {instance: id}, signal) {
 		const at = `/instances/${encodeURIComponent(id)}`;
+		let known = await componentsGet(at, {signal});
 		const part = (title, name, draw, every) => freshPanel({title, every, draw,
 			load: async (s) => (await componentsGet(`${at}/${name}`, {signal: s}))[name]}, signal);
 		const head = h('div'), state = h('div', {class: 'panels'});
-		const live = {health: part('Health', 'health', drawHealth, 5000), use: part('Use', 'stats', drawUse, 3000),
+		const live = {health: part('Health', 'health', drawHealth, 5000),
+			use: part('Use', 'metrics', (series) => drawUse(series, !isOver(known)), 5000),
 			errors: part('Errors', 'errors', drawErrors, 15000)};
-		let known = await componentsGet(at, {signal});
 		const draw = () => {
 			setTitle(known.componentRef);
 			replace(head, heading(known), known.error && known.status === 'error' &&

@@ -57,7 +57,7 @@ function figures(signal) {
 
 function jobLine(job, beside, below) {
 	return h('li', null, h('a', {class: 'job-line', href: url(`/jobs/${job.id}`), 'data-key': job.id, 'data-list-item': true},
-		badge(job.status), h('span', {class: 'job-name', dir: 'auto'}, h('strong', null, job.repository), ' ',
+		badge(job.status), h('span', {class: 'line-name', dir: 'auto'}, h('strong', null, job.repository), ' ',
 			h('span', {class: 'quiet'}, [job.workflow, job.jobId].filter(Boolean).join(' · ')))),
 	h('span', {class: 'job-beside'}, beside), below);
 }

@@ -104,15 +104,15 @@ const seconds = (value) => duration(value * 1000);
 const WAITS = [{key: 'waitP50', name: 'half wait less', tone: 'active'}, {key: 'waitP95', name: '95 % wait less', tone: 'warn'}];
 const DURATIONS = [{key: 'durationP50', name: 'half take less', tone: 'active'}, {key: 'durationP95', name: '95 % take less', tone: 'warn'}];
 
-function drawCharts({points, step}, signal) {
+function drawCharts({points, step}) {
 	const each = `in each ${step / 60} minutes`;
 
 	if (points.length < 2)
 		return empty('No figures yet', 'They come with the first jobs.');
 	return h('div', {class: 'charts'},
-		chart({title: `Jobs that ended, ${each}`, points, series: RESULTS, stacked: true, format: number}, signal),
-		chart({title: 'Wait for a start', points, series: WAITS, format: seconds, isTime: true}, signal),
-		chart({title: 'Duration', points, series: DURATIONS, format: seconds, isTime: true}, signal));
+		chart({title: `Jobs that ended, ${each}`, points, series: RESULTS, stacked: true, format: number}),
+		chart({title: 'Wait for a start', points, series: WAITS, format: seconds, isTime: true}),
+		chart({title: 'Duration', points, series: DURATIONS, format: seconds, isTime: true}));
 }
 
 export default {
@@ -120,14 +120,9 @@ export default {
 	render(root, params, signal) {
 		const queue = freshPanel({title: 'Queue', every: 5000, on: ['job:status', 'job:delegated'],
 			load: (s) => api.get('/api/queue', {signal: s}), draw: (data) => drawQueue(data, () => queue.refresh())}, signal);
-		let drawing = null; /* ends with what was drawn before */
 
 		replace(root, pageHead('System'), queue,
-			freshPanel({title: 'Last 24 hours', every: 60000, load: (s) => lastDay(s, 900), draw(data) {
-				drawing?.abort();
-				drawing = new AbortController();
-				return drawCharts(data, AbortSignal.any([signal, drawing.signal]));
-			}}, signal),
+			freshPanel({title: 'Last 24 hours', every: 60000, load: (s) => lastDay(s, 900), draw: drawCharts}, signal),
 			freshPanel({title: 'The hub', class: 'bare', every: 10000, load: (s) => api.get('/api/system', {signal: s}),
 				draw: (s) => h('div', {class: 'groups'}, engineGroup(s), capacityGroup(s), storeGroup(s), hubGroup(s))}, signal));
 	},

@@ -28,5 +28,7 @@ test('marks of time are full hours, as many as have room', () => {
 		for (const {index} of marks)
 			assert.equal(new Date(points[index].at).getMinutes(), 0);
 	}
+	assert.deepEqual(timeMarks([{at: new Date(2026, 2, 14, 9, 1, 5)}, {at: new Date(2026, 2, 14, 9, 2, 6)}], 6)
+		.map(({text}) => text), ['09:01:05', '09:02:06'], 'both ends of a short time');
 	assert.ok(timeMarks(points, 6).some(({text}) => text === '03-15'), 'midnight has its date');
 });

@@ -1,6 +1,7 @@
 """What the tests of the dashboard share: a hub with people, a browser that
 looks at it, and jobs of any number and state without running them."""
 
+import collections
 import contextlib
 import json
 import os
@@ -153,7 +154,18 @@ def insert_jobs(hub: Hub, rows: Iterator[dict[str, Any]]) -> None:
         names = [name for name in COLUMNS if name in known]
         extra = {"spec": "{}", "result": "{}"}
         names += [name for name in extra if name in known]
+        states: collections.Counter[str] = collections.Counter()
+
+        def values(row: dict[str, Any]) -> list[Any]:
+            states[row["status"]] += 1
+            return [{**extra, **row}[name] for name in names]
+
         with db:
             db.executemany(
                 f"INSERT INTO jobs ({','.join(names)}) VALUES ({','.join('?' * len(names))})",
-                ([{**extra, **row}[name] for name in names] for row in rows))
+                (values(row) for row in rows))
+            db.executemany(  # as the hub counts them
+                "INSERT INTO counters (name, value) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                [(f"{kind}_{state}", n) for state, n in states.items()
+                 for kind in ("present", "ended")])
