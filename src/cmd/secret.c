@@ -113,7 +113,7 @@ const struct command command_secret_set = {
 
 /* -- list -------------------------------------------------------------- */
 
-/* ["acme/*", …] as "acme/* …". */
+/* Patterns as one cell of the table; "-": none. */
 static char *repositories_of(const json_t *one)
 {
 	struct buf out = {.max = 4096};

@@ -7,14 +7,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "components/flow.h"
 #include "components/last_words.h"
 #include "engine/run.h"
 #include "jobs/container_output.h"
-#include "secrets/secrets.h"
 #include "spool/step_bytes.h"
-#include "store/named_secrets.h"
 
 #define AGAIN_MS INT64_C(500)
 enum { LAST_LINES = 5, LAST_BYTES = 512 };
@@ -70,31 +67,41 @@ static void await_end(struct flow *f)
 	}
 }
 
-/* What it was given must not be read in its log. A value that was changed
- * since is not known any more. */
+struct masking {
+	char *const *secrets; /* names; NULL: none */
+	struct mask_set *masks;
+};
+
+static void mask_pair(void *arg, const char *pair)
+{
+	struct masking *m = arg;
+	const char *eq = strchr(pair, '=');
+	size_t n = eq != NULL ? (size_t)(eq - pair) : 0;
+
+	for (char *const *s = m->secrets; n > 0 && *s != NULL; s++)
+		if (strlen(*s) == n && strncmp(*s, pair, n) == 0)
+			mask_add(m->masks, eq + 1, strlen(eq + 1));
+}
+
+/* What it was given must not be read in its log: the values as its container
+ * has them, whatever became of the secrets since. Nothing is read before. */
 static struct mask_set *load_masks(struct flow *f)
 {
-	const struct components_config *c = &f->owner->config;
-	struct mask_set *masks = mask_set_new();
+	struct masking m = {
+	    .secrets = f->plan.secrets, .masks = mask_set_new()};
+	struct err err = ERR_INIT;
 
-	for (char **s = f->plan.secrets; s != NULL && *s != NULL; s++) {
-		struct buf value = {.max = NAMED_SECRET_VALUE_MAX};
-		struct err err = ERR_INIT;
-		int found =
-		    secrets_recall(c->secrets, &f->life, *s, &value, &err);
-
-		if (found > 0)
-			mask_add(masks, buf_str(&value), value.len);
-		else
-			log_warn(&f->root,
-			    "a secret of an instance is gone: should it be in "
-			    "its log, it is not masked",
-			    LOG_STR("secret", *s), LOG_ERR(&err));
-		if (value.data != NULL)
-			secret_wipe(value.data, value.len);
-		buf_fini(&value);
+	if (m.secrets == NULL)
+		return m.masks;
+	while (engine_container_env(f->owner->config.engine, &f->life,
+		   f->container, mask_pair, &m, &err) < 0) {
+		if (err.kind == ERR_NOT_FOUND || err.kind == ERR_CANCELED)
+			break;
+		err_clear(&err);
+		if (ctx_sleep(&f->life, AGAIN_MS, &err) < 0)
+			break;
 	}
-	return masks;
+	return m.masks;
 }
 
 static void *reader(void *arg)

@@ -278,12 +278,3 @@ int secrets_check(struct secrets *s, const struct ctx *ctx,
 		return 0; /* Vault is asked when it is started */
 	return judge(s, who, name, found, &rule, err);
 }
-
-int secrets_recall(struct secrets *s, const struct ctx *ctx, const char *name,
-    struct buf *out, struct err *err)
-{
-	struct secret_rule rule;
-	enum source source;
-
-	return find(s, ctx, name, out, &rule, &source, err);
-}

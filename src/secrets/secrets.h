@@ -50,9 +50,6 @@ int secrets_take(struct secrets *s, const struct ctx *ctx,
 int secrets_check(struct secrets *s, const struct ctx *ctx,
     const struct secret_taker *who, const char *name,
     struct err *err) MUST_CHECK;
-/* The value of one that was given already, to mask it. 1, 0: not there, -1. */
-int secrets_recall(struct secrets *s, const struct ctx *ctx, const char *name,
-    struct buf *out, struct err *err) MUST_CHECK;
 
 /* How Vault does; false: none is configured. */
 bool secrets_vault_state(struct secrets *s, struct vault_state *ret);

@@ -219,8 +219,6 @@ int store_named_secret_get(struct store *s, const char *name, struct buf *out,
 	read_rule(st, &rule);
 	if (ret_rule != NULL)
 		*ret_rule = rule;
-	if (out == NULL)
-		return 1;
 	sealed = db_col_blob(st, &len);
 	if (unseal(&s->sealer, named_secret_owner(s, name), sealed, len, &plain,
 		err) < 0)

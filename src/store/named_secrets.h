@@ -31,8 +31,8 @@ struct named_secret_new {
  * ERR_LIMIT. */
 int store_named_secret_put(struct store *s, const struct named_secret_new *n,
     struct err *err) MUST_CHECK;
-/* Appends the value to out (wipe it: secret_wipe): 1, 0 none, -1. out NULL:
- * the rule alone; ret_rule NULL: not wanted. */
+/* Appends the value to out (wipe it: secret_wipe): 1, 0 none, -1. ret_rule
+ * NULL: not wanted. */
 int store_named_secret_get(struct store *s, const char *name, struct buf *out,
     struct secret_rule *ret_rule, struct err *err) MUST_CHECK;
 /* 1 it was there, 0 not, -1. */

@@ -9,10 +9,13 @@ from typing import Callable, Iterator
 
 import pytest
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "fakes"))
+
 from component_lab import (Catalog, Portal, catalog, component_hub, containers_of,  # noqa: F401
                            page, remove_images)
 from engine_api import Engine
-from hub import Hub, Reply, free_port
+from fake_vault import TOKEN, FakeVault  # noqa: E402
+from hub import Hub, Reply, free_port, wait_for
 
 POOL = 8
 SAYS_ENV = """\
@@ -20,6 +23,13 @@ FROM {image}
 RUN mkdir -p /www && echo page > /www/index.html
 ENTRYPOINT []
 CMD ["sh", "-c", "echo the token is $TOKEN; echo the key is $FILE_KEY >&2; \\
+     exec busybox httpd -f -p 8080 -h /www"]
+"""
+REPEATS = """\
+FROM {image}
+RUN mkdir -p /www && echo page > /www/index.html
+ENTRYPOINT []
+CMD ["sh", "-c", "while :; do echo again $TOKEN; sleep 0.1; done & \\
      exec busybox httpd -f -p 8080 -h /www"]
 """
 
@@ -50,12 +60,22 @@ def secrets() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def vault() -> Iterator[FakeVault]:
+    fake = FakeVault()
+    fake.put("runnerhub/VAULTED", value="value-of-the-vault-1516")
+    fake.put("runnerhub/FOR_JOBS", {"use": "jobs"}, value="value-of-the-vault-1516")
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], catalog: Catalog, engine: Engine,
-        pool: int, secrets: str) -> Iterator[Hub]:
+        pool: int, secrets: str, vault: FakeVault) -> Iterator[Hub]:
     yield from component_hub(
         make_module_hub, catalog, engine,
         RUNNERHUB_COMPONENTS_MAX="3",
         RUNNERHUB_SECRETS_DIR=secrets,
+        VAULT_ADDR=vault.url, VAULT_TOKEN=TOKEN, VAULT_CLIENT_TIMEOUT="2s",
         RUNNERHUB_COMPONENTS_PORTS=f"{pool}-{pool + POOL - 1}")
 
 
@@ -201,6 +221,55 @@ def test_secrets_are_variables_and_nowhere_else(portal: Portal, catalog: Catalog
     kept = everything_kept(portal.hub, instance["id"])
     assert b"value-of-the-hub-0815" not in kept and b"key-of-a-file-4711" not in kept
     assert b"the token is ***" in kept
+
+
+def test_a_value_that_was_changed_since_is_masked_after_a_restart(
+        portal: Portal, catalog: Catalog) -> None:
+    assert keep_secret(portal.hub, "TOKEN", "first-value-of-it-2342").status == 200
+    catalog.add("repeating", dockerfile=REPEATS, extra="  secrets: [TOKEN]\n  stopGracePeriod: 1s\n")
+    instance = portal.running("component:repeating")
+    assert keep_secret(portal.hub, "TOKEN", "second-value-of-it-2342").status == 200
+    portal.hub.kill9()  # the component goes on
+    portal.hub.start()
+    before = portal.logs(instance["id"]).count("again ***")
+    wait_for(lambda: portal.logs(instance["id"]).count("again ***") > before + 2,
+             what="it goes on speaking")
+    assert portal.stop(instance["id"]).status == 200
+    assert b"first-value-of-it-2342" not in everything_kept(portal.hub, instance["id"])
+
+
+def uses_of(hub: Hub, name: str) -> list[dict]:
+    return hub.get(f"/api/audit?action=secret.use&object={name}").data
+
+
+def test_a_secret_of_the_vault_is_given_and_noted(portal: Portal, catalog: Catalog,
+                                                  engine: Engine) -> None:
+    catalog.add("vaulted", extra="  secrets: [VAULTED]\n  stopGracePeriod: 1s\n")
+    instance = portal.running("component:vaulted")
+    env = engine.inspect(instance["containerId"])["Config"]["Env"]
+    assert "VAULTED=value-of-the-vault-1516" in env
+    row, = uses_of(portal.hub, "VAULTED")
+    assert row["result"] == "ok"
+    assert row["detail"] == {"source": "vault", "instance": instance["id"]}
+    assert portal.stop(instance["id"]).status == 200
+    portal.until(instance["id"], lambda i: i["status"] == "stopped", "it has stopped")
+    assert b"value-of-the-vault-1516" not in everything_kept(portal.hub, instance["id"])
+
+
+def test_without_the_vault_a_component_says_so(portal: Portal, catalog: Catalog,
+                                               vault: FakeVault) -> None:
+    catalog.add("jobs-only", extra="  secrets: [FOR_JOBS]\n")
+    ended = portal.settled(portal.started("component:jobs-only"), "error")
+    assert ended["errorCode"] == "SECRET_NOT_ALLOWED"
+    vault.put("runnerhub/LATER", value="never read")
+    catalog.add("sealed-off", extra="  secrets: [LATER]\n")
+    vault.status = 503
+    try:
+        ended = portal.settled(portal.started("component:sealed-off"), "error")
+        assert ended["errorCode"] == "VAULT_UNAVAILABLE" and "is sealed" in ended["error"]
+    finally:
+        vault.status = None
+    wait_for(lambda: portal.hub.get("/api/system").data["vault"]["usable"], what="it is back")
 
 
 def test_a_missing_secret_is_named_before_the_build(portal: Portal, catalog: Catalog) -> None:

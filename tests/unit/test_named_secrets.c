@@ -211,10 +211,11 @@ static void there_is_a_limit(void **state)
 static void expect_rule(
     struct store *s, const char *use, const char *repositories)
 {
+	CLEANUP(buf_fini) struct buf b = {.max = NAMED_SECRET_VALUE_MAX};
 	struct secret_rule rule;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(store_named_secret_get(s, "A", NULL, &rule, &err), 1);
+	assert_int_equal(store_named_secret_get(s, "A", &b, &rule, &err), 1);
 	assert_string_equal(secret_use_name(rule.use), use);
 	assert_string_equal(rule.repositories, repositories);
 }
