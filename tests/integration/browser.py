@@ -50,13 +50,13 @@ for (const name of ["alert", "confirm", "prompt", "open"])
 class Browser:
     """One Chromium. Methods wait until what they name is there."""
 
-    def __init__(self, shots: str):
+    def __init__(self, shots: str, *flags: str):
         self.shots = shots
         self.profile = tempfile.mkdtemp(prefix="runnerhub-chromium-")
         self.downloads = os.path.join(self.profile, "downloads")
         options = Options()
         options.binary_location = self._chromium()
-        for flag in (*_FLAGS, f"--user-data-dir={self.profile}/user"):
+        for flag in (*_FLAGS, *flags, f"--user-data-dir={self.profile}/user"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         # The driver's path is given: else selenium asks the network for one.
