@@ -3,6 +3,7 @@
 #include "net/tls_load.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/library.h"
@@ -26,8 +27,13 @@ static void load_once(void)
 	    .calls = ssl_calls,
 	    .n = ARRAY_LEN(ssl_calls)};
 
-	if (library_load(&crypto, &loaded, trouble) == 0)
-		IGNORE(library_load(&ssl, &loaded, trouble)); /* it tells */
+	if (library_load(&crypto, &loaded, trouble) < 0 ||
+	    library_load(&ssl, &loaded, trouble) < 0)
+		return; /* trouble tells */
+	/* It would clean up when the process exits, under threads that still
+	 * hold a connection. */
+	if (loaded.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+		snprintf(trouble, sizeof(trouble), "it does not begin");
 }
 
 int tls_load(const struct tls_calls **ret, struct err *err)

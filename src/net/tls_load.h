@@ -79,6 +79,7 @@
 	X(ERR_peek_error)                                                      \
 	X(ERR_reason_error_string)                                             \
 	X(GENERAL_NAMES_free)                                                  \
+	X(OPENSSL_init_crypto)                                                 \
 	X(OPENSSL_sk_num)                                                      \
 	X(OPENSSL_sk_value)                                                    \
 	X(PEM_read_bio_X509)                                                   \
