@@ -103,3 +103,29 @@ def test_a_search_has_pages(hub: Hub, jobs: list[dict]) -> None:
     assert all(page["pagination"]["total"] == 3 for page in pages)
     refused = hub.get("/api/jobs?q=" + "x" * 101)
     assert (refused.status, refused.json["code"]) == (400, "invalid_parameter")
+
+
+# -- the hub itself -------------------------------------------------------------------
+
+def test_the_system_counts_what_there_is(hub: Hub, jobs: list[dict]) -> None:
+    hub.post("/api/runners/register", {"name": "counted", "type": "dedicated"})
+    system = hub.get("/api/system").data
+    assert {key: system["jobs"][key] for key in ("completed", "failed", "cancelled", "running")} \
+        == {"completed": 1, "failed": 1, "cancelled": 1, "running": 0}
+    assert sum(system["runners"].values()) == 1 and system["components"] == {}
+    assert system["uptimeSeconds"] >= 0 and system["queue"]["paused"] is False
+    for part, keys in (("capacity", ("slots", "running", "waiting")),
+                       ("engine", ("up", "since", "version", "product")),
+                       ("pool", ("wanted", "ready")),
+                       ("storage", ("databaseBytes", "logBytes", "diskFreeBytes",
+                                    "diskReserveBytes", "diskFull"))):
+        assert all(key in system[part] for key in keys), part
+
+
+def test_a_job_tells_when_each_phase_began(jobs: list[dict]) -> None:
+    for job in jobs:
+        moments = [job["phases"][key] for key in ("queued", "assigned", "created", "started",
+                                                  "ended")]
+        assert None not in moments and moments == sorted(moments)
+        assert set(job["phases"]) == {"queued", "assigned", "created", "started",
+                                      "firstOutput", "ended", "removed"}
