@@ -23,7 +23,7 @@ enum {
 
 struct app {
 	char *id;
-	struct jwt_key *key;
+	struct secret *pem; /* read for each token: an hour lies between */
 	int64_t installation;
 	char **owners; /* ends with NULL; NULL: anybody */
 };
@@ -76,16 +76,14 @@ static bool is_id(const char *id)
 static int take_app(
     struct app *a, const struct github_app *app, struct err *err)
 {
-	CLEANUP(secret_free)
-	struct secret *pem = secret_new(app->key, strlen(app->key));
-
 	if (!is_id(app->id))
 		return err_set(err, ERR_INVALID, "github_app_key",
 		    "\"%.80s\" is no id of a GitHub App", app->id);
 	a->id = mem_strdup(app->id);
 	a->installation = app->installation;
 	a->owners = copy_list(app->owners);
-	if (jwt_key_open(&a->key, pem, err) == 0)
+	a->pem = secret_new(app->key, strlen(app->key));
+	if (jwt_key_look(a->pem, err) == 0)
 		return 0;
 	if (err->kind == ERR_INVALID)
 		memcpy(err->code, "github_app_key", sizeof("github_app_key"));
@@ -128,7 +126,7 @@ void github_apps_free(struct github_apps *a)
 		struct app *app = &a->v[i];
 
 		mem_free(app->id);
-		jwt_key_free(app->key);
+		secret_free(app->pem);
 		for (size_t k = 0;
 		     app->owners != NULL && app->owners[k] != NULL; k++)
 			mem_free(app->owners[k]);
@@ -224,12 +222,16 @@ struct making {
 static int make_jwt(struct making *m, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = {.max = JWT_BYTES_MAX};
+	CLEANUP(jwt_key_free) struct jwt_key *key = NULL;
 	CLEANUP(github_json_free)
 	json_t *claims = json_pack("{s:I,s:I,s:s}", "iat",
 	    (json_int_t)(now_s() - JWT_BACK_S), "exp",
 	    (json_int_t)(now_s() + JWT_AHEAD_S), "iss", m->app->id);
 
-	TRY(jwt_sign_rs256(m->app->key, claims, &text, err));
+	if (jwt_key_open(&key, m->app->pem, err) < 0)
+		return err_wrap(
+		    err, "the private key of GitHub App %.80s", m->app->id);
+	TRY(jwt_sign_rs256(key, claims, &text, err));
 	m->jwt = secret_new(text.data, text.len);
 	return 0;
 }

@@ -54,7 +54,8 @@ void github_send_begin(struct github_send *s,
 	    .body_len = request->body != NULL ? strlen(request->body) : 0,
 	    .bearer = request->bearer,
 	    .wanted = s->wanted,
-	    .wanted_n = ARRAY_LEN(s->wanted)};
+	    .wanted_n = ARRAY_LEN(s->wanted),
+	    .keeps_connection = true};
 }
 
 void github_send_end(struct github_send *s)

@@ -115,7 +115,8 @@ int portal_get(struct portal *p, const struct ctx *ctx,
 	const struct web_request request = {.method = "GET",
 	    .url = url,
 	    .headers = headers,
-	    .bearer = call->token};
+	    .bearer = call->token,
+	    .keeps_connection = true};
 	int status = 0;
 
 	*ret = NULL;

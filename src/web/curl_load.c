@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/library.h"
+#include "web/pool.h"
 
 #define LIBRARY "libcurl.so.4"
 
@@ -36,6 +37,7 @@ static void load_once(void)
 		    version->version);
 	else
 		ASSERT(web_curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+	web_pool_init();
 }
 
 int web_curl_load(const struct web_peer *peer, struct err *err)

@@ -77,6 +77,9 @@ struct jwt_key;
  * "jwt_key" says what is wrong with it. */
 int jwt_key_open(
     struct jwt_key **ret, const struct secret *pem, struct err *err) MUST_CHECK;
+/* By its form alone, without loading a library: what passes may still be
+ * refused by jwt_key_open. */
+int jwt_key_look(const struct secret *pem, struct err *err) MUST_CHECK;
 void jwt_key_free(struct jwt_key *key);
 DEFINE_CLEANUP(struct jwt_key *, jwt_key_free);
 /* A token of these claims (an object of at most 2 KiB). */

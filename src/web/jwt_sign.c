@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 #include "web/crypto_load.h"
-#include "web/jwt.h"
+#include "web/jwt_internal.h"
 
-enum { CLAIMS_MAX = 2048, BITS_MIN = 2048, BITS_MAX = 8192 };
+enum { CLAIMS_MAX = 2048 };
 
 struct jwt_key {
 	const struct crypto_calls *o;
@@ -52,15 +52,12 @@ int jwt_key_open(
 	key->o = o;
 	key->key = read_pem(o, pem);
 	if (key->key == NULL)
-		return err_set(err, ERR_INVALID, "jwt_key",
-		    "this is no private key: expected PEM without a password, "
-		    "\"-----BEGIN RSA PRIVATE KEY-----\" and what follows");
+		return err_set(err, ERR_INVALID, "jwt_key", JWT_KEY_NONE);
 	bits = o->EVP_PKEY_get_bits(key->key);
-	if (o->EVP_PKEY_is_a(key->key, "RSA") != 1 || bits < BITS_MIN ||
-	    bits > BITS_MAX)
-		return err_set(err, ERR_INVALID, "jwt_key",
-		    "the private key must be of kind RSA, with %d to %d bits",
-		    BITS_MIN, BITS_MAX);
+	if (o->EVP_PKEY_is_a(key->key, "RSA") != 1 || bits < JWT_KEY_BITS_MIN ||
+	    bits > JWT_KEY_BITS_MAX)
+		return err_set(err, ERR_INVALID, "jwt_key", JWT_KEY_OTHER,
+		    JWT_KEY_BITS_MIN, JWT_KEY_BITS_MAX);
 	*ret = STEAL(key);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/parse.h"
+#include "web/pool.h"
 
 enum {
 	CONNECT_MS = 10000,
@@ -143,10 +144,21 @@ static curl_socket_t open_socket(
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
+/* A program that the hub starts gets none of the connections that wait. */
+static curl_socket_t open_plain(
+    void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	(void)arg;
+	(void)purpose;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static void set_guard(CURL *c, struct web_guard *guard)
 {
-	if (guard == NULL)
+	if (guard == NULL) {
+		web_curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_plain);
 		return;
+	}
 	*guard->why = '\0';
 	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETDATA, guard);
@@ -161,8 +173,11 @@ int transfer_begin(struct transfer *t, const struct web_peer *peer,
 		    "%.120s would be asked in clear text: use https",
 		    request->url);
 	TRY(web_curl_load(peer, err));
+	ASSERT(request->guard == NULL || !request->keeps_connection);
 	*t = (struct transfer){.c = web_curl.easy_init(),
-	    .m = web_curl.multi_init(),
+	    .m = request->keeps_connection ? web_pool_take()
+					   : web_curl.multi_init(),
+	    .pooled = request->keeps_connection,
 	    .peer = peer,
 	    .guard = request->guard};
 	ASSERT(t->c != NULL && t->m != NULL);
@@ -193,7 +208,10 @@ void transfer_end(struct transfer *t)
 		return;
 	web_curl.multi_remove_handle(t->m, t->c);
 	web_curl.easy_cleanup(t->c);
-	web_curl.multi_cleanup(t->m);
+	if (t->pooled)
+		web_pool_put(t->m);
+	else
+		web_curl.multi_cleanup(t->m);
 	web_curl.slist_free_all(t->headers);
 	*t = (struct transfer){0};
 }

@@ -8,6 +8,7 @@
 struct transfer {
 	CURL *c; /* NULL: none */
 	CURLM *m;
+	bool pooled; /* m goes back where it came from */
 	struct curl_slist *headers;
 	const struct web_peer *peer;
 	const struct web_guard *guard; /* NULL: none */

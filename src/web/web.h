@@ -2,9 +2,10 @@
  * Requests to other sites: HTTPS by libcurl, which is loaded with the first.
  * Blocking calls with the context's deadline and cancellation; any thread.
  * Certificates are verified; plain http goes to this machine only. Bodies are
- * bounded. A context's trace is told to the peer (traceparent). Redirects are not followed: whoever wants that asks web_redirect
- * where one leads. A bearer goes to the host of the request's own URL and into
- * no message. Proxies are those of the environment (HTTPS_PROXY).
+ * bounded. A context's trace is told to the peer (traceparent). Redirects are
+ * not followed: whoever wants that asks web_redirect where one leads. A bearer
+ * goes to the host of the request's own URL and into no message. Proxies are
+ * those of the environment (HTTPS_PROXY).
  *
  * Codes of errors begin with the peer's (web_peer.code): <code>_down
  * (UNAVAILABLE), <code>_bad_reply (LIMIT: more than the caller takes),
@@ -61,9 +62,12 @@ struct web_request {
 	const struct secret *bearer; /* NULL: none */
 	const struct web_header *wanted;
 	size_t wanted_n;
-	const char *ca_file; /* authorities, PEM; NULL: the machine's */
+	const char *ca_file;     /* authorities, PEM; NULL: the machine's */
 	struct web_guard *guard; /* NULL: the address is the operator's */
 	bool no_body;            /* whatever is answered, it is thrown away */
+	/* The connection stays for the next such request for a while; one that
+	 * was kept may be used. Not with a guard, which judges each. */
+	bool keeps_connection;
 };
 
 /* The whole reply of any status within timeout_ms; its body is appended to

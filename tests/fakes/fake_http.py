@@ -13,6 +13,7 @@ and can be away for a while.
 """
 
 import json
+import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class FakeServer:
     def __init__(self, certificate: tuple[str, str] | None = None):
         self.seen: list[Seen] = []
         self.faults: list[Fault] = []
+        self.connections = 0       # that came, so far
+        self._open: set[socket.socket] = set()
         self.released = threading.Event()
         self._certificate = certificate
         self._lock = threading.Lock()
@@ -73,6 +76,12 @@ class FakeServer:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+            with self._lock:
+                for one in self._open:  # those that wait for a next request, too
+                    try:
+                        one.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass  # the peer has closed it
 
     def close(self) -> None:
         self.released.set()
@@ -126,6 +135,18 @@ class FakeServer:
             def log_message(self, *args: Any) -> None:
                 pass
 
+            def handle(self) -> None:
+                with fake._lock:
+                    fake.connections += 1
+                    fake._open.add(self.connection)
+                try:
+                    super().handle()
+                except OSError:
+                    pass  # the peer has given up
+                finally:
+                    with fake._lock:
+                        fake._open.discard(self.connection)
+
             def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
                 data = body if isinstance(body, bytes) else (
                     b"" if body is None else json.dumps(body, separators=(",", ":")).encode())
@@ -141,7 +162,7 @@ class FakeServer:
 
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                self._send(*fake._respond(Seen(  # pylint: disable=protected-access
+                self._send(*fake._respond(Seen(
                     self.command, self.path, dict(self.headers), self.rfile.read(length))))
 
             do_GET = do_POST = do_DELETE = _answer

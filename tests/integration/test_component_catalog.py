@@ -221,6 +221,8 @@ def test_looking_again_costs_nothing(world: Catalogs) -> None:
     assert after["limit"] == 5000 and after["remaining"] <= 5000
     assert before["remaining"] - after["remaining"] == asked - free
     assert free > asked / 2
+    # Nor does each request open a connection.
+    assert world.github.connections < len(world.github.seen) / 3
     samples = parse(world.hub.get("/metrics").text)
     assert samples["github_runnerhub_github_requests_limit"].value(
         host=world.at.removeprefix("http://")) == 5000
