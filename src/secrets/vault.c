@@ -136,21 +136,30 @@ static int keep_once(struct vault *v, const struct ctx *ctx, struct err *err)
 	return clock_mono_ns() >= v->renew_at ? vault_renew(v, ctx, err) : 0;
 }
 
-/* When to look again: for the token's sake, or because Vault was away. */
-static int64_t pause_ms(struct vault *v)
+static int64_t earlier(int64_t a, int64_t b)
 {
-	int64_t ms = VAULT_PROBE_MS, left;
+	return a < b ? a : b;
+}
+
+/* Until it is to be looked after: now and then, for the token's sake, or, when
+ * somebody found it away, as soon as it may be asked again. False: the end. */
+static bool rest(struct vault *v)
+{
+	int64_t due, probe = clock_deadline_ms(VAULT_PROBE_MS);
+	bool on;
 
 	mtx_lock(&v->mtx);
-	left =
-	    v->silent_until > 0 ? v->silent_until - clock_mono_ns() : INT64_MAX;
+	for (;;) {
+		due = earlier(probe, v->renew_at);
+		if (v->silent_until > 0)
+			due = earlier(due, v->silent_until);
+		if (v->stopping || clock_mono_ns() >= due)
+			break;
+		IGNORE(cond_wait_until(&v->turned, &v->mtx, due));
+	}
+	on = !v->stopping;
 	mtx_unlock(&v->mtx);
-	if (left / CLOCK_NS_PER_MS < ms)
-		ms = left / CLOCK_NS_PER_MS;
-	if (v->renew_at != CLOCK_NO_DEADLINE &&
-	    (v->renew_at - clock_mono_ns()) / CLOCK_NS_PER_MS < ms)
-		ms = (v->renew_at - clock_mono_ns()) / CLOCK_NS_PER_MS;
-	return ms > 100 ? ms : 100;
+	return on;
 }
 
 static void *keeper(void *arg)
@@ -158,18 +167,13 @@ static void *keeper(void *arg)
 	struct vault *v = arg;
 	struct ctx root = ctx_root();
 	struct ctx ctx = ctx_with_cancel(&root, &v->stop);
-	struct err slept = ERR_INIT;
-	int64_t ms;
 
 	do {
 		struct err err = ERR_INIT;
 
-		ms = TURN_LOOK_MS;
-		if (vault_begin(v, &ctx, true, &err) < 0)
-			continue;
-		vault_end(v, keep_once(v, &ctx, &err), &err);
-		ms = pause_ms(v);
-	} while (ctx_sleep(&ctx, ms, &slept) == 0);
+		if (vault_begin(v, &ctx, true, &err) == 0)
+			vault_end(v, keep_once(v, &ctx, &err), &err);
+	} while (rest(v));
 	return NULL;
 }
 
@@ -226,6 +230,10 @@ void vault_close(struct vault *v)
 		return;
 	MAGIC_CHECK(v, VAULT_MAGIC);
 	if (v->has_keeper) {
+		mtx_lock(&v->mtx);
+		v->stopping = true;
+		cond_broadcast(&v->turned);
+		mtx_unlock(&v->mtx);
 		cancel_now(&v->stop);
 		thread_join(v->keeper);
 	}

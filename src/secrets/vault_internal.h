@@ -45,12 +45,12 @@ struct vault {
 	int64_t silent_until; /* mono ns: failed just now, not asked before */
 	int64_t silence_ms;   /* doubles with each failure */
 	struct err failed;    /* what is said meanwhile */
+	int64_t renew_at;     /* mono ns; CLOCK_NO_DEADLINE: never */
 	struct vault_entry *cache; /* VAULT_CACHE_MAX of them */
 
 	/* of whoever has the turn */
 	struct secret *token; /* NULL: not logged in */
 	int64_t token_until;  /* mono ns; CLOCK_NO_DEADLINE: no end */
-	int64_t renew_at;     /* mono ns; CLOCK_NO_DEADLINE: never */
 	bool renewable;
 	const char *hint; /* the state that an error means; NULL: "down" */
 };

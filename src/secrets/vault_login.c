@@ -27,22 +27,28 @@ static int refused(struct vault *v, int status, struct err *err)
 	    status);
 }
 
+static void renew_later(struct vault *v, int64_t at_ns)
+{
+	mtx_lock(&v->mtx);
+	v->renew_at = at_ns;
+	mtx_unlock(&v->mtx);
+}
+
 /* lease_s 0: the token does not end. */
 static void set_lease(struct vault *v, int64_t lease_s, bool renewable)
 {
-	int64_t now = clock_mono_ns();
+	int64_t now = clock_mono_ns(), lease_ns;
 
 	if (lease_s > 365 * INT64_C(86400))
 		lease_s = 365 * INT64_C(86400);
+	lease_ns = lease_s * CLOCK_NS_PER_S;
 	v->renewable = renewable;
-	v->token_until =
-	    lease_s > 0 ? now + lease_s * CLOCK_NS_PER_S : CLOCK_NO_DEADLINE;
-	v->renew_at = lease_s > 0 && (renewable || has_role(v))
-			  ? now + lease_s * CLOCK_NS_PER_S * 2 / 3
-			  : CLOCK_NO_DEADLINE;
+	v->token_until = lease_s > 0 ? now + lease_ns : CLOCK_NO_DEADLINE;
+	renew_later(v, lease_s > 0 && (renewable || has_role(v))
+			   ? now + lease_ns * 2 / 3
+			   : CLOCK_NO_DEADLINE);
 	mtx_lock(&v->mtx);
-	v->now.token_until =
-	    lease_s > 0 ? clock_wall_ns() + lease_s * CLOCK_NS_PER_S : 0;
+	v->now.token_until = lease_s > 0 ? clock_wall_ns() + lease_ns : 0;
 	mtx_unlock(&v->mtx);
 }
 
@@ -189,7 +195,7 @@ int vault_renew(struct vault *v, const struct ctx *ctx, struct err *err)
 	const json_t *auth;
 
 	/* Should this fail it is tried again, before the token's end. */
-	v->renew_at = clock_deadline_ms(RENEW_AGAIN_MS);
+	renew_later(v, clock_deadline_ms(RENEW_AGAIN_MS));
 	if (!v->renewable)
 		return login_with_role(v, ctx, err);
 	TRY(vault_call(
@@ -208,7 +214,7 @@ int vault_renew(struct vault *v, const struct ctx *ctx, struct err *err)
 		return login_with_role(v, ctx, err);
 	/* It is good until its end; then nobody can help but the operator. */
 	v->renewable = false;
-	v->renew_at = CLOCK_NO_DEADLINE;
+	renew_later(v, CLOCK_NO_DEADLINE);
 	log_warn(NULL, "VAULT_TOKEN cannot be renewed any more",
 	    LOG_INT("status", r.status));
 	return 0;
