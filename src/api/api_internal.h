@@ -49,6 +49,8 @@ struct principal {
 	enum role role;               /* of people and their programs, and of
 					 who may everything; else 0 */
 	struct uuid login;            /* of the user */
+	struct uuid token;            /* by which API token they are here;
+					 all zero: by none */
 };
 /* Somebody with a role: sees everybody's jobs. */
 static inline bool principal_has_role(

@@ -252,7 +252,8 @@ struct answer auth_refresh(struct call *c)
 	return answer;
 }
 
-/* With the access token: that login; else the one of the renewal token. */
+/* With the access token: that login, with an API token: that; else the one of
+ * the renewal token. */
 static int find_login(struct call *c, struct uuid *ret, struct err *err)
 {
 	char token[LOGIN_TOKEN_LEN], next[LOGIN_TOKEN_LEN];
@@ -263,7 +264,10 @@ static int find_login(struct call *c, struct uuid *ret, struct err *err)
 	if (http_header(c->x, "Authorization") != NULL) {
 		TRY(principal_read(c, err));
 		*ret = c->who.login;
-		return c->who.kind == PRINCIPAL_USER ? 0 : over(err);
+		if (c->who.kind == PRINCIPAL_USER ||
+		    c->who.kind == PRINCIPAL_PROGRAM)
+			return 0;
+		return over(err);
 	}
 	if (!read_renewal(c, token, &cookie))
 		return over(err);
@@ -274,13 +278,22 @@ static int find_login(struct call *c, struct uuid *ret, struct err *err)
 	return 0;
 }
 
+static int end(struct call *c, struct uuid login, struct err *err)
+{
+	static const struct uuid none;
+	struct store *s = hub_store(c->hub);
+
+	if (uuid_equal(c->who.token, none))
+		return store_login_close(s, login, err);
+	return store_api_token_delete(s, c->who.token, NULL, err) < 0 ? -1 : 0;
+}
+
 struct answer auth_logout(struct call *c)
 {
 	struct err err = ERR_INIT;
-	struct uuid login;
+	struct uuid login = {0};
 
-	if (find_login(c, &login, &err) == 0 &&
-	    store_login_close(hub_store(c->hub), login, &err) == 0) {
+	if (find_login(c, &login, &err) == 0 && end(c, login, &err) == 0) {
 		if (c->who.kind == PRINCIPAL_USER)
 			note_actor(c, c->who.name);
 		if (is_our_page(c))

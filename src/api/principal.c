@@ -82,6 +82,23 @@ static int by_session_token(struct call *c, const char *token, struct err *err)
 	return 0;
 }
 
+/* Who asks is its user, as if logged in; no more than the token may. */
+static int by_personal_token(
+    struct call *c, const struct api_token *t, struct err *err)
+{
+	CLEANUP(user_fini) struct user u = {0};
+	int found = store_user_get(hub_store(c->hub), t->user, &u, err);
+
+	if (found == 0)
+		return not_valid(err);
+	TRY(found);
+	name_principal(&c->who, PRINCIPAL_USER, t->user.u);
+	snprintf(c->who.name, sizeof(c->who.name), "%s", u.name);
+	c->who.role = t->role;
+	c->who.token = t->id;
+	return 0;
+}
+
 static int by_api_token(struct call *c, const char *token, struct err *err)
 {
 	CLEANUP(api_token_fini) struct api_token t = {0};
@@ -90,7 +107,10 @@ static int by_api_token(struct call *c, const char *token, struct err *err)
 	if (found == 0)
 		return not_valid(err);
 	TRY(found);
+	if (t.personal)
+		return by_personal_token(c, &t, err);
 	name_principal(&c->who, PRINCIPAL_PROGRAM, t.id);
+	c->who.token = t.id;
 	c->who.role = t.role;
 	return 0;
 }

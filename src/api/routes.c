@@ -292,7 +292,7 @@ const struct route routes[] = {
 	"header X-RunnerHub).",
 	NULL, "Renewal", "LoggedIn", NULL, "auth.refresh"},
     {"POST", "/api/auth/logout", auth_logout, SCOPE_PUBLIC, false,
-	"End this login.", NULL, "Renewal", NULL, NULL, "auth.logout"},
+	"End this login; with an API token: delete that.", NULL, "Renewal", NULL, NULL, "auth.logout"},
     {"GET", "/api/auth/me", auth_me, SCOPE_SELF, false,
 	"Who asks, and with which role.", NULL, NULL, "Me", NULL, NULL},
     {"POST", "/api/auth/password", auth_password, SCOPE_PERSON, false,

@@ -234,6 +234,7 @@ static void write_token(
 	json_kstr(j, "id", uuid_text(t->id, id));
 	json_kstr(j, "name", t->name);
 	json_kstr(j, "role", role_name(t->role));
+	json_kbool(j, "personal", t->personal);
 	if (text != NULL)
 		json_kstr(j, "token", text);
 	json_ktime(j, "createdAt", t->created_at);
@@ -290,6 +291,7 @@ static int read_token(
     struct call *c, const json_t *body, struct api_token *t, struct err *err)
 {
 	const char *name, *expires;
+	const json_t *personal;
 	int rc;
 
 	t->role = c->who.role;
@@ -307,6 +309,15 @@ static int read_token(
 		    "Field \"expiresAt\": expected a time to come, such as "
 		    "2027-01-31T00:00:00Z, got \"%.40s\"",
 		    expires);
+	personal = json_object_get(body, "personal");
+	if (personal != NULL && !json_is_boolean(personal))
+		return err_set(err, ERR_INVALID, "invalid_field",
+		    "Field \"personal\": expected true or false");
+	t->personal = json_is_true(personal);
+	if (t->personal && c->who.kind != PRINCIPAL_USER)
+		return err_set(err, ERR_INVALID, "invalid_field",
+		    "Field \"personal\": only somebody who is logged in can "
+		    "have such a token");
 	t->name = mem_strdup(name);
 	t->created_at = clock_wall_ns();
 	if (c->who.kind == PRINCIPAL_USER)

@@ -168,6 +168,14 @@ static enum err_kind kind_of_status(int status)
 	}
 }
 
+/* Nothing valid was shown; others have words of their own. */
+static bool wants_credentials(int status, const char *code)
+{
+	return status == 401 &&
+	       (code == NULL || strcmp(code, "missing_credentials") == 0 ||
+		   strcmp(code, "invalid_credentials") == 0);
+}
+
 static int refused(
     const struct client *c, int status, const json_t *reply, struct err *err)
 {
@@ -176,11 +184,10 @@ static int refused(
 	const char *code = reply_str(reply, "code", NULL);
 	char clean[480];
 
-	if (status == 401 &&
-	    (code == NULL || strcmp(code, "certificate_required") != 0))
+	if (wants_credentials(status, code))
 		return err_set(err, ERR_AUTH, "unauthorized",
 		    "the hub at %s wants a valid key: set RUNNERHUB_TOKEN or "
-		    "RUNNERHUB_TOKEN_FILE (--token-file)",
+		    "RUNNERHUB_TOKEN_FILE (--token-file), or runnerhub login",
 		    c->url);
 	if (json_is_object(error)) { /* of the component API */
 		text = reply_str(error, "message", NULL);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cmd/saved_token.h"
 #include "cmd/ui.h"
 #include "net/http_client.h"
 
@@ -27,7 +28,12 @@ int command_client(
 {
 	/* on the hub's own host its key is at hand */
 	const struct secret *token = o->token != NULL ? o->token : o->api_key;
+	CLEANUP(secret_free)
+	struct secret *saved = token == NULL ? saved_token_find(o->url) : NULL;
 	const struct tls_trust trust = command_trust(o);
+
+	if (token == NULL)
+		token = saved;
 
 	return client_open(ret, o->url,
 	    token != NULL ? secret_expose(token, NULL) : NULL, &trust, err);

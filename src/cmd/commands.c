@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/component.h"
 #include "cmd/container.h"
+#include "cmd/login.h"
 #include "cmd/secret.h"
 #include "cmd/user.h"
 #include "cmd/webhook.h"
@@ -60,6 +61,8 @@ const struct command *const commands[] = {
     &command_secret_list,
     &command_secret_delete,
     &command_secret_rotate,
+    &command_login,
+    &command_logout,
     &command_user_bootstrap,
     &command_user_add,
     &command_user_list,

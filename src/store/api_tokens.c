@@ -65,7 +65,8 @@ static int run_addition(struct tx *tx, struct write *w, struct err *err)
 {
 	static const char sql[] =
 	    "INSERT INTO api_tokens (id, name, user_id, role, token_hash,"
-	    " created_at, expires_ns) VALUES (?, ?, ?, ?, ?, ?, ?)";
+	    " created_at, expires_ns, personal)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 	struct addition *a = (struct addition *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	char now[CLOCK_ISO_LEN];
@@ -79,6 +80,7 @@ static int run_addition(struct tx *tx, struct write *w, struct err *err)
 	db_bind_blob(st, a->hash, sizeof(a->hash));
 	db_bind_text(st, clock_iso(clock_wall_ns(), now));
 	db_bind_int_or_null(st, a->token->expires_at);
+	db_bind_int(st, a->token->personal);
 	return db_run(st, err);
 }
 
@@ -105,7 +107,8 @@ int store_api_token_add(struct store *s, const struct api_token *t,
 
 /* -- rows -------------------------------------------------------------- */
 
-#define TOKEN_COLUMNS "id, name, user_id, role, created_at, expires_ns, used_ns"
+#define TOKEN_COLUMNS                                                          \
+	"id, name, user_id, role, created_at, expires_ns, used_ns, personal"
 
 static int read_token(struct db_stmt *st, struct api_token *t, struct err *err)
 {
@@ -128,6 +131,7 @@ static int read_token(struct db_stmt *st, struct api_token *t, struct err *err)
 	IGNORE(clock_parse_iso(db_col_text(st), &t->created_at));
 	t->expires_at = db_col_int(st);
 	t->last_used_at = db_col_int(st);
+	t->personal = db_col_int(st) != 0;
 	return 0;
 }
 

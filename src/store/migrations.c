@@ -275,6 +275,10 @@ static const char SCHEMA_12[] =
     "ALTER TABLE named_secrets ADD COLUMN repositories TEXT NOT NULL"
     " DEFAULT '';";
 
+/* A token that is as good as its user's login. */
+static const char SCHEMA_13[] =
+    "ALTER TABLE api_tokens ADD COLUMN personal INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const migrations[] = {
     SCHEMA_1,
     SCHEMA_2,
@@ -288,6 +292,7 @@ static const char *const migrations[] = {
     SCHEMA_10,
     SCHEMA_11,
     SCHEMA_12,
+    SCHEMA_13,
 };
 #define NEWEST ((int)ARRAY_LEN(migrations))
 

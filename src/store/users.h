@@ -132,6 +132,7 @@ struct api_token {
 	char *name;
 	user_id user; /* whose; all zero: the hub's own */
 	enum role role;
+	bool personal; /* as good as its user's login */
 	int64_t created_at, expires_at, last_used_at; /* wall ns; 0: never */
 };
 struct api_token_list {
