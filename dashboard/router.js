@@ -95,13 +95,20 @@ export function url(path, query) {
 
 /* href as from url(). */
 export function go(href, {replace = false} = {}) {
-	if (replace)
+	if (replace) {
 		history.replaceState(null, '', href);
-	else
+	} else {
+		history.replaceState({scroll: scrollY}, '');
 		history.pushState(null, '', href);
-	if (!replace)
 		scrollTo(0, 0);
+	}
 	return show({focus: true});
+}
+
+/* Back to where the reader was, once the page is there again. */
+async function onBack(event) {
+	await show({focus: true});
+	scrollTo(0, event.state?.scroll ?? 0);
 }
 
 /* The filters of the page that is shown: into the address, without showing it
@@ -139,6 +146,7 @@ function onClick(event) {
 export function start(given) {
 	frame = given;
 	document.addEventListener('click', onClick);
-	addEventListener('popstate', () => show({focus: true}));
+	history.scrollRestoration = 'manual';
+	addEventListener('popstate', onBack);
 	return show({focus: false});
 }
