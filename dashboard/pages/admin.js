@@ -1,5 +1,5 @@
 /* Who may use the hub, and what programs and components need: one's own
- * account and tokens; people and secrets for admins. */
+ * account and tokens; people, secrets and webhooks for admins. */
 import {api} from '../api.js';
 import {ask, toast} from '../dialog.js';
 import {h, replace} from '../dom.js';
@@ -8,6 +8,7 @@ import {button, facts, pageHead, panel} from '../widgets.js';
 import {secrets} from './admin/secrets.js';
 import {tokens} from './admin/tokens.js';
 import {users} from './admin/users.js';
+import {webhooks} from './admin/webhooks.js';
 
 const KINDS = {local: 'everybody on this machine: the hub is open', key: 'the API key', token: 'an API token'};
 
@@ -34,6 +35,6 @@ export default {
 	title: 'Access',
 	render(root, params, signal) {
 		replace(root, pageHead('Access'), account(), may('admin') && users(signal),
-			who().kind !== 'token' && tokens(signal), may('admin') && secrets(signal));
+			who().kind !== 'token' && tokens(signal), may('admin') && [secrets(signal), webhooks(signal)]);
 	},
 };

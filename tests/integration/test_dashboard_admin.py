@@ -2,18 +2,20 @@
 runners and the audit log. What it does is asked of the API."""
 
 import json
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
 from dashboard_lab import (NOWHERE, PASSWORD, Page, add_people, browser,  # noqa: F401
                            page, visit)
 from hub import Hub, wait_for
+from webhook_lab import Receiver
 
 
 @pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub]) -> Hub:
-    return make_module_hub({"DOCKER_HOST": NOWHERE, "JWT_SECRET": "a secret for the tests"}).start()
+    return make_module_hub({"DOCKER_HOST": NOWHERE, "JWT_SECRET": "a secret for the tests",
+                            "RUNNERHUB_WEBHOOKS_ALLOW": "127.0.0.0/8"}).start()
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,13 @@ def people(hub: Hub) -> dict[str, dict[str, str]]:
                      headers=made["ann"])
     assert reply.status == 201, reply.text
     return made
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
 
 
 def test_people_tokens_and_secrets(hub: Hub, people: dict, page: Page) -> None:
@@ -50,7 +59,7 @@ def test_people_tokens_and_secrets(hub: Hub, people: dict, page: Page) -> None:
     browser.click("button", "New token")
     browser.fill("dialog input[name=name]", "for the tests")
     browser.click("dialog button", "Make it")
-    token = browser.find("#token").text
+    token = browser.find("#secret").text
     assert hub.get("/api/jobs", headers={"Authorization": f"Bearer {token}"}).status == 200
     browser.click("dialog button", "Done")
     browser.see("for the tests")
@@ -58,13 +67,41 @@ def test_people_tokens_and_secrets(hub: Hub, people: dict, page: Page) -> None:
 
     browser.click("button", "New secret")
     browser.fill("dialog input[name=name]", "API_KEY")
+    browser.find("dialog select").send_keys("jobs")
+    browser.fill("dialog input[name=repositories]", "acme/*")
     browser.fill("dialog textarea", "hidden value")
     browser.click("dialog button", "Keep it")
     browser.see("API_KEY", "[aria-label=Secrets]")
+    browser.see("acme/*", "[aria-label=Secrets]")
     assert "hidden value" not in browser.run("return document.documentElement.outerHTML")
     browser.click("button[title='Delete API_KEY']")
     browser.click("dialog button", "Delete")
     browser.see("There is no secret.")
+
+
+def test_a_webhook_is_added_tried_and_turned_off(hub: Hub, people: dict, page: Page,
+                                                receiver: Receiver) -> None:
+    browser = page.enter(hub, "ann", "/admin")
+    browser.see("The hub tells nobody of events.")
+    browser.click("button", "New webhook")
+    browser.fill("dialog input[name=name]", "chat")
+    browser.fill("dialog input[name=url]", receiver.url())
+    browser.fill("dialog input[name=events]", "job.failed, runner.*")
+    browser.click("dialog button", "Add")
+    assert len(browser.find("#secret").text) >= 16
+    browser.click("dialog button", "Done")
+    browser.see("job.failed, runner.*", "[aria-label=Webhooks]")
+    browser.click("button[title='Test chat']")
+    browser.see("chat answered 204")
+    assert receiver.wait("/hook")
+    browser.click("button[title='Deliveries chat']")
+    browser.see("delivered", "dialog")
+    browser.click("dialog button", "Close")
+    browser.click("button[title='Turn off chat']")
+    browser.find("button[title='Turn on chat']")
+    browser.click("button[title='Delete chat']")
+    browser.click("dialog button", "Delete")
+    browser.see("The hub tells nobody of events.")
 
 
 def test_the_queue_is_paused_and_resumed(hub: Hub, people: dict, page: Page) -> None:

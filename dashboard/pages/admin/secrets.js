@@ -5,9 +5,16 @@ import {h} from '../../dom.js';
 import {dateTime} from '../../format.js';
 import {freshPanel} from '../../fresh.js';
 import {table} from '../../table.js';
-import {button, time} from '../../widgets.js';
+import {button, select, time} from '../../widgets.js';
+
+const USES = [['components', 'components'], ['jobs', 'jobs'], ['both', 'jobs and components']];
 
 const path = (name) => `/api/secrets/${encodeURIComponent(name)}`;
+
+/* What is chosen once: a new value leaves it. */
+const newFields = () => [{name: 'name', label: 'Name', required: true, hint: 'Letters, digits, _ - and .'},
+	{name: 'use', label: 'For', control: select(USES, 'components')},
+	{name: 'repositories', label: 'Repositories', hint: 'Whose jobs get it: owner/repo or owner/*; all if empty.'}];
 
 /* name: of one that is there already; else it is asked for */
 function setValue(name) {
@@ -16,9 +23,9 @@ function setValue(name) {
 
 	return ask({title: name ? `New value of ${name}` : 'New secret', action: 'Keep it',
 		text: 'It is kept sealed. What runs keeps the value that it was started with.',
-		fields: [name ? null : {name: 'name', label: 'Name', required: true, hint: 'Letters, digits, _ - and .'},
-			{name: 'value', label: 'Value', control: value}].filter(Boolean),
-		send: (values) => api.put(path(name ?? values.name), {value: values.value})});
+		fields: [...name ? [] : newFields(), {name: 'value', label: 'Value', control: value}],
+		send: ({value: text, ...given}) => api.put(path(name ?? given.name), {value: text, ...!name &&
+			{use: given.use, repositories: given.repositories.split(/[\s,]+/).filter(Boolean)}})});
 }
 
 async function remove(name) {
@@ -29,6 +36,8 @@ async function remove(name) {
 export function secrets(signal) {
 	const columns = [
 		{name: 'Name', cell: ({name}) => h('code', null, name)},
+		{name: 'For', cell: ({use, repositories}) => h('div', {dir: 'auto'}, USES.find(([value]) => value === use)?.[1] ?? use,
+			repositories.length > 0 && h('div', {class: 'quiet'}, repositories.join(', ')))},
 		{name: 'Made', cell: ({createdAt}) => time(createdAt, dateTime)},
 		{name: 'Changed', cell: ({updatedAt}) => time(updatedAt, dateTime)},
 		{name: 'Actions', class: 'end', cell: ({name}) => h('span', {class: 'row-actions'},

@@ -22,20 +22,21 @@ function make() {
 			{expiresAt: new Date(Date.now() + days * DAY_MS).toISOString()}})});
 }
 
-function show({name, token}) {
+/* What comes once and never again. */
+export function showSecret(title, text, secret) {
 	const copy = async () => {
 		try {
-			await navigator.clipboard.writeText(token);
+			await navigator.clipboard.writeText(secret);
 			toast('Copied');
 		} catch {
-			toast('The browser does not allow it: mark the token and copy it', 'bad');
+			toast('The browser does not allow it: mark it and copy it yourself', 'bad');
 		}
 	};
 
 	return dialog((done) => ({
-		title: `Token ${name}`,
-		body: [h('p', null, 'This is the only time that it is shown. Keep it where only you read it.'),
-			h('code', {class: 'secret', id: 'token', tabindex: 0}, token)],
+		title,
+		body: [h('p', null, text, ' This is the only time that it is shown: keep it where only you read it.'),
+			h('code', {class: 'secret', id: 'secret', tabindex: 0}, secret)],
 		actions: [button('Copy', copy, {icon: 'copy'}), button('Done', () => done(true), {kind: 'primary'})],
 	}));
 }
@@ -62,7 +63,7 @@ export function tokens(signal) {
 			const made = await make();
 			if (made) {
 				part.refresh();
-				await show(made);
+				await showSecret(`Token ${made.name}`, 'For your program.', made.token);
 			}
 		}, {kind: 'small primary'}),
 		draw(all) { list.update(all); return list.el; }}, signal);
