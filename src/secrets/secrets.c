@@ -160,6 +160,11 @@ static int find(struct secrets *s, const struct ctx *ctx, const char *name,
 static int refuse(const struct secret_taker *who, const char *name,
     const struct secret_rule *rule, struct err *err)
 {
+	if (rule->use == 0)
+		return err_set(err, ERR_FORBIDDEN, "secret_not_allowed",
+		    "The secret %.128s is given to nobody: its metadata in "
+		    "Vault, \"use\" and \"repositories\", cannot be read",
+		    name);
 	if ((rule->use & who->use) == 0)
 		return err_set(err, ERR_FORBIDDEN, "secret_not_allowed",
 		    "The secret %.128s is for %s only: its \"use\" says so",

@@ -51,28 +51,32 @@ int vault_begin(
 	return rc;
 }
 
-static void set_state(struct vault *v, const char *state, const char *why)
+/* True: it is another one than before. */
+static bool set_state(struct vault *v, const char *state, const char *why)
 {
-	bool usable = strcmp(state, "active") == 0;
-
 	mtx_assert_held(&v->mtx);
 	snprintf(v->now.error, sizeof(v->now.error), "%.255s", why);
 	if (strcmp(v->now.state, state) == 0)
-		return;
+		return false;
 	snprintf(v->now.state, sizeof(v->now.state), "%s", state);
-	v->now.usable = usable;
+	v->now.usable = strcmp(state, "active") == 0;
 	v->now.since = clock_wall_ns();
-	if (usable)
+	return true;
+}
+
+static void tell(const struct vault *v, const struct vault_state *now)
+{
+	if (now->usable)
 		log_info(NULL, "Vault can be used", LOG_STR("vault", v->base));
 	else
 		log_warn(NULL, "Vault cannot be used",
-		    LOG_STR("vault", v->base), LOG_STR("state", state),
-		    LOG_STR("reason", why));
+		    LOG_STR("vault", v->base), LOG_STR("state", now->state),
+		    LOG_STR("reason", now->error));
 }
 
 /* Not asked for a moment that doubles, so that whatever waits for it does not
  * wait for one timeout after the other. */
-static void be_silent(struct vault *v, const struct err *err)
+static bool be_silent(struct vault *v, const struct err *err)
 {
 	mtx_assert_held(&v->mtx);
 	v->now.failures++;
@@ -80,22 +84,28 @@ static void be_silent(struct vault *v, const struct err *err)
 	v->silent_until = clock_deadline_ms(v->silence_ms);
 	v->silence_ms = v->silence_ms < SILENCE_MAX_MS / 2 ? v->silence_ms * 2
 							   : SILENCE_MAX_MS;
-	set_state(v, v->hint != NULL ? v->hint : "down", err->msg);
+	return set_state(v, v->hint != NULL ? v->hint : "down", err->msg);
 }
 
 void vault_end(struct vault *v, int rc, const struct err *err)
 {
+	struct vault_state now;
+	bool changed = false;
+
 	mtx_lock(&v->mtx);
 	v->talking = false;
 	if (rc < 0 && err->kind == ERR_UNAVAILABLE) {
-		be_silent(v, err);
+		changed = be_silent(v, err);
 	} else if (rc >= 0 || err->kind != ERR_CANCELED) {
 		v->silent_until = 0;
 		v->silence_ms = SILENCE_MIN_MS;
-		set_state(v, "active", "");
+		changed = set_state(v, "active", "");
 	}
+	now = v->now;
 	cond_broadcast(&v->turned);
 	mtx_unlock(&v->mtx);
+	if (changed)
+		tell(v, &now);
 }
 
 void vault_state(struct vault *v, struct vault_state *ret)

@@ -19,6 +19,8 @@ def test_names_and_fields_are_found_and_noted(make_hub: Callable[..., Hub],
     assert "not for jobs of" in fails(hub, "vault:deep/er#pin")["error"]
     vault.put("runnerhub/COMPONENTS", value=VALUE)
     assert "is for components only" in fails(hub, "COMPONENTS")["error"]
+    vault.put("runnerhub/ODD", {"use": "everybody"}, value=VALUE)
+    assert "is given to nobody" in fails(hub, "ODD")["error"]
     assert "is not there" in fails(hub, "vault:KEY#nofield")["error"]
     assert "nor in Vault" in fails(hub, "NOWHERE")["error"]
     vault.put("runnerhub/NUMBER", JOBS, value=4711)
