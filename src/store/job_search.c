@@ -4,8 +4,8 @@
  *
  * Words may stand anywhere in a name, so no order of an index helps: the
  * entries of the newest SEARCHED jobs are read once, from the index
- * jobs_by_words alone, for page and total. Other columns are looked at only in
- * rows whose words match.
+ * jobs_by_words alone, for page and total. Other columns are looked up in
+ * indexes of their own: rows, which are long, are read for the page only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,11 +25,11 @@
 	" LIMIT " SEARCHED ") AS newest WHERE " IN_NAMES                       \
 	" AND (? = '' OR repository = ?)"                                      \
 	" AND (? = '' OR runner_name = ?)"
+#define IN_INDEX(column)                                                       \
+	" AND (? = '' OR id IN (SELECT id FROM jobs WHERE " column " = ?"      \
+	" ORDER BY id DESC LIMIT " SEARCHED "))"
 #define FOUND_AND                                                              \
-	" FROM jobs WHERE id IN (SELECT id" FOUND ")"                          \
-	" AND (? = '' OR status = ?)"                                          \
-	" AND (? = '' OR runner_id = ?)"                                       \
-	" AND (? = '' OR parent_id = ?)"
+	FOUND IN_INDEX("status") IN_INDEX("runner_id") IN_INDEX("parent_id")
 
 /* [does the filter also name what the index has not?] */
 static const char *const found_sql[] = {"SELECT id" FOUND " ORDER BY id DESC",
