@@ -9,9 +9,6 @@ from http_raw import EchoServer, Peer
 from test_http_server import *  # noqa: F401,F403
 from tls_lab import Authority
 
-# A thousand handshakes of a client in Python; test_tls.py has its own crowd.
-del test_thousand_parallel_streams  # noqa: F821
-
 
 @pytest.fixture(scope="module", autouse=True)
 def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
