@@ -162,6 +162,8 @@ static void set_guard(CURL *c, struct web_guard *guard)
 	*guard->why = '\0';
 	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	web_curl.easy_setopt(c, CURLOPT_OPENSOCKETDATA, guard);
+	/* Whoever waits for its end need not wait for a resolver that hangs. */
+	web_curl.easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 	web_curl.easy_setopt(c, CURLOPT_PROXY, "");
 }
 

@@ -1,8 +1,8 @@
 /*
  * A resolver that says what a test wants, for LD_PRELOAD: FAKE_HOSTS is a file
  * of lines "name address [address ...]", whose first address is the answer to
- * the first question, the second to the second; the last one stays. Other
- * names go to the real resolver.
+ * the first question, the second to the second; the last one stays. "never"
+ * for an address: no answer comes. Other names go to the real resolver.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int resolve_fn(const char *node, const char *service,
     const struct addrinfo *hints, struct addrinfo **res);
@@ -59,5 +60,7 @@ int getaddrinfo(const char *node, const char *service,
 
 	if (node != NULL && look_up(node, address, sizeof(address)))
 		node = address;
+	while (node == address && strcmp(address, "never") == 0)
+		pause();
 	return real(node, service, hints, res);
 }

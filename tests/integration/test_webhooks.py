@@ -365,6 +365,18 @@ def test_a_name_that_changes_its_mind_gains_nothing(
         receiver.close()
 
 
+def test_a_resolver_that_hangs_holds_up_nobody(
+        make_hub: Callable[..., Hub], resolver: str) -> None:
+    hub = resolving(make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK}), resolver,
+                    "stuck.example never\n")
+    made = add(hub, "stuck", "https://stuck.example/")
+    result = hub.post(f"/api/webhooks/{made['id']}/test").data
+    assert not result["delivered"] and "in time" in result["error"], result
+    hub.delegate(["true"])
+    assert hub.delete(f"/api/webhooks/{made['id']}").status == 200
+    assert hub.terminate() == 0
+
+
 # -- managing them ---------------------------------------------------------
 
 @pytest.mark.parametrize("body", [
