@@ -8,6 +8,7 @@
 #include "store/named_secrets.h"
 #include "store/rotate.h"
 #include "store/runners.h"
+#include "store/webhooks.h"
 
 static const char SCHEMA_1[] =
 #include "store_schema_1.inc"
@@ -23,6 +24,7 @@ struct things {
 	runner_id runner;
 	char runner_token[RUNNER_TOKEN_LEN], session_token[SESSION_TOKEN_LEN];
 	uint64_t hash;
+	struct uuid webhook;
 };
 
 static void put_named(struct store *s)
@@ -37,6 +39,22 @@ static void put_named(struct store *s)
 			.name = name, .value = name, .len = strlen(name)},
 		    &err));
 	}
+}
+
+static struct uuid add_webhook(struct store *s)
+{
+	struct webhook w = {.name = (char *)"ops",
+	    .origin = (char *)"https://hooks.example.com",
+	    .format = (char *)"generic",
+	    .events = (char *)"[]",
+	    .enabled = true};
+	CLEANUP(webhook_door_fini) struct webhook_door door = {
+	    .url = secret_new("https://hooks.example.com/x", 27)};
+	struct uuid id = {0};
+	struct err err = ERR_INIT;
+
+	ASSERT_OK(store_webhook_add(s, &w, &door, &id, &err));
+	return id;
 }
 
 static struct things fill(struct store *s)
@@ -63,6 +81,7 @@ static struct things fill(struct store *s)
 	ASSERT_OK(store_runner_new_token(s, t.runner, t.runner_token, &err));
 	store_session_token(s, t.job.u, t.session_token);
 	t.hash = store_content_hash(s, "abc", 3);
+	t.webhook = add_webhook(s);
 	store_audit_add(s, &e);
 	ASSERT_OK(store_check(s, &err));
 	return t;
@@ -87,6 +106,7 @@ static void expect_all(struct store *s, const struct things *t)
 {
 	CLEANUP(secret_free) struct secret *plain = NULL;
 	struct err err = ERR_INIT;
+	CLEANUP(webhook_door_fini) struct webhook_door door = {.url = NULL};
 	struct audit_report r;
 	struct uuid job;
 	runner_id id;
@@ -100,6 +120,9 @@ static void expect_all(struct store *s, const struct things *t)
 	assert_true(store_session_token_check(s, t->session_token, &job));
 	assert_true(uuid_equal(job, t->job.u));
 	assert_true(store_content_hash(s, "abc", 3) == t->hash);
+	assert_int_equal(store_webhook_door(s, t->webhook, &door, &err), 1);
+	assert_string_equal(
+	    secret_expose(door.url, NULL), "https://hooks.example.com/x");
 	ASSERT_OK(store_audit_verify(s, NULL, &r, &err));
 	assert_true(r.intact);
 }
