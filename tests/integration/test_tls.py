@@ -13,7 +13,7 @@ from typing import Callable, Iterator
 import pytest
 
 from http_raw import Peer
-from hub import Hub, wait_for
+from hub import Hub, free_port, wait_for
 from sse import Follower
 from tls_lab import Authority, Pair
 
@@ -33,7 +33,8 @@ def own(authority: Authority) -> Pair:
 
 @pytest.fixture(scope="module")
 def hub(make_module_hub: Callable[..., Hub], authority: Authority, own: Pair) -> Hub:
-    made = make_module_hub({"DOCKER_HOST": NOWHERE, **own.hub_env()})
+    made = make_module_hub({"DOCKER_HOST": NOWHERE, **own.hub_env(),
+                            "RUNNERHUB_COMPONENTS_LISTEN": f"127.0.0.1:{free_port()}"})
     made.tls = authority.client()
     return made.start()
 
@@ -125,6 +126,29 @@ def test_plain_http_is_told_where_it_is(hub: Hub) -> None:
 def test_the_unix_socket_stays_plain(hub: Hub) -> None:
     with Peer(os.path.join(hub.state_dir, "api", "hub.sock")) as peer:
         assert peer.get("/api/jobs").status == 401
+
+
+def test_the_components_address_speaks_it_too(hub: Hub) -> None:
+    port = int(hub.env["RUNNERHUB_COMPONENTS_LISTEN"].split(":")[1])
+    with Peer(port, tls=hub.tls) as peer:
+        assert peer.get("/nothing-here").status in (403, 404)
+    with Peer(port) as peer:
+        assert b"https_port" in peer.get("/").body
+
+
+def test_who_listens_for_others_without_it_is_warned(make_hub: Callable[..., Hub],
+                                                     authority: Authority) -> None:
+    others = {"DOCKER_HOST": NOWHERE, "RUNNERHUB_LISTEN": "0.0.0.0", "RUNNERHUB_API_KEY": KEY}
+
+    def warned(client: ssl.SSLContext | None = None, **env: str) -> bool:
+        made = make_hub({**others, **env})
+        made.tls = client
+        made.start().terminate()  # all that it says at its start is there then
+        return "other machines reach the hub without TLS" in made.log()
+
+    assert warned()
+    assert not warned(RUNNERHUB_TRUSTED_PROXIES="127.0.0.1")
+    assert not warned(authority.client(), **authority.make("hub").hub_env())
 
 
 def test_garbage_ends_the_connection_and_nothing_else(hub: Hub) -> None:
