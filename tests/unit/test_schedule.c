@@ -363,7 +363,9 @@ static void test_gates(void **state)
 	} gates[] = {{GATE_ENGINE_DOWN, "engine_down", "does not answer"},
 	    {GATE_DISK_FULL, "disk_full", "free some space"},
 	    {GATE_DRAINING, "draining", "shutting down"},
-	    {GATE_STARTING, "hub_starting", "is starting"}};
+	    {GATE_STARTING, "hub_starting", "is starting"},
+	    {GATE_PAUSED, "queue_paused", "queue resume"},
+	    {GATE_EMPTYING, "queue_draining", "queue resume"}};
 	struct schedule *s = open_slots(1);
 	job_id id = add(s, "a/a", job_of(50));
 	struct schedule_stats st;
@@ -806,6 +808,55 @@ static void test_takers_of_children(void **state)
 	schedule_close(s);
 }
 
+/* What runs shall come to its end, and may need them for that. */
+static void test_children_pass_an_administrators_gates(void **state)
+{
+	struct schedule *s = open_slots(1);
+	struct schedule_grant g;
+	job_id parent = {uuid_v4()};
+
+	(void)state;
+	schedule_close_gate(s, GATE_PAUSED);
+	schedule_close_gate(s, GATE_EMPTYING);
+	add(s, "o/r", child_of(parent));
+	assert_true(schedule_take_child(s, &g));
+	schedule_release(s, &g);
+	schedule_close(s);
+}
+
+static void test_shares_are_of_the_busiest(void **state)
+{
+	struct schedule *s = open_slots(3);
+	struct schedule_share shares[3];
+	struct schedule_grant held[2];
+	char name[32];
+
+	(void)state;
+	assert_int_equal(schedule_shares(s, shares, 3), 0);
+	add(s, "runs/two", job_of(100));
+	add(s, "runs/two", job_of(100));
+	held[0] = take(s);
+	held[1] = take(s);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "waits/%d", i);
+		for (int n = 0; n <= i; n++)
+			add(s, name, job_of(50));
+	}
+	assert_int_equal(schedule_shares(s, shares, 3), 3);
+	assert_string_equal(shares[0].repository, "waits/4");
+	assert_int_equal(shares[0].waiting, 5);
+	assert_string_equal(shares[2].repository, "waits/2");
+	add(s, "runs/two", job_of(50));
+	for (int n = 0; n < 4; n++) /* as many wait as of waits/4 */
+		add(s, "runs/two", job_of(50));
+	assert_int_equal(schedule_shares(s, shares, 3), 3);
+	assert_string_equal(shares[0].repository, "runs/two");
+	assert_int_equal(shares[0].running, 2);
+	schedule_release(s, &held[0]);
+	schedule_release(s, &held[1]);
+	schedule_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -822,6 +873,8 @@ int main(void)
 	    TEST(test_alone_every_job_fits),
 	    TEST(test_slots_are_explained),
 	    TEST(test_gates),
+	    TEST(test_children_pass_an_administrators_gates),
+	    TEST(test_shares_are_of_the_busiest),
 	    TEST(test_queue_and_counts),
 	    TEST(test_an_adopted_job_occupies_its_slot),
 	    TEST(test_long_run),
