@@ -283,7 +283,6 @@ static void tell_listening(
 	log_info(ctx, "listening", LOG_STR("url", url),
 	    LOG_STR("state", o->state_dir), LOG_STR("hub", hub_id(hub)),
 	    LOG_STR("version", RUNNERHUB_VERSION));
-	if (api_components_port(api) != 0)
 	if (api_plain_listen(o) != NULL)
 		log_warn(ctx,
 		    "other machines reach the hub without TLS: everybody on "
@@ -291,6 +290,7 @@ static void tell_listening(
 		    "and RUNNERHUB_TLS_KEY, or RUNNERHUB_TRUSTED_PROXIES when "
 		    "a reverse proxy with TLS stands in front",
 		    LOG_STR("listen", api_plain_listen(o)));
+	if (api_components_port(api) != 0)
 		log_info(ctx, "components have an address of their own",
 		    LOG_STR("listen", o->components_listen),
 		    LOG_INT("port", api_components_port(api)));
