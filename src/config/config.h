@@ -58,14 +58,14 @@ struct options {
 	int64_t webhooks_timeout_ms, webhooks_retry_ms, webhooks_retry_for_ms;
 	int64_t webhooks_queue_max;
 	char *log_level;  /* LOG_LEVEL info|debug|warn|error */
-	char *log_format; /* LOG_FORMAT json|logfmt, default logfmt */
 	char *log_dir;    /* LOG_DIR, NULL: stderr */
+	char *log_format; /* LOG_FORMAT json|logfmt, default logfmt */
 	bool step_debug;  /* ACTIONS_STEP_DEBUG */
 	/* secrets */
 	struct secret *encryption_key; /* ENCRYPTION_KEY */
 	struct secret *encryption_key_old;
-	struct secret *jwt_secret;     /* JWT_SECRET, NULL: the store's */
-	int64_t login_age_ms;          /* auth.loginAge 30 d */
+	struct secret *jwt_secret; /* JWT_SECRET, NULL: the store's */
+	int64_t login_age_ms;      /* auth.loginAge 30 d */
 	/* engine */
 	char *engine_host; /* DOCKER_HOST, DOCKER_SOCKET_PROXY wins; default
 			      unix:///var/run/docker.sock */

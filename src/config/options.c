@@ -146,8 +146,7 @@ const struct option option_table[] = {
 	.doc = "origins whose pages may call the API, the job API only on a "
 	       "hub that is not open; *: any, without their cookies"},
     {"http.rateLimit", {"API_RATE_LIMIT"}, "rate-limit", SECTION_ACCESS,
-	INT(rate_limit), .def = "100", .min = 0,
-	.max = 100000000,
+	INT(rate_limit), .def = "100", .min = 0, .max = 100000000,
 	.doc = "writes per window and principal (reads: 100 times as "
 	       "many), 0: no limit; off in open mode"},
     {"http.rateWindow", {"API_RATE_WINDOW"}, "rate-window", SECTION_ACCESS,
@@ -184,16 +183,16 @@ const struct option option_table[] = {
     {"log.level", {"LOG_LEVEL"}, "log-level", SECTION_LOG, CHOICE(log_level),
 	.def = "info", .choices = {"debug", "info", "warn", "error"},
 	.doc = "least severity that the hub logs"},
-    {"log.format", {"LOG_FORMAT"}, "log-format", SECTION_LOG,
-	CHOICE(log_format), .def = "logfmt", .choices = {"logfmt", "json"},
-	.doc = "form of a log line"},
-
-    /* -- engine -------------------------------------------------------- */
     {"log.dir", {"LOG_DIR"}, "log-dir", SECTION_LOG, STRING(log_dir),
 	.check = check_text, .accepts = "the path of a directory",
 	.def_note = "lines go to stderr",
 	.doc = "the hub's log goes to runnerhub.log there; SIGHUP opens it "
 	       "again"},
+    {"log.format", {"LOG_FORMAT"}, "log-format", SECTION_LOG,
+	CHOICE(log_format), .def = "logfmt", .choices = {"logfmt", "json"},
+	.doc = "form of a log line"},
+
+    /* -- engine -------------------------------------------------------- */
     {"engine.host", {"DOCKER_SOCKET_PROXY", "DOCKER_HOST"}, "engine",
 	SECTION_ENGINE, STRING(engine_host),
 	.def = "unix:///var/run/docker.sock", .check = check_engine,
@@ -618,6 +617,7 @@ const size_t option_count = ARRAY_LEN(option_table);
 static const char *const section_titles[SECTION_COUNT] = {
     [SECTION_SERVER] = "Server",
     [SECTION_ACCESS] = "Access",
+    [SECTION_WEBHOOKS] = "Webhooks",
     [SECTION_LOG] = "Log of the hub",
     [SECTION_ENGINE] = "Container engine",
     [SECTION_JOBS] = "Jobs",
