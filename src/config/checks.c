@@ -174,6 +174,19 @@ bool check_portal(const char *text)
 	       strpbrk(rest, "?#") == NULL;
 }
 
+/* "localhost", "127.0.0.1", "[::1]", and what may follow a host. */
+static bool is_of_this_machine(const char *rest)
+{
+	size_t n = strcspn(rest, ":/");
+
+	if (strncmp(rest, "[::1]", 5) == 0)
+		return true;
+	if (n == 9 && strncmp(rest, "localhost", n) == 0)
+		return true;
+	return strncmp(rest, "127.", 4) == 0 &&
+	       strspn(rest, "0123456789.") == n;
+}
+
 bool check_vault(const char *text)
 {
 	const char *rest = after(text, "https://");
@@ -182,9 +195,7 @@ bool check_vault(const char *text)
 		return false;
 	if (rest == NULL) {
 		rest = after(text, "http://");
-		if (rest == NULL || (strncmp(rest, "127.", 4) != 0 &&
-					strncmp(rest, "localhost", 9) != 0 &&
-					strncmp(rest, "[::1]", 5) != 0))
+		if (rest == NULL || !is_of_this_machine(rest))
 			return false;
 	}
 	return is_host_port(rest) && strpbrk(rest, "?#") == NULL;

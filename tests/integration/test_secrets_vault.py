@@ -123,6 +123,9 @@ def test_tls_a_namespace_another_mount_and_files(make_hub: Callable[..., Hub], t
 
 @pytest.mark.parametrize("env", [
     {"VAULT_ADDR": "http://vault.example.com:8200", "VAULT_TOKEN": "t"},
+    {"VAULT_ADDR": "http://localhost.example.com:8200", "VAULT_TOKEN": "t"},
+    {"VAULT_ADDR": "http://127.0.0.1.example.com", "VAULT_TOKEN": "t"},
+    {"VAULT_ADDR": "https://user:word@vault.example.com", "VAULT_TOKEN": "t"},
     {"VAULT_ADDR": "https://vault.example.com?x", "VAULT_TOKEN": "t"},
     {"VAULT_ADDR": "https://vault.example.com"},
     {"VAULT_ADDR": "https://vault.example.com", "VAULT_ROLE_ID": "r"},
