@@ -50,12 +50,19 @@ function setAll(el, props) {
 			setOne(el, name, value);
 }
 
+/* Characters that turn the direction of what follows would make a name look like
+ * another one: they are shown by their number. */
+function plainText(value) {
+	return String(value).replace(/[\u202a-\u202e\u2066-\u2069]/g, (c) =>
+		`U+${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 /* Strings and numbers become text, lists are flattened, nothing is left out
  * but null, undefined and false. */
 export function add(el, ...children) {
 	for (const child of children.flat(Infinity))
 		if (child !== null && child !== undefined && child !== false)
-			el.append(child instanceof Node ? child : String(child));
+			el.append(child instanceof Node ? child : plainText(child));
 	return el;
 }
 
@@ -83,8 +90,10 @@ export function replace(el, ...children) {
 
 /* Only when it differs: an unchanged text keeps its selection. */
 export function setText(el, text) {
-	if (el.textContent !== String(text))
-		el.textContent = String(text);
+	const plain = plainText(text);
+
+	if (el.textContent !== plain)
+		el.textContent = plain;
 }
 
 /* Says something to those who listen instead of looking. */

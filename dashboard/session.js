@@ -5,6 +5,7 @@
  */
 
 const KEPT = 'runnerhub.key';
+const LOGGED_IN = 'runnerhub.login'; /* there may be a cookie: nothing secret */
 const RANKS = {viewer: 1, operator: 2, admin: 3};
 
 let bearer = null; /* access token, API token or the hub's key */
@@ -70,6 +71,7 @@ async function post(path, body) {
 function take(data) {
 	bearer = data.accessToken;
 	expires = Date.now() + data.expiresIn * 1000;
+	localStorage.setItem(LOGGED_IN, 'yes');
 	byKey = false;
 }
 
@@ -123,10 +125,15 @@ async function ask() {
 export async function begin() {
 	bearer = sessionStorage.getItem(KEPT);
 	byKey = bearer !== null;
+	/* Who was logged in renews first: a question without a token would stand
+	 * in the audit log as refused, each time that somebody reloads. */
+	const renewed = !byKey && localStorage.getItem(LOGGED_IN) !== null;
+	if (renewed)
+		await renew();
 	if (await ask())
 		return true;
 	forget();
-	return await renew() && await ask();
+	return !renewed && await renew() && await ask();
 }
 
 export async function login(username, password) {
@@ -151,6 +158,7 @@ export function forget() {
 	byKey = false;
 	me = null;
 	sessionStorage.removeItem(KEPT);
+	localStorage.removeItem(LOGGED_IN);
 }
 
 export async function logout() {

@@ -55,6 +55,11 @@ def running(hub: Hub, people: People) -> Iterator[str]:
     hub.wait_status(job, "cancelled", headers=people["ann"])
 
 
+def refusals(hub: Hub, people: People) -> int:
+    """How many requests the audit log has as refused."""
+    return len(hub.get("/api/audit?result=refused&limit=1000", headers=people["ann"]).data)
+
+
 # -- getting in --------------------------------------------------------------------
 
 def test_an_open_hub_needs_no_login(make_hub: Callable[..., Hub], page: Page) -> None:
@@ -80,8 +85,10 @@ def test_a_login_survives_a_reload_and_ends(hub: Hub, people: People, page: Page
     browser.see("Jobs", "h1")
     assert browser.url.endswith("/dashboard/jobs?status=failed"), "back to where it was asked for"
     assert browser.shown("#who") == "vera" and browser.shown("#role") == "viewer"
+    before = refusals(hub, people)
     browser.reload()
     browser.see("Jobs", "h1")
+    assert refusals(hub, people) == before, "a reload is nothing that was refused"
     kept = browser.run("""return JSON.stringify([document.cookie, {...localStorage},
         {...sessionStorage}])""")
     assert "eyJ" not in kept and "rhl_" not in kept, "no token where a script could find it"

@@ -95,6 +95,7 @@ def test_a_job_that_says_evil_things(hub: Hub, people: dict, page: Page) -> None
         shown.see("<script>window.pwned=1", "main")
         unharmed(shown)
     shown.see("<img src=x onerror=", ".log")
+    shown.see("abcU+202Egnp.exe", ".job-details")
     shown.see("cleared?", ".log")
     shown.see("red", ".log .fg1")
     assert not shown.all(".log .log-text a")
