@@ -113,6 +113,8 @@ def test_the_queue_is_paused_and_resumed(hub: Hub, people: dict, page: Page) -> 
     assert hub.get("/api/queue", headers=people["ann"]).data["paused"]
     visit(browser, "")
     browser.see("The queue is paused")
+    browser.see("The container engine does not answer")
+    browser.see("down", ".tile-bad")
     visit(browser, "/system")
     browser.click("button", "Resume")
     browser.click("dialog button", "Resume")
