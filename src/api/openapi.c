@@ -37,7 +37,7 @@ static void write_parameters(struct json *j, const struct route *r)
 {
 	json_karr(j, "parameters");
 	if (strstr(r->pattern, ":id") != NULL)
-		write_parameter(j, "id", "path", "the UUID", true);
+		write_parameter(j, "id", "path", "the id", true);
 	if (strstr(r->pattern, ":name") != NULL)
 		write_parameter(j, "name", "path", "the name", true);
 	if (strstr(r->pattern, ":step") != NULL)
