@@ -13,8 +13,7 @@
 const char *portal_catalog_why_not(
     const struct components *c, const struct component_caller *by);
 /* Around what waits for the portal: ERR_UNAVAILABLE, too many do already. */
-int portal_catalog_wait_begin(
-    struct components *c, struct err *err) MUST_CHECK;
+int portal_catalog_wait_begin(struct components *c, struct err *err) MUST_CHECK;
 void portal_catalog_wait_end(struct components *c);
 /* 1 found, 0 none that the caller may see, -1. */
 int portal_catalog_get(struct components *c, const struct component_caller *by,
