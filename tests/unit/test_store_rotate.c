@@ -8,6 +8,7 @@
 #include "store/named_secrets.h"
 #include "store/rotate.h"
 #include "store/runners.h"
+#include "store/seal.h"
 #include "store/webhooks.h"
 
 static const char SCHEMA_1[] =
@@ -221,6 +222,18 @@ static void a_file_becomes_a_text_and_a_file_again(void **state)
 	assert_int_equal(access(f->key, F_OK), 0);
 }
 
+/* A job that does not end keeps every sign key: until there is no room. */
+static void more_rotations_than_there_is_room_for_keys(void **state)
+{
+	struct fixture *f = *state;
+	const char *keys[] = {ONE, TWO};
+
+	fill(f->s);
+	for (int i = 1; i <= SEAL_SIGN_KEYS_MAX + 2; i++)
+		rotate(f, keys[i % 2], keys[(i + 1) % 2]);
+	expect_named(f->s);
+}
+
 static void the_store_of_before_keyrings_loses_nothing(void **state)
 {
 	static const char old[] = "the key of schema one";
@@ -331,6 +344,7 @@ int main(void)
 	    TEXT_TEST(a_text_becomes_another),
 	    STORE_TEST(a_file_becomes_another),
 	    STORE_TEST(a_file_becomes_a_text_and_a_file_again),
+	    TEXT_TEST(more_rotations_than_there_is_room_for_keys),
 	    TEXT_TEST(the_store_of_before_keyrings_loses_nothing),
 	    TEXT_TEST(tokens_of_later_sessions_follow_from_the_new_key),
 	    TEXT_TEST(the_same_key_is_refused),
