@@ -160,9 +160,10 @@ static bool rest(struct vault *v)
 
 	mtx_lock(&v->mtx);
 	for (;;) {
-		due = earlier(probe, v->renew_at);
-		if (v->silent_until > 0)
-			due = earlier(due, v->silent_until);
+		/* A token that is due waits like all else while Vault is
+		 * away. */
+		due = earlier(
+		    probe, v->silent_until > 0 ? v->silent_until : v->renew_at);
 		if (v->stopping || clock_mono_ns() >= due)
 			break;
 		IGNORE(cond_wait_until(&v->turned, &v->mtx, due));

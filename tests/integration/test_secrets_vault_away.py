@@ -2,6 +2,7 @@
 its credentials."""
 
 import json
+import time
 from typing import Callable
 
 import pytest
@@ -73,6 +74,20 @@ def test_credentials_that_are_void_are_told(make_hub: Callable[..., Hub],
     hub.restart(role_of(vault, VAULT_SECRET_ID="wrong-secret-4711"))
     assert "VAULT_SECRET_ID (400)" in becomes(hub, "refused")["error"]
     assert "wrong-secret-4711" not in hub.log()
+
+
+def test_a_token_to_renew_asks_nobody_without_a_pause(make_hub: Callable[..., Hub],
+                                                      vault: FakeVault) -> None:
+    vault.login_ttl = 1
+    hub = make_hub({**role_of(vault), "DOCKER_HOST": "unix:///nonexistent/engine.sock"}).start()
+    becomes(hub, "active")
+    vault.status = 503
+    becomes(hub, "sealed")
+    began, asked = time.monotonic(), vault.count("GET", "/v1/sys/health")
+    wait_for(lambda: vault.count("GET", "/v1/sys/health") >= asked + 2, what="asked again")
+    assert time.monotonic() - began > 1  # a pause of one second, and one of two
+    vault.status = None
+    becomes(hub, "active")
 
 
 def test_a_vault_that_hangs_holds_nothing_else(make_hub: Callable[..., Hub],
