@@ -165,13 +165,6 @@ static int take_notices(struct feed *f, struct batch *b, int64_t *ret_upto,
 
 /* -- queueing ---------------------------------------------------------- */
 
-static void wake_targets(struct notify *n)
-{
-	mtx_lock(&n->mtx);
-	cond_broadcast(&n->changed);
-	mtx_unlock(&n->mtx);
-}
-
 static int save(struct feed *f, const struct batch *b, int64_t jobs,
     int64_t notices, struct err *err)
 {
@@ -189,7 +182,7 @@ static int save(struct feed *f, const struct batch *b, int64_t jobs,
 		    "webhooks have too much to deliver, some is dropped",
 		    LOG_INT("dropped", (int64_t)dropped));
 	if (b->n > dropped)
-		wake_targets(n);
+		targets_wake(n);
 	return 0;
 }
 

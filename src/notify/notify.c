@@ -150,6 +150,7 @@ static int reload_changing(struct notify *n, struct err *err)
 	if (r == 0)
 		r = start_feeder(n, err);
 	notify_wake(n);
+	targets_wake(n);
 	return r;
 }
 
@@ -232,6 +233,14 @@ void notify_wake(void *arg)
 
 	mtx_lock(&n->mtx);
 	n->woken = true;
+	cond_broadcast(&n->changed);
+	mtx_unlock(&n->mtx);
+}
+
+void targets_wake(struct notify *n)
+{
+	mtx_lock(&n->mtx);
+	n->turns++;
 	cond_broadcast(&n->changed);
 	mtx_unlock(&n->mtx);
 }

@@ -45,6 +45,7 @@ struct notify {
 	struct target *targets; /* changed by who holds `changing`, too */
 	bool stopping, woken;
 	uint64_t reloads;
+	uint64_t turns; /* how often targets had reason to look again */
 	/* by who holds `changing` */
 	pthread_t feeder;
 	bool feeds;
@@ -87,6 +88,10 @@ struct parcel {
 void parcel_send(struct notify *n, const struct ctx *ctx,
     const struct webhook_door *door, const struct parcel *p,
     struct notify_sent *ret);
+
+/* -- notify.c ------------------------------------------------------------ */
+/* There is something to deliver, or another way to: without the mutex. */
+void targets_wake(struct notify *n);
 
 /* -- threads ------------------------------------------------------------- */
 void *feed_main(void *notify);   /* feed.c */

@@ -30,17 +30,27 @@ static bool is_over(const struct target *t)
 	return cancel_is_set(&t->cancel);
 }
 
-/* Until something changes, or for ms. */
-static void pause_ms(struct target *t, int64_t ms)
+static uint64_t turns_of(struct notify *n)
+{
+	uint64_t turns;
+
+	mtx_lock(&n->mtx);
+	turns = n->turns;
+	mtx_unlock(&n->mtx);
+	return turns;
+}
+
+/* For ms, or until there is something that was not there at that turn: also
+ * what came since, while nobody waited for it. */
+static void pause_ms(struct target *t, int64_t ms, uint64_t turn)
 {
 	struct notify *n = t->n;
+	int64_t until = clock_deadline_ms(ms < LOOK_MS ? ms : LOOK_MS);
 
-	if (ms > LOOK_MS)
-		ms = LOOK_MS;
 	mtx_lock(&n->mtx);
-	if (!is_over(t))
-		IGNORE(cond_wait_until(
-		    &n->changed, &n->mtx, clock_deadline_ms(ms)));
+	while (!is_over(t) && n->turns == turn)
+		if (!cond_wait_until(&n->changed, &n->mtx, until))
+			break;
 	mtx_unlock(&n->mtx);
 }
 
@@ -227,12 +237,15 @@ void *target_main(void *arg)
 	struct target *t = arg;
 	struct ctx cancel = ctx_with_cancel(&t->n->root, &t->cancel);
 	struct ctx ctx = ctx_with_field(&cancel, "webhook", t->id_text);
+	uint64_t turn;
 	int64_t wait;
 
 	while (!is_over(t)) {
+		turn = turns_of(t->n);
 		wait = step(t, &ctx);
+		FAULT("webhook_looked");
 		if (wait > 0)
-			pause_ms(t, wait);
+			pause_ms(t, wait, turn);
 	}
 	return NULL;
 }

@@ -96,6 +96,8 @@ ROTATION = {
 
 # Passed by an event on its way to a webhook: test_webhooks.py.
 WEBHOOK = ["webhook_before_queue", "webhook_after_queue", "webhook_sent"]
+# Where its sender is held, and does not die.
+WEBHOOK_GATE = ["webhook_looked"]
 
 # Passed when a job is ended early: test_fault_points.py names each.
 EARLY_END = ["after_step_cut_short"]

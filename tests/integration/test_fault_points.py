@@ -45,7 +45,7 @@ def test_each_point_of_the_sources_has_a_test() -> None:
     tested = {*fault_points.LIFE, *fault_points.RECOVERY, *fault_points.EARLY_END,
               *fault_points.SESSION, *fault_points.COMPONENT,
               *fault_points.ROTATION["text"], *fault_points.ROTATION["file"],
-              *fault_points.WEBHOOK, *fault_points.UNIT}
+              *fault_points.WEBHOOK, *fault_points.WEBHOOK_GATE, *fault_points.UNIT}
     assert sources == tested, "adjust tests/integration/fault_points.py"
     for point, test in fault_points.UNIT.items():
         with open(os.path.join(fault_points.ROOT, "tests", "unit", test),

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
@@ -255,6 +256,25 @@ def test_a_hub_that_dies_loses_no_event(
         ids = [one.id for one in receiver.at("/kept")]
         assert len(set(ids)) == 1 and len(ids) <= 2
         hub.abandon()
+    finally:
+        receiver.close()
+
+
+def test_what_is_queued_while_the_sender_turns_to_rest_is_sent(
+        make_hub: Callable[..., Hub], tmp_path: Path) -> None:
+    receiver = Receiver()
+    gate = tmp_path / "gate"
+    gate.touch()
+    hub = make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK,
+                    "RUNNERHUB_FAULT": f"webhook_looked@{gate}"}).start()
+    try:
+        made = add(hub, "late", receiver.url("/late"), events=["job.delegated"])
+        wait_for(lambda: ": waiting" in hub.log(), what="it found nothing to send")
+        hub.delegate(["true"])
+        wait_for(lambda: show(hub, made)["waiting"] == 1, what="it is queued")
+        gate.unlink()
+        wait_for(lambda: receiver.at("/late"), timeout=30, what="it is sent at once")
+        hub.terminate()
     finally:
         receiver.close()
 
