@@ -50,7 +50,7 @@ int client_tls_start(
 
 	for (;;) {
 		p = tls_session_handshake(l->tls, err);
-		if (p == TLS_FAILED || p == TLS_CLOSED) {
+		if (p == TLS_FAILED) {
 			/* it shall know why, if it still listens */
 			IGNORE(flush(l, ctx, &lost, &unsent));
 			return -1;

@@ -214,7 +214,7 @@ static bool shake(struct server_conn *c)
 	case TLS_WANT:
 		flush(c, NULL, 0, WRITE_THEN_NOTHING);
 		return false;
-	case TLS_CLOSED:
+	case TLS_CLOSED: /* not before it is open */
 	case TLS_FAILED:
 		fail(c, &err);
 		return false;

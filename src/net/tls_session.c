@@ -88,8 +88,18 @@ static enum tls_progress check_exact(struct tls_session *s, struct err *err)
 	return TLS_FAILED;
 }
 
+/* An end in good order is none before there is a connection. */
+static enum tls_progress left_early(struct tls_session *s, struct err *err)
+{
+	s->failed = true;
+	IGNORE(err_set(err, ERR_UNAVAILABLE, "tls_failed",
+	    "the other side ended the TLS connection before it began"));
+	return TLS_FAILED;
+}
+
 enum tls_progress tls_session_handshake(struct tls_session *s, struct err *err)
 {
+	enum tls_progress p;
 	int r;
 
 	if (s->failed) {
@@ -99,7 +109,10 @@ enum tls_progress tls_session_handshake(struct tls_session *s, struct err *err)
 	}
 	s->t->ERR_clear_error();
 	r = s->t->SSL_do_handshake(s->ssl);
-	return r == 1 ? check_exact(s, err) : judge(s, r, err);
+	if (r == 1)
+		return check_exact(s, err);
+	p = judge(s, r, err);
+	return p == TLS_CLOSED ? left_early(s, err) : p;
 }
 
 enum tls_progress tls_session_read(struct tls_session *s, char *data,

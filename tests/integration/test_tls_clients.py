@@ -195,6 +195,23 @@ def test_bad_certificates_of_a_server(guarded: Hub, authority: Authority,
         assert done.returncode != 0 and words in done.stderr, done.stderr
 
 
+def test_a_server_that_ends_the_handshake_in_good_order(guarded: Hub) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve() -> None:
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.recv(4096)
+                    peer.sendall(b"\x15\x03\x03\x00\x02\x01\x00")  # close_notify
+
+        threading.Thread(target=serve, daemon=True).start()
+        done = ask_health(guarded, f"https://localhost:{listener.getsockname()[1]}")
+    assert "ended the TLS connection before it began" in done.stderr, done.stderr
+
+
 def test_its_own_machine_knows_the_hub_by_its_certificate(
         guarded: Hub, authority: Authority, elsewhere: Callable[[Pair | None], int]) -> None:
     own = {name: guarded.env[name] for name in ("PORT", "RUNNERHUB_TLS_CERT", "RUNNERHUB_TLS_KEY")}
