@@ -225,11 +225,18 @@ def remove_images(engine: Engine, hub: Hub) -> None:
         try:
             engine.call("DELETE", f"/images/{name}", query=query)
         except EngineError as error:
-            if error.status != 404:  # the hub tidies up, too
+            # The hub tidies up, too; and one that others are made of waits
+            # for them: a build that a hub left behind may still be at it.
+            if error.status not in (404, 409):
                 raise
-    for image in engine.call("GET", "/images/json", query={"filters": json.dumps(
-            {"label": [f"runnerhub.hub={hub.hub_id}"]})}):
-        remove(image["Id"], {"force": "1"})
+
+    def gone() -> bool:
+        left = engine.call("GET", "/images/json", query={"filters": json.dumps(
+            {"label": [f"runnerhub.hub={hub.hub_id}"]})})
+        for image in left:
+            remove(image["Id"], {"force": "1"})
+        return not left
+    wait_for(gone, what="the images of the hub go")
     for tag in image_tags(engine, hub):
         remove(f"runnerhub-{hub.hub_id[:8]}:{tag}", {})
 
