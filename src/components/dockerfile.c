@@ -63,9 +63,10 @@ static void add_stage(struct check *c, const char *name)
 	c->stages[c->nstages++] = lower;
 }
 
-static bool is_stage(const struct check *c, const char *name)
+/* Of the first n: within a stage its own name is that of an image. */
+static bool is_stage(const struct check *c, const char *name, size_t n)
 {
-	for (size_t i = 0; i < c->nstages; i++)
+	for (size_t i = 0; i < n; i++)
 		if (c->stages[i][0] != '\0' &&
 		    strcasecmp(c->stages[i], name) == 0)
 			return true;
@@ -79,20 +80,16 @@ static bool is_number(const char *name)
 
 /* -- instructions ------------------------------------------------------ */
 
-/* The first word that is no flag; for each flag, flag() is asked. */
+/* To the first word that is no flag; for each flag, flag() is asked. */
 static int pass_flags(struct check *c, const char **at,
-    int (*flag)(struct check *c, const char *text, size_t len, struct err *err),
+    int (*flag)(struct check *c, const char *text, struct err *err),
     struct err *err)
 {
-	const char *p = *at, *word;
-	size_t len;
+	CLEANUP(buf_fini) struct buf text = {.max = DOCKERFILE_BYTES_MAX + 1};
 
-	while ((len = dockerfile_word(&p, c->lines.escape, &word)) > 2 &&
-	       strncmp(word, "--", 2) == 0) {
+	while (dockerfile_flag(at, &text))
 		if (flag != NULL)
-			TRY(flag(c, word, len, err));
-		*at = p;
-	}
+			TRY(flag(c, buf_str(&text), err));
 	return 0;
 }
 
@@ -123,7 +120,7 @@ static int read_from(struct check *c, const char *at, struct err *err)
 	TRY(put_in(c, word, len, &ref, err));
 	if (c->nstages == STAGES_MAX)
 		return refuse(c, err, "", "there are too many stages");
-	if (!is_stage(c, buf_str(&ref)) && ref.len > 0 &&
+	if (!is_stage(c, buf_str(&ref), c->nstages) && ref.len > 0 &&
 	    strcmp(buf_str(&ref), "scratch") != 0)
 		TRY(ask(c, buf_str(&ref), err));
 	len = dockerfile_word(&at, c->lines.escape, &word);
@@ -161,6 +158,11 @@ static int read_arg(struct check *c, const char *at, struct err *err)
 			TRY(put_in(c, equals + 1, len - name - 1, &text, err));
 			value = buf_str(&text);
 		}
+		if (value == NULL &&
+		    *dockerfile_variables_get(&c->args, word, name) != '\0')
+			return refuse(c, err, "",
+			    "a variable that has a value is declared again "
+			    "without one, which builders take differently");
 		if (value != NULL)
 			dockerfile_variables_set(&c->args, word, name, value);
 	}
@@ -177,33 +179,59 @@ static int needs_buildkit(
 	    "builder; write it without");
 }
 
-static bool is_flag(const char *text, size_t len, const char *name)
+static bool is_flag(const char *text, const char *name)
 {
 	size_t n = strlen(name);
 
-	return len >= n && strncmp(text, name, n) == 0 &&
-	       (len == n || text[n] == '=');
+	return strncmp(text, name, n) == 0 &&
+	       (text[n] == '\0' || text[n] == '=');
 }
 
-static int judge_flag(
-    struct check *c, const char *text, size_t len, struct err *err)
+/* Of COPY --from and RUN --mount=...,from= */
+static int judge_from(
+    struct check *c, const char *name, size_t len, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf ref = {.max = NAME_LEN_MAX};
+
+	TRY(put_in(c, name, len, &ref, err));
+	if (ref.len == 0 || is_number(buf_str(&ref)) ||
+	    is_stage(c, buf_str(&ref), c->nstages - (c->nstages > 0)))
+		return 0;
+	return ask(c, buf_str(&ref), err);
+}
+
+static int judge_mount(struct check *c, const char *fields, struct err *err)
+{
+	static const char from[] = "from=";
+	size_t len;
+
+	for (;; fields += len + 1) {
+		fields += strspn(fields, " \"'");
+		len = strcspn(fields, ",");
+		if (strncasecmp(fields, from, strlen(from)) == 0)
+			TRY(judge_from(c, fields + strlen(from),
+			    strcspn(fields, ",\"' ") - strlen(from), err));
+		if (fields[len] == '\0')
+			return 0;
+	}
+}
+
+static int judge_flag(struct check *c, const char *text, struct err *err)
 {
 	static const char *const known_to_buildkit[] = {"--mount", "--network",
 	    "--security", "--link", "--chmod", "--parents", "--exclude",
 	    "--checksum", "--keep-git-dir", "--unpack"};
+	const char *value = strchr(text, '=');
 
 	for (size_t i = 0; i < ARRAY_LEN(known_to_buildkit); i++)
-		if (!c->rules->buildkit &&
-		    is_flag(text, len, known_to_buildkit[i]))
+		if (!c->rules->buildkit && is_flag(text, known_to_buildkit[i]))
 			return needs_buildkit(c, known_to_buildkit[i], err);
-	if (is_flag(text, len, "--from") && len > strlen("--from=")) {
-		CLEANUP(buf_fini) struct buf ref = {.max = NAME_LEN_MAX};
-
-		TRY(put_in(c, text + strlen("--from="), len - strlen("--from="),
-		    &ref, err));
-		if (!is_stage(c, buf_str(&ref)) && !is_number(buf_str(&ref)))
-			return ask(c, buf_str(&ref), err);
-	}
+	if (value == NULL)
+		return 0;
+	if (is_flag(text, "--mount"))
+		return judge_mount(c, value + 1, err);
+	if (is_flag(text, "--from"))
+		return judge_from(c, value + 1, strlen(value + 1), err);
 	return 0;
 }
 
@@ -261,19 +289,32 @@ static int read_instruction(struct check *c, const char *at, struct err *err)
 	return judge_here_document(c, at, err);
 }
 
-int dockerfile_check(const char *text, size_t len, const char *file,
-    const struct dockerfile_rules *rules, struct err *err)
+/* *lenient: how to take ends of lines about which builders differ; stays true
+ * when there are such. */
+static int check_as(const char *text, size_t len, const char *file,
+    const struct dockerfile_rules *rules, bool *lenient, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf line = {.max = DOCKERFILE_BYTES_MAX + 1};
 	struct check c = {.rules = rules, .file = file};
 	int r = 0;
 
 	dockerfile_lines_init(&c.lines, text, len);
+	c.lines.lenient = *lenient;
 	while (r == 0 && dockerfile_lines_next(&c.lines, &line, &c.line))
 		r = read_instruction(&c, buf_str(&line), err);
+	*lenient = c.lines.doubtful;
 	for (size_t i = 0; i < c.nstages; i++)
 		mem_free(c.stages[i]);
 	mem_free(c.stages);
 	dockerfile_variables_fini(&c.args);
 	return r;
+}
+
+int dockerfile_check(const char *text, size_t len, const char *file,
+    const struct dockerfile_rules *rules, struct err *err)
+{
+	bool lenient = false;
+
+	TRY(check_as(text, len, file, rules, &lenient, err));
+	return lenient ? check_as(text, len, file, rules, &lenient, err) : 0;
 }

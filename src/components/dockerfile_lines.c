@@ -13,6 +13,29 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
 }
 
+/* Go's unicode.IsSpace, of which builders make use before instructions. */
+size_t dockerfile_blank(const char *p, const char *end)
+{
+	static const char *const wide[] = {"\xc2\x85", "\xc2\xa0",
+	    "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+	    "\xe2\x81\x9f", "\xe3\x80\x80"};
+
+	if (p == end)
+		return 0;
+	if (is_blank(*p) || *p == '\n')
+		return 1;
+	for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+		if ((size_t)(end - p) >= strlen(wide[i]) &&
+		    memcmp(p, wide[i], strlen(wide[i])) == 0)
+			return strlen(wide[i]);
+	/* U+2000 to U+200A */
+	return end - p >= 3 && memcmp(p, "\xe2\x80", 2) == 0 &&
+		       (unsigned char)p[2] >= 0x80 &&
+		       (unsigned char)p[2] <= 0x8a
+		   ? 3
+		   : 0;
+}
+
 static bool take_line(struct dockerfile_lines *l, struct line *ret)
 {
 	const char *newline;
@@ -31,9 +54,10 @@ static bool take_line(struct dockerfile_lines *l, struct line *ret)
 static const char *behind_blanks(const struct line *line)
 {
 	const char *p = line->begin;
+	size_t n;
 
-	while (p < line->end && is_blank(*p))
-		p++;
+	while ((n = dockerfile_blank(p, line->end)) > 0)
+		p += n;
 	return p;
 }
 
@@ -89,14 +113,21 @@ void dockerfile_lines_init(
 	l->escape = escape;
 }
 
-/* Cuts the escape at its end, with the blanks behind it. */
-static bool is_continued(struct line *line, char escape)
+/* Cuts the escape at its end, with the blanks behind it. Behind another escape,
+ * or before other blanks than spaces and tabs, some builders do not take it for
+ * one (lineContinuationRegex of BuildKit's parser). */
+static bool is_continued(struct dockerfile_lines *l, struct line *line)
 {
 	const char *p = line->end;
+	bool doubtful = false;
 
-	while (p > line->begin && is_blank(p[-1]))
-		p--;
-	if (p == line->begin || p[-1] != escape)
+	for (; p > line->begin && is_blank(p[-1]); p--)
+		doubtful |= p[-1] != ' ' && p[-1] != '\t';
+	if (p == line->begin || p[-1] != l->escape)
+		return false;
+	doubtful |= p - line->begin > 1 && p[-2] == l->escape;
+	l->doubtful |= doubtful;
+	if (doubtful && !l->lenient)
 		return false;
 	line->end = p - 1;
 	return true;
@@ -116,7 +147,7 @@ bool dockerfile_lines_next(
 	} while (is_nothing(&line));
 	line.begin = behind_blanks(&line);
 	for (;;) {
-		more = is_continued(&line, l->escape);
+		more = is_continued(l, &line);
 		if (buf_append(
 			out, line.begin, (size_t)(line.end - line.begin)) < 0)
 			return false; /* larger than any Dockerfile may be */

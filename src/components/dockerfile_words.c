@@ -25,8 +25,7 @@ void dockerfile_variables_fini(struct dockerfile_variables *v)
 	*v = (struct dockerfile_variables){0};
 }
 
-/* The last one that was set wins; "" for one that nobody has set. */
-static const char *value_of(
+const char *dockerfile_variables_get(
     const struct dockerfile_variables *v, const char *name, size_t len)
 {
 	for (size_t i = v->n; i-- > 0;)
@@ -38,13 +37,14 @@ static const char *value_of(
 
 size_t dockerfile_word(const char **at, char escape, const char **ret)
 {
-	const char *p = *at;
+	const char *p = *at, *end = p + strlen(p);
 	char quote = '\0';
+	size_t n;
 
-	while (isspace((unsigned char)*p))
-		p++;
+	while ((n = dockerfile_blank(p, end)) > 0)
+		p += n;
 	*ret = p;
-	for (; *p != '\0' && (quote != '\0' || !isspace((unsigned char)*p));
+	for (; p < end && (quote != '\0' || dockerfile_blank(p, end) == 0);
 	     p++) {
 		if (*p == escape && p[1] != '\0' && quote != '\'')
 			p++;
@@ -55,6 +55,41 @@ size_t dockerfile_word(const char **at, char escape, const char **ret)
 	}
 	*at = p;
 	return (size_t)(p - *ret);
+}
+
+/* As builders take bytes for characters here: the last one of UTF-8's U+0085
+ * and U+00A0. */
+static bool ends_flag(char c)
+{
+	return isspace((unsigned char)c) || (unsigned char)c == 0x85 ||
+	       (unsigned char)c == 0xa0;
+}
+
+/* extractBuilderFlags of BuildKit's parser: whatever the escape is elsewhere,
+ * here it is the backslash. */
+bool dockerfile_flag(const char **at, struct buf *out)
+{
+	const char *p = *at;
+	char quote = '\0';
+
+	buf_clear(out);
+	while (ends_flag(*p))
+		p++;
+	*at = p;
+	if (p[0] != '-' || p[1] != '-')
+		return false;
+	for (; *p != '\0' && (quote != '\0' || !ends_flag(*p)); p++) {
+		if (*p == '\\' && p[1] != '\0')
+			buf_append_char(out, *++p);
+		else if (quote == '\0' && (*p == '\'' || *p == '"'))
+			quote = *p;
+		else if (*p == quote)
+			quote = '\0';
+		else
+			buf_append_char(out, *p);
+	}
+	*at = p;
+	return strcmp(buf_str(out), "--") != 0;
 }
 
 /* -- expansion --------------------------------------------------------- */
@@ -94,7 +129,8 @@ static const char *expand_braced(
     struct expansion *x, const char *p, const char *end)
 {
 	const char *close = brace_end(p, end), *behind = name_end(p, end);
-	const char *value = value_of(x->v, p, (size_t)(behind - p));
+	const char *value =
+	    dockerfile_variables_get(x->v, p, (size_t)(behind - p));
 	bool has = value[0] != '\0';
 
 	if (close == NULL || behind == p || behind > close)
@@ -126,7 +162,8 @@ static const char *expand_variable(
 		buf_append_char(x->out, '$');
 		return p;
 	}
-	buf_append_str(x->out, value_of(x->v, p, (size_t)(behind - p)));
+	buf_append_str(
+	    x->out, dockerfile_variables_get(x->v, p, (size_t)(behind - p)));
 	return behind;
 }
 

@@ -97,6 +97,44 @@ static void refuse(const char *text, const char *refused, const char *want)
 	buf_fini(&asked);
 }
 
+/* What builders take from `evil` however it is spelt: as Docker 20.10 reads it,
+ * and mounts, which Podman knows. */
+static void no_spelling_hides_an_image(void **state)
+{
+	static const struct dockerfile_rules podman = {
+	    .buildkit = true, .image = note};
+	static const char mounts[] =
+	    "FROM a AS b\nRUN --mount=type=bind,from=evil,target=/x true\n"
+	    "RUN --mount=from=b --mount=target=/y,\"from=evil2\" true\n"
+	    "FROM c\nRUN --mount=type=cache,target=/x --mount=from=B true\n";
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_asks("FROM a AS evil\nCOPY --from=evil /a /b\n", "a|evil|");
+	assert_asks("FROM a\nRUN true \\\\\nFROM evil\n", "a|evil|a|");
+	assert_asks("FROM a\nRUN true \\\f\nFROM evil\n", "a|evil|a|");
+	assert_asks("\xc2\xa0 FROM evil\n", "evil|");
+	assert_asks("\xe2\x80\x83# x \\\nFROM evil\n", "evil|");
+	assert_asks("FROM a\nCOPY --fr\\om=evil /a /b\n", "a|evil|");
+	assert_asks("FROM a\nCOPY --fr'om'=evil /a /b\n", "a|evil|");
+	assert_asks("FROM a\nCOPY --chown=1\xa0--from=evil /a /b\n", "a|evil|");
+	assert_asks(
+	    "# escape=`\nFROM a\nCOPY --chown=1` --from=evil / /\n", "a|evil|");
+	assert_asks("FROM --platform=linux/amd64\xa0 evil\n", "evil|");
+	assert_asks("FROM \xa0"
+		    "evil\n",
+	    "evil|");
+	assert_asks("ARG A=1\xc2\xa0"
+		    "B=evil\nFROM $B\n",
+	    "evil|");
+	assert_asks("ARG A='x\\' B=evil'y'\nFROM ${B:-a}\n", "evily|");
+	buf_init(&asked, 64);
+	assert_int_equal(
+	    dockerfile_check(mounts, strlen(mounts), "D", &podman, &err), 0);
+	assert_string_equal(buf_str(&asked), "a|evil|b|evil2|c|");
+	buf_fini(&asked);
+}
+
 static void a_refusal_names_file_line_and_image(void **state)
 {
 	(void)state;
@@ -106,6 +144,8 @@ static void a_refusal_names_file_line_and_image(void **state)
 	    "app/Dockerfile:2: FROM bad: not that one");
 	refuse("FROM ${X#y}", NULL,
 	    "app/Dockerfile:1: FROM ${X#y}: what image that is cannot be told");
+	refuse("ARG X=a\nARG X\nFROM ${X:-evil}", NULL,
+	    "app/Dockerfile:2: ARG : a variable that has a value is declared");
 	refuse("FROM ${X", NULL, "app/Dockerfile:1: FROM ${X: what image");
 }
 
@@ -168,6 +208,7 @@ int main(void)
 	    cmocka_unit_test(images_are_found),
 	    cmocka_unit_test(stages_are_no_images),
 	    cmocka_unit_test(arguments_are_put_in),
+	    cmocka_unit_test(no_spelling_hides_an_image),
 	    cmocka_unit_test(a_refusal_names_file_line_and_image),
 	    cmocka_unit_test(what_needs_buildkit_is_told),
 	    cmocka_unit_test(images_of_hubs_are_known_by_name),
