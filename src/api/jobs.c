@@ -137,7 +137,8 @@ struct answer job_retry(struct call *c)
 	struct err err = ERR_INIT;
 	int r = hub_retry(c->hub, &again, delegated, d, &err);
 
-	if (r < 0 && err.kind == ERR_NOT_FOUND)
+	/* A secret of it may be gone, too. */
+	if (r < 0 && strcmp(err.code, "job_not_found") == 0)
 		IGNORE(no_such_job(&err));
 	return sent(c, d, r, &err);
 }

@@ -75,6 +75,8 @@ def test_one_that_was_deleted_meanwhile_fails_the_job(hub: Hub) -> None:
     wait_for(lambda: hub.job(job, AUTH)["status"] == "failed", what="the job's end")
     assert "GONE is not there" in hub.job(job, AUTH)["error"]
     assert wait_for(lambda: uses(hub, "GONE"), what="the row")[0]["result"] == "failed"
+    again = hub.post(f"/api/jobs/{job}/retry", headers=AUTH)
+    assert (again.status, again.json["code"]) == (404, "secret_not_found")
 
 
 @pytest.mark.parametrize("name,repository,code,status", [
