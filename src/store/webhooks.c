@@ -1,7 +1,8 @@
 /*
  * The table of webhooks: see webhooks.h. What is sealed is "url\nsecret",
- * bound to the row's id: moved to another row it does not open. Sealed and
- * opened on the caller's thread.
+ * bound to the row's id: moved to another row it does not open. Opened on the
+ * caller's thread, a change of one half on the writer's: nobody changes the
+ * other half between its reading and its writing.
  */
 #include "store/webhooks.h"
 
@@ -166,20 +167,17 @@ int store_webhook_get(
 	return 1;
 }
 
-int store_webhook_door(
-    struct store *s, struct uuid id, struct webhook_door *ret, struct err *err)
+static int read_door(const struct store *s, struct db *db, struct uuid id,
+    struct webhook_door *ret, struct err *err)
 {
 	static const char sql[] = "SELECT sealed FROM webhooks WHERE id = ?";
-	CLEANUP(reader_return) struct reader r = {0};
 	CLEANUP(db_done) struct db_stmt *st = NULL;
 	char text[UUID_TEXT_LEN];
 	const void *sealed;
 	size_t len;
 	int rc;
 
-	MAGIC_CHECK(s, STORE_MAGIC);
-	TRY(reader_take(s, &r, err));
-	TRY(db_use(r.db, sql, &st, err));
+	TRY(db_use(db, sql, &st, err));
 	db_bind_text(st, uuid_text(id, text));
 	rc = db_step(st, err);
 	if (rc <= 0)
@@ -187,6 +185,16 @@ int store_webhook_door(
 	sealed = db_col_blob(st, &len);
 	TRY(open_door(s, id, sealed, len, ret, err));
 	return 1;
+}
+
+int store_webhook_door(
+    struct store *s, struct uuid id, struct webhook_door *ret, struct err *err)
+{
+	CLEANUP(reader_return) struct reader r = {0};
+
+	MAGIC_CHECK(s, STORE_MAGIC);
+	TRY(reader_take(s, &r, err));
+	return read_door(s, r.db, id, ret, err);
 }
 
 /* -- add --------------------------------------------------------------- */
@@ -294,7 +302,7 @@ int store_webhook_add(struct store *s, const struct webhook *w,
 struct change {
 	struct write write; /* first */
 	const struct webhook_change *wanted;
-	const struct sealed_door *door;
+	struct uuid webhook;
 	char id[UUID_TEXT_LEN];
 	char now[CLOCK_ISO_LEN];
 };
@@ -303,6 +311,24 @@ static int no_such_webhook(struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "webhook_not_found",
 	    "There is no such webhook");
+}
+
+/* What the change does not name stays. */
+static int seal_changed(struct tx *tx, const struct change *c,
+    struct sealed_door *ret, struct err *err)
+{
+	CLEANUP(webhook_door_fini) struct webhook_door now = {0};
+	const struct webhook_door *wanted = &c->wanted->door;
+	int rc = read_door(tx->store, tx->db, c->webhook, &now, err);
+	struct webhook_door next;
+
+	TRY(rc);
+	if (rc == 0)
+		return no_such_webhook(err);
+	next = (struct webhook_door){
+	    .url = wanted->url != NULL ? wanted->url : now.url,
+	    .secret = wanted->secret != NULL ? wanted->secret : now.secret};
+	return seal_door(tx->store, c->webhook, &next, ret, err);
 }
 
 static int run_change(struct tx *tx, struct write *w, struct err *err)
@@ -315,13 +341,15 @@ static int run_change(struct tx *tx, struct write *w, struct err *err)
 	    " enabled = COALESCE(?, enabled), updated_at = ? WHERE id = ?";
 	struct change *c = (struct change *)w;
 	CLEANUP(db_done) struct db_stmt *st = NULL;
+	struct sealed_door door;
 
+	TRY(seal_changed(tx, c, &door, err));
 	if (c->wanted->name != NULL)
 		TRY(check_name(tx->db, c->wanted->name, c->id, err));
 	TRY(db_use(tx->db, sql, &st, err));
 	db_bind_text(st, c->wanted->name);
 	db_bind_text(st, c->wanted->origin);
-	db_bind_blob(st, c->door->bytes, c->door->len);
+	db_bind_blob(st, door.bytes, door.len);
 	db_bind_text(st, c->wanted->format);
 	db_bind_text(st, c->wanted->events);
 	db_bind_text(st, c->wanted->repository);
@@ -331,30 +359,16 @@ static int run_change(struct tx *tx, struct write *w, struct err *err)
 		db_bind_null(st);
 	db_bind_text(st, c->now);
 	db_bind_text(st, c->id);
-	TRY(db_run(st, err));
-	return db_changes(st) == 1 ? 0 : no_such_webhook(err);
+	return db_run(st, err);
 }
 
 int store_webhook_change(struct store *s, struct uuid id,
     const struct webhook_change *change, struct err *err)
 {
-	CLEANUP(webhook_door_fini) struct webhook_door now = {0};
-	struct sealed_door sealed;
 	struct change c = {
-	    .write = {.run = run_change}, .wanted = change, .door = &sealed};
-	struct webhook_door next;
-	int rc;
+	    .write = {.run = run_change}, .wanted = change, .webhook = id};
 
 	MAGIC_CHECK(s, STORE_MAGIC);
-	rc = store_webhook_door(s, id, &now, err);
-	TRY(rc);
-	if (rc == 0)
-		return no_such_webhook(err);
-	next = (struct webhook_door){
-	    .url = change->door.url != NULL ? change->door.url : now.url,
-	    .secret =
-		change->door.secret != NULL ? change->door.secret : now.secret};
-	TRY(seal_door(s, id, &next, &sealed, err));
 	uuid_text(id, c.id);
 	clock_iso(clock_wall_ns(), c.now);
 	return writer_run(s, &c.write, err);

@@ -88,6 +88,65 @@ static void test_addresses_are_sealed_and_opened_again(void **state)
 	    secret_expose(next.secret, NULL), "another secret!!");
 }
 
+enum { CHANGES = 200 };
+
+struct renaming {
+	struct store *s;
+	struct uuid id;
+};
+
+static void *rename_often(void *arg)
+{
+	const struct renaming *r = arg;
+	struct err err = ERR_INIT;
+	char name[16];
+
+	for (int i = 0; i < CHANGES; i++) {
+		struct webhook_change change = {.name = name};
+
+		snprintf(name, sizeof(name), "n%d", i);
+		if (store_webhook_change(r->s, r->id, &change, &err) < 0)
+			return NULL;
+	}
+	return arg;
+}
+
+/* Asserts nothing: another thread uses the store. */
+static bool change_url(struct store *s, struct uuid id, const char *url)
+{
+	CLEANUP(webhook_door_fini) struct webhook_door d = {0};
+	struct webhook_change change = {.origin = "https://x"};
+	struct err err = ERR_INIT;
+	int rc;
+
+	change.door.url = secret_new(url, strlen(url));
+	rc = store_webhook_change(s, id, &change, &err);
+	secret_free(change.door.url);
+	return rc == 0 && store_webhook_door(s, id, &d, &err) == 1 &&
+	       strcmp(secret_expose(d.url, NULL), url) == 0;
+}
+
+static void test_a_new_name_takes_no_new_address_back(void **state)
+{
+	struct fixture *f = *state;
+	struct renaming r = {f->s, add(f->s, "a")};
+	struct err err = ERR_INIT;
+	pthread_t other;
+	int kept = 0;
+	void *done;
+	char url[64];
+
+	assert_int_equal(
+	    thread_start(&other, "renames", rename_often, &r, &err), 0);
+	for (int i = 0; i < CHANGES; i++) {
+		snprintf(url, sizeof(url), "https://x/%d", i);
+		kept += change_url(f->s, r.id, url);
+	}
+	assert_int_equal(pthread_join(other, &done), 0);
+	assert_non_null(done);
+	assert_int_equal(kept, CHANGES);
+}
+
 static void test_names_are_unique(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(test_addresses_are_sealed_and_opened_again),
+	    STORE_TEST(test_a_new_name_takes_no_new_address_back),
 	    STORE_TEST(test_names_are_unique),
 	    STORE_TEST(test_deliveries_wait_come_again_and_end),
 	    STORE_TEST(test_those_due_first_come_first),
