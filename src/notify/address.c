@@ -116,6 +116,12 @@ bool address_may(const struct address_rules *r, const struct sockaddr *to,
 		    "in a network of jobs (allow it with "
 		    "RUNNERHUB_WEBHOOKS_ALLOW)",
 		    why, size);
+	/* RFC 8215: which address stands in it, its owner alone knows. */
+	if (!allowed && is_named(a, "64:ff9b:1::/48"))
+		return refuse(a,
+		    "of a translator, and may lead anywhere (allow it with "
+		    "RUNNERHUB_WEBHOOKS_ALLOW)",
+		    why, size);
 	if (plain_http && !allowed && !is_private(a))
 		return refuse(a,
 		    "outside, where plain http can be read: use https", why,

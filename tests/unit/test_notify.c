@@ -72,6 +72,10 @@ static void test_what_is_asked_if_it_is_allowed(void **state)
 	assert_true(may("127.0.0.1", "127.0.0.1", true));
 	assert_true(may("127.0.0.1", "::ffff:127.0.0.1", true));
 	assert_false(may("127.0.0.1", "127.0.0.2", true));
+	/* a translator's own prefix: it may lead anywhere */
+	assert_false(may(NULL, "64:ff9b:1::a9fe:a9fe", false));
+	assert_false(may(NULL, "64:ff9b:1:a9fe:a9:fe00::", false));
+	assert_true(may("64:ff9b:1::/48", "64:ff9b:1::a9fe:a9fe", false));
 	assert_true(may("::1/128", "::1", true));
 	assert_true(may("10.213.4.0/22", "10.213.7.255", true));
 	assert_false(may("10.213.4.0/22", "10.213.8.0", true));
