@@ -270,9 +270,12 @@ int transfer_fail(const struct transfer *t, CURLcode code, struct err *err)
 		    "SSL_CERT_FILE",
 		    t->peer->url, words);
 	default:
+		/* What is guarded goes past any proxy. */
 		return web_error(t->peer, err, ERR_UNAVAILABLE, "down",
-		    "%s cannot be reached: %.160s (a proxy is taken from "
-		    "HTTPS_PROXY)",
+		    t->guard != NULL
+			? "%s cannot be reached: %.160s"
+			: "%s cannot be reached: %.160s (a proxy is taken "
+			  "from HTTPS_PROXY)",
 		    t->peer->url, words);
 	}
 }

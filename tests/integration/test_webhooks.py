@@ -13,7 +13,7 @@ import pytest
 
 import fault_points
 from fixtures import ROOT
-from hub import Hub, wait_for
+from hub import Hub, free_port, wait_for
 from webhook_lab import (Receiver, add, deliveries, remove_all, show,
                          signature)
 
@@ -316,6 +316,12 @@ def test_other_ways_to_write_it_are_refused_when_asked(hub: Hub, url: str) -> No
     result = hub.post(f"/api/webhooks/{made['id']}/test").data
     assert not result["delivered"] and result["status"] is None
     assert "link-local" in result["error"], result
+
+
+def test_nobody_listens_and_no_proxy_is_to_blame(hub: Hub) -> None:
+    made = add(hub, "nobody", f"http://127.0.0.1:{free_port()}/")
+    error = hub.post(f"/api/webhooks/{made['id']}/test").data["error"]
+    assert "cannot be reached" in error and "HTTPS_PROXY" not in error
 
 
 def test_a_name_is_judged_by_what_it_leads_to(make_hub: Callable[..., Hub]) -> None:
