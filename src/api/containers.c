@@ -283,8 +283,9 @@ static int read_log(
 	if (v.kind == CONTAINER_JOB || v.kind == CONTAINER_SANDBOX)
 		return err_set(err, ERR_CONFLICT, "no_engine_log",
 		    "The engine keeps no log of it: what a job prints is in "
-		    "the job's log%s%s",
-		    *v.job != '\0' ? ", GET /api/jobs/" : "", v.job);
+		    "the job's log%s%s%s",
+		    *v.job != '\0' ? ", GET /api/jobs/" : "", v.job,
+		    *v.job != '\0' ? "/logs" : "");
 	return engine_container_logs(hub_engine(c->hub), &ctx, v.c->id,
 	    (int)tail, take_output, out, err);
 }

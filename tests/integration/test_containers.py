@@ -61,6 +61,7 @@ def test_a_jobs_container_is_listed_with_its_job(hub: Hub, job: str,
     assert stats["memoryBytes"] > 0 and stats["pids"] >= 2 and stats["cpus"] >= 1
     refused = hub.get(f"/api/containers/{shown['id']}/logs", headers=ADMIN)
     assert (refused.status, refused.json["code"]) == (409, "no_engine_log")
+    assert refused.json["error"].endswith(f"GET /api/jobs/{job}/logs")
 
 
 def test_a_service_says_what_it_printed(hub: Hub, image: str) -> None:
