@@ -1,11 +1,12 @@
 /* Physical lines of a Dockerfile to instructions: see dockerfile.h. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "components/dockerfile_internal.h"
 
 struct line {
-	const char *begin, *end; /* without the newline, and a CR before it */
+	const char *begin, *end; /* without the newline, and one CR before it */
 };
 
 static bool is_blank(char c)
@@ -46,7 +47,7 @@ static bool take_line(struct dockerfile_lines *l, struct line *ret)
 	*ret = (struct line){l->at, newline != NULL ? newline : l->end};
 	l->at = newline != NULL ? newline + 1 : l->end;
 	l->line++;
-	while (ret->end > ret->begin && ret->end[-1] == '\r')
+	if (ret->end > ret->begin && ret->end[-1] == '\r')
 		ret->end--;
 	return true;
 }
@@ -68,28 +69,34 @@ static bool is_nothing(const struct line *line)
 	return p == line->end || *p == '#';
 }
 
-/* "# escape=`": only above everything else, other comments included. */
+static const char *behind_spaces(const char *p, const char *end)
+{
+	while (p < end && strchr(" \t\f\r", *p) != NULL && *p != '\0')
+		p++;
+	return p;
+}
+
+/* "# escape=`": only above everything else, other comments included; what is
+ * no "# name=value" to the letter ends it (BuildKit's parser, directives). */
 static bool read_directive(const struct line *line, char *escape)
 {
-	static const char name[] = "escape";
-	struct line rest = {behind_blanks(line), line->end};
-	const char *p;
+	static const char wanted[] = "escape";
+	const char *p = behind_blanks(line), *name;
+	size_t len;
 
-	if (rest.begin == rest.end || *rest.begin != '#' ||
-	    memchr(rest.begin, '=', (size_t)(rest.end - rest.begin)) == NULL)
+	if (p == line->end || *p != '#')
 		return false;
-	rest.begin++;
-	p = behind_blanks(&rest);
-	if ((size_t)(rest.end - p) < strlen(name) ||
-	    strncasecmp(p, name, strlen(name)) != 0)
-		return true; /* another one: syntax, check */
-	rest.begin = p + strlen(name);
-	p = behind_blanks(&rest);
-	if (p == rest.end || *p != '=')
-		return true;
-	rest.begin = p + 1;
-	p = behind_blanks(&rest);
-	if (p < rest.end && (*p == '`' || *p == '\\'))
+	name = p = behind_spaces(p + 1, line->end);
+	while (p < line->end && isalnum((unsigned char)*p))
+		p++;
+	len = (size_t)(p - name);
+	p = behind_spaces(p, line->end);
+	if (len == 0 || isdigit((unsigned char)*name) || p == line->end ||
+	    *p != '=' || p + 1 == line->end)
+		return false;
+	p = behind_spaces(p + 1, line->end);
+	if (len == strlen(wanted) && strncasecmp(name, wanted, len) == 0 &&
+	    p < line->end && (*p == '`' || *p == '\\'))
 		*escape = *p;
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -107,12 +108,23 @@ static void no_spelling_hides_an_image(void **state)
 	    "FROM a AS b\nRUN --mount=type=bind,from=evil,target=/x true\n"
 	    "RUN --mount=from=b --mount=target=/y,\"from=evil2\" true\n"
 	    "FROM c\nRUN --mount=type=cache,target=/x --mount=from=B true\n";
+	static const char *const no_directives[] = {
+	    "# hello world = x\n", "# foo=\n", "#\xc2\xa0", "# 1=2\n"};
 	struct err err = ERR_INIT;
 
 	(void)state;
 	assert_asks("FROM a AS evil\nCOPY --from=evil /a /b\n", "a|evil|");
 	assert_asks("FROM a\nRUN true \\\\\nFROM evil\n", "a|evil|a|");
 	assert_asks("FROM a\nRUN true \\\f\nFROM evil\n", "a|evil|a|");
+	assert_asks("FROM a\nRUN true \\\r\r\nFROM evil\n", "a|evil|a|");
+	for (size_t i = 0; i < ARRAY_LEN(no_directives); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text),
+		    "%s# escape=`\nFROM a\nRUN true `\nFROM evil\n",
+		    no_directives[i]);
+		assert_asks(text, "a|evil|");
+	}
 	assert_asks("\xc2\xa0 FROM evil\n", "evil|");
 	assert_asks("\xe2\x80\x83# x \\\nFROM evil\n", "evil|");
 	assert_asks("FROM a\nCOPY --fr\\om=evil /a /b\n", "a|evil|");
