@@ -203,9 +203,12 @@ static int feed_some(struct feed *f, bool *ret_more, struct err *err)
 	return 0;
 }
 
-/* A first webhook begins at the end of the history: the store knows it. */
+/* A first webhook begins at the end of the history: the store knows it. What
+ * the others did not want is passed over for good, before a new one, or new
+ * wishes, would find it after a restart. */
 static int follow_reloads(struct feed *f, uint64_t reloads, struct err *err)
 {
+	const struct batch none = {0};
 	int64_t cursor = 0;
 
 	if (reloads == f->reloads)
@@ -214,6 +217,8 @@ static int follow_reloads(struct feed *f, uint64_t reloads, struct err *err)
 	f->saved = cursor;
 	if (cursor > f->jobs)
 		f->jobs = cursor;
+	if (cursor < f->jobs)
+		TRY(save(f, &none, f->jobs, f->notices, err));
 	f->reloads = reloads;
 	return 0;
 }

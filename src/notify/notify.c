@@ -149,6 +149,9 @@ static int reload_changing(struct notify *n, struct err *err)
 	}
 	if (r == 0)
 		r = start_feeder(n, err);
+	mtx_lock(&n->mtx);
+	n->reloads++; /* again: until here the feeder saw the old ones */
+	mtx_unlock(&n->mtx);
 	notify_wake(n);
 	targets_wake(n);
 	return r;

@@ -49,7 +49,8 @@ int webhook_cursor_save(
 {
 	static const char save[] =
 	    "INSERT INTO counters (name, value) VALUES ('webhook_cursor', ?)"
-	    " ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+	    " ON CONFLICT (name) DO UPDATE"
+	    " SET value = MAX(value, excluded.value)";
 
 	TRY(run_sql(db, save, seq, err));
 	return forget_notices ? run_sql(db, FORGET_NOTICES, INT64_MAX, err) : 0;

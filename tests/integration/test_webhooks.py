@@ -260,6 +260,32 @@ def test_a_hub_that_dies_loses_no_event(
         receiver.close()
 
 
+def cursor_reached_the_end(hub: Hub) -> bool:
+    """All that happened is read for good, also for the next hub."""
+    with sqlite3.connect(f"file:{hub.state_dir}/runnerhub.db?mode=ro", uri=True) as db:
+        found = db.execute("SELECT value >= (SELECT MAX(seq) FROM job_events) FROM counters"
+                           " WHERE name = 'webhook_cursor'").fetchone()
+    db.close()
+    return found == (1,)
+
+
+def test_a_restart_tells_a_new_webhook_nothing_old(make_hub: Callable[..., Hub]) -> None:
+    receiver = Receiver()
+    hub = make_hub({"DOCKER_HOST": NOWHERE, **LOOPBACK}).start()
+    try:
+        add(hub, "first", receiver.url("/first"), events=["job.failed"])
+        hub.delegate(["true"])  # nobody wants to know
+        add(hub, "second", receiver.url("/second"), events=["job.delegated"])
+        wait_for(lambda: cursor_reached_the_end(hub), what="it is behind us", timeout=20)
+        told = len(receiver.at("/second"))
+        hub.restart()
+        hub.delegate(["true"])
+        assert len(receiver.wait("/second", told + 1)) == told + 1
+        hub.terminate()
+    finally:
+        receiver.close()
+
+
 def test_what_is_queued_while_the_sender_turns_to_rest_is_sent(
         make_hub: Callable[..., Hub], tmp_path: Path) -> None:
     receiver = Receiver()
