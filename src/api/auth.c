@@ -356,17 +356,10 @@ struct answer auth_password(struct call *c)
 {
 	CLEANUP(secret_body_forget) json_t *body = NULL;
 	struct err err = ERR_INIT;
-	bool cookie;
 	int wait_s = 5;
 
 	body = secret_body_read(c, &err);
-	cookie = json_is_true(json_object_get(body, "cookie"));
-	if (body != NULL && cookie && !is_our_page(c))
-		IGNORE(err_set(&err, ERR_INVALID, "missing_header",
-		    "A login with \"cookie\" needs the header X-RunnerHub, "
-		    "which pages of other sites cannot send"));
-	if (body == NULL || err.kind != ERR_NONE ||
-	    change_password(c, body, &wait_s, &err) < 0)
+	if (body == NULL || change_password(c, body, &wait_s, &err) < 0)
 		return reply_error_after(c, &err, wait_s);
 	return reply_message(
 	    c, 200, "Password changed: all logins are over, log in again");

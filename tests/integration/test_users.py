@@ -304,6 +304,8 @@ def test_passwords_are_changed(hub: Hub, people: dict) -> None:
     pat = bearer(log_in(hub, "pat").data["accessToken"])
     change = {"currentPassword": "wrong wrong wrong", "newPassword": "another long one"}
     assert hub.post("/api/auth/password", change, headers=pat).status == 403
+    refused = hub.post("/api/auth/password", {**change, "cookie": True}, headers=pat)
+    assert (refused.status, refused.json["code"]) == (403, "wrong_password"), "nobody logs in here"
     change["currentPassword"] = PASSWORD
     assert hub.post("/api/auth/password", change, headers=pat).status == 200
     assert hub.get("/api/jobs", headers=pat).status == 401, "all logins are over"
