@@ -215,6 +215,7 @@ static const char FORGET_CHECK[] =
 static const char FORGET_ALL[] =
     "DELETE FROM seal_keys; DELETE FROM job_secrets;"
     "DELETE FROM named_secrets; DELETE FROM webhooks;"
+    "DELETE FROM webhook_deliveries;"
     "DELETE FROM store_keys WHERE name = 'key_check'";
 
 /* The key that is configured, made when it is the file's and there is none. */

@@ -9,6 +9,7 @@
 #include "store/rotate.h"
 #include "store/runners.h"
 #include "store/seal.h"
+#include "store/webhook_queue.h"
 #include "store/webhooks.h"
 
 static const char SCHEMA_1[] =
@@ -321,9 +322,13 @@ static void a_lost_key_is_given_up(void **state)
 	struct fixture *f = *state;
 	struct things t = fill(f->s);
 	struct named_secret_list l = {0};
+	struct webhook_item item = {t.webhook, "job.failed", NULL, "{}"};
+	struct webhook_delivery_list waiting = {0};
 	struct err err = ERR_INIT;
+	size_t dropped;
 	runner_id id;
 
+	ASSERT_OK(store_webhook_queue(f->s, &item, 1, 1, 0, 1, &dropped, &err));
 	fixture_close(f);
 	use_keys(f, TWO, NULL);
 	ASSERT_OK(store_give_up(&f->config, &err));
@@ -332,6 +337,10 @@ static void a_lost_key_is_given_up(void **state)
 	assert_int_equal(l.n, 0);
 	assert_int_equal(
 	    store_runner_by_token(f->s, t.runner_token, &id, &err), 0);
+	ASSERT_OK(
+	    store_webhook_deliveries(f->s, t.webhook, 0, 10, &waiting, &err));
+	assert_int_equal(waiting.n, 0);
+	webhook_delivery_list_free(&waiting);
 	named_secret_list_free(&l);
 }
 
