@@ -315,6 +315,10 @@ int dockerfile_check(const char *text, size_t len, const char *file,
 {
 	bool lenient = false;
 
+	/* Builders read on behind it. */
+	if (memchr(text, '\0', len) != NULL)
+		return err_set(err, ERR_INVALID, FAULT_CONFIGURATION,
+		    "%.200s: it has a NUL byte, so it is no Dockerfile", file);
 	TRY(check_as(text, len, file, rules, &lenient, err));
 	return lenient ? check_as(text, len, file, rules, &lenient, err) : 0;
 }

@@ -108,6 +108,7 @@ static void no_spelling_hides_an_image(void **state)
 	    "FROM a AS b\nRUN --mount=type=bind,from=evil,target=/x true\n"
 	    "RUN --mount=from=b --mount=target=/y,\"from=evil2\" true\n"
 	    "FROM c\nRUN --mount=type=cache,target=/x --mount=from=B true\n";
+	static const char nul[] = "ARG A=1\0 B=evil\nFROM $B\n";
 	static const char *const no_directives[] = {
 	    "# hello world = x\n", "# foo=\n", "#\xc2\xa0", "# 1=2\n"};
 	struct err err = ERR_INIT;
@@ -140,6 +141,11 @@ static void no_spelling_hides_an_image(void **state)
 		    "B=evil\nFROM $B\n",
 	    "evil|");
 	assert_asks("ARG A='x\\' B=evil'y'\nFROM ${B:-a}\n", "evily|");
+	assert_int_equal(
+	    dockerfile_check(nul, sizeof(nul) - 1, "D", &podman, &err), -1);
+	assert_string_equal(
+	    err.msg, "D: it has a NUL byte, so it is no Dockerfile");
+	err_clear(&err);
 	buf_init(&asked, 64);
 	assert_int_equal(
 	    dockerfile_check(mounts, strlen(mounts), "D", &podman, &err), 0);
