@@ -121,3 +121,21 @@ test('a wait ends when it is woken or given up', async () => {
   await givenUp;
   await pause.wait(long, controller.signal);
 });
+
+test('a signal ends a body that says nothing', async () => {
+  const abort = new AbortController();
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    start: controller => controller.enqueue(new TextEncoder().encode('one')),
+    cancel: () => {
+      cancelled = true;
+    },
+  });
+  const pieces: string[] = [];
+  for await (const piece of textOf(new Response(body), abort.signal)) {
+    pieces.push(piece);
+    setTimeout(() => abort.abort(), 0);
+  }
+  assert.deepEqual(pieces, ['one']);
+  assert.ok(cancelled);
+});

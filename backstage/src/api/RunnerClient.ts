@@ -59,7 +59,7 @@ export class RunnerClient implements RunnerApi {
     const path = `${instancePath(instanceId)}/logs?${query}`;
     const response = await this.request(path, { signal });
     yield '';
-    yield* this.stream(response);
+    yield* this.stream(response, signal);
   }
 
   async *events(
@@ -70,7 +70,7 @@ export class RunnerClient implements RunnerApi {
     const response = await this.request('/events', { signal, headers });
     const parser = new EventParser();
     onOpen();
-    for await (const piece of this.stream(response)) {
+    for await (const piece of this.stream(response, signal)) {
       yield { type: 'alive' };
       for (const { event, data } of parser.push(piece)) {
         if (event === 'instance') {
@@ -82,9 +82,12 @@ export class RunnerClient implements RunnerApi {
     }
   }
 
-  private async *stream(response: Response): AsyncGenerator<string> {
+  private async *stream(
+    response: Response,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
     try {
-      yield* textOf(response);
+      yield* textOf(response, signal);
     } catch (cause) {
       throw errorOfNetwork(cause);
     }

@@ -1,11 +1,20 @@
 /**
  * The text of a body as it comes in, whole characters only. An early end of
- * the loop cancels the request.
+ * the loop cancels the request, and so does the signal: that of fetch alone is
+ * not enough, since some implementations forget it once the answer has begun.
  */
-export async function* textOf(response: Response): AsyncGenerator<string> {
+export async function* textOf(
+  response: Response,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
   const reader = response.body?.getReader();
   if (!reader) {
     return;
+  }
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener('abort', cancel);
+  if (signal?.aborted) {
+    cancel();
   }
   const decoder = new TextDecoder();
   let over = false;
@@ -19,6 +28,7 @@ export async function* textOf(response: Response): AsyncGenerator<string> {
       }
     }
   } finally {
+    signal?.removeEventListener('abort', cancel);
     if (!over) {
       await reader.cancel().catch(() => undefined);
     }
