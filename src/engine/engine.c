@@ -17,10 +17,16 @@
 int engine_open(struct engine **ret, const char *host, struct err *err)
 {
 	CLEANUP(http_client_free) struct http_client *http = NULL;
-	static const char unix_scheme[] = "unix://";
+	static const char unix_scheme[] = "unix://", tls_scheme[] = "https://";
 	const char *name;
 	struct engine *e;
 
+	if (strncmp(host, tls_scheme, strlen(tls_scheme)) == 0)
+		return err_set(err, ERR_INVALID, "bad_address",
+		    "engine address \"%s\": TLS to an engine is not spoken; "
+		    "use "
+		    "unix:///path, or tcp://host:port through a tunnel",
+		    host);
 	if (http_client_new(&http, host, err) != 0)
 		return err_wrap(err, "engine address");
 	e = mem_zalloc(sizeof(*e));

@@ -127,8 +127,8 @@ static int extend(struct index *x, struct spool_shared *shared,
 	while ((more = line_walk_next(&w, &piece, err)) > 0 &&
 	       w.looked < INDEX_WALK_MAX)
 		add_mark(x, &w.mark);
+	x->end = w.mark; /* also before an error: the marks stand up to here */
 	TRY(more);
-	x->end = w.mark;
 	if (more == 0)
 		return 0;
 	return err_set(err, ERR_UNAVAILABLE, "log_indexing",
