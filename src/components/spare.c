@@ -6,7 +6,7 @@
 #include "components/flow.h"
 #include "sandbox/session_network.h"
 
-enum { MAKE_MS = 30000, REMOVE_MS = 5000, REST_MS = 400 };
+enum { MAKE_MS = 30000, REMOVE_MS = 5000, REST_MS = 150 };
 
 static void set_state(struct components *c, enum spare_state state)
 {
